@@ -1,0 +1,78 @@
+"""CutMix and MixUp for one or several input tensors, any loss that takes logits, and hard or soft targets."""
+
+import torch
+from fastai.callback.core import Callback
+
+from learnerkit.ops.mix import beta_sample, blend, cutmix_box, kept_area, paste
+
+
+class _Mix(Callback):
+    """Mix each batch with a shuffled copy of itself; the loss is mixed in the same parts.
+
+    p: probability that a batch is mixed.
+    alpha: of the Beta(alpha, alpha) from which the part is drawn.
+    """
+
+    order, run_valid = 5, False
+
+    def __init__(self, p: float, alpha: float) -> None:
+        if not 0 <= p <= 1 or alpha <= 0:
+            raise ValueError(f"{type(self).__name__}(p={p}, alpha={alpha}): p is 0 to 1 and alpha above 0")
+        self.p, self.alpha = p, alpha
+        self.lam = 1.0
+
+    def mix(self, inputs: list[torch.Tensor], others: list[torch.Tensor], lam: float) -> tuple[list, float]:
+        """The mixed inputs, and the part of the original really kept."""
+        raise NotImplementedError
+
+    def before_batch(self) -> None:
+        learn = self.learn
+        self.lam = 1.0
+        if torch.rand(()).item() >= self.p:
+            return
+        images = [part for part in learn.xb if part.ndim >= 3]
+        order = torch.randperm(len(images[0]))
+        on_device = order.to(images[0].device)
+        mixed, self.lam = self.mix(images, [part[on_device] for part in images], beta_sample(self.alpha))
+        fresh = iter(mixed)
+        learn.xb = tuple(next(fresh) if part.ndim >= 3 else part for part in learn.xb)
+        self.other_targets = [target[on_device] for target in learn.yb]
+
+    def after_loss(self) -> None:
+        if self.lam == 1.0:
+            return
+        learn = self.learn
+        other = learn.loss_func(learn.pred, *self.other_targets)
+        learn.loss_grad = self.lam * learn.loss_grad + (1 - self.lam) * other
+        learn.loss = learn.loss_grad.detach().clone()
+
+
+class CutMix(_Mix):
+    """Paste a box of another image (Yun et al. 2019); lambda is the area really kept.
+
+    p: probability that a batch is mixed.
+    alpha: of the Beta(alpha, alpha) from which the box's area is drawn.
+    """
+
+    def __init__(self, p: float = 0.7, alpha: float = 1.0) -> None:
+        super().__init__(p, alpha)
+
+    def mix(self, inputs: list[torch.Tensor], others: list[torch.Tensor], lam: float) -> tuple[list, float]:
+        height, width = inputs[0].shape[-2:]
+        y, x = torch.randint(0, height, ()).item(), torch.randint(0, width, ()).item()
+        box = cutmix_box(lam, height, width, y, x)
+        return [paste(a, b, box) for a, b in zip(inputs, others, strict=True)], kept_area(box, height, width)
+
+
+class MixUp(_Mix):
+    """Blend with another image (Zhang et al. 2018).
+
+    p: probability that a batch is mixed.
+    alpha: of the Beta(alpha, alpha) from which the blend is drawn.
+    """
+
+    def __init__(self, p: float = 1.0, alpha: float = 0.4) -> None:
+        super().__init__(p, alpha)
+
+    def mix(self, inputs: list[torch.Tensor], others: list[torch.Tensor], lam: float) -> tuple[list, float]:
+        return [blend(a, b, lam) for a, b in zip(inputs, others, strict=True)], lam

@@ -1,0 +1,57 @@
+"""The live progress bar: fastai's, looking at the loss only when it is about to be shown."""
+
+import sys
+import time
+
+from fastai.callback.progress import ProgressCallback
+
+SHOW_EVERY_S = 0.25
+
+
+class Progress(ProgressCallback):
+    """Epochs and batches done, with the time left, in a terminal or notebook; plain lines an epoch elsewhere."""
+
+    name = "progress"
+    live = False
+
+    def before_fit(self) -> None:
+        self.live = sys.stdout.isatty() or "ipykernel" in sys.modules
+        self.shown = 0.0
+        if self.live:
+            super().before_fit()
+        elif self.learn.logger is print:
+            self.old_logger, self.learn.logger = print, self._print_row
+            self._print_row(self.recorder.metric_names)
+
+    def _print_row(self, row: list) -> None:
+        print("  ".join(f"{f'{cell:.4f}' if isinstance(cell, float) else str(cell):>10}" for cell in row), flush=True)
+
+    def _launch_pbar(self) -> None:
+        if self.live:
+            super()._launch_pbar()
+
+    def before_epoch(self) -> None:
+        if self.live:
+            super().before_epoch()
+
+    def after_train(self) -> None:
+        if self.live:
+            super().after_train()
+
+    def after_validate(self) -> None:
+        if self.live and hasattr(self, "pbar"):
+            super().after_validate()
+
+    def after_batch(self) -> None:
+        now = time.monotonic()
+        if not self.live or not hasattr(self, "pbar") or (now - self.shown < SHOW_EVERY_S and self.iter):
+            return
+        self.shown = now
+        self.pbar.update(self.iter + 1)
+        if self.training:
+            self.pbar.comment = f"{self.smooth_loss.item():.4f}"
+
+    def restore(self) -> None:
+        """Give the learner's logger back, also when training ended by an exception."""
+        super().after_fit()
+        self.live = False

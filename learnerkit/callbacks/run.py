@@ -1,0 +1,265 @@
+"""The callback that keeps a run: its folder, ledger, weights and checkpoints. It only calls `core`'s engine."""
+
+import json
+import signal
+import time
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from fastai.callback.core import Callback
+
+from learnerkit.callbacks.schedule import read_monitor
+from learnerkit.callbacks.track import check_mode, is_better
+from learnerkit.core.checkpoint import commit, newest, point
+from learnerkit.core.environment import environment
+from learnerkit.core.errors import RunError
+from learnerkit.core.files import atomic_write, read_json, to_json, write_json
+from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.tensors import load_state, load_weights, state_bytes, weights_bytes
+
+SAME_ON_RESUME = ("recipe", "classes", "fingerprint", "split", "versions", "threads")
+
+
+class Run(Callback):
+    """Write the run folder as training goes; nothing that is there is ever truncated.
+
+    root: the experiment's folder.
+    name: the run's name under it; the date and a number without one.
+    monitor, mode: the figure that chooses the best weights, and whether 'min' or 'max' is better.
+    checkpoint_every: epochs between complete, resumable checkpoints; 0 for the last epoch alone.
+    keep_last: how many checkpoints stay, besides the best one.
+    resume: go on with the run `name` from its newest checkpoint.
+    allow: keys that may differ at a resume ('versions', 'threads', 'recipe', ...); recorded in the run.
+    """
+
+    order, name = 80, "run_log"  # not 'run', which is fastai's switch of every callback
+
+    def __init__(
+        self,
+        root: str | Path = "runs",
+        name: str | None = None,
+        monitor: str = "accuracy",
+        mode: str = "max",
+        checkpoint_every: int = 10,
+        keep_last: int = 2,
+        resume: bool = False,
+        allow: tuple[str, ...] = (),
+    ) -> None:
+        if resume and name is None:
+            raise RunError("Run(resume=True): say which run with name=")
+        self.root, self.run_name, self.monitor, self.mode = Path(root), name, monitor, check_mode(mode)
+        self.checkpoint_every, self.keep_last, self.resume, self.allow = checkpoint_every, keep_last, resume, allow
+        self.folder: RunFolder | None = None
+        self.best: float | None = None
+        self.epochs_before = self.steps_before = 0  # of earlier fits into the same folder
+        self.active, self.stop_signal = False, None
+        self.extra: dict[str, Any] = {}
+
+    # fit
+
+    def before_fit(self) -> None:
+        learn = self.learn
+        self.active = learn.in_fit and not hasattr(learn, "lr_finder")
+        if not self.active:
+            return
+        self.logged = 0
+        if self.folder is None:
+            self._open()
+        else:
+            rows = self.folder.history()
+            self.epochs_before, self.steps_before = len(rows), rows[-1]["step"] if rows else 0
+        learn.run_folder = self.folder
+        self.folder.set_status("running", epochs=learn.n_epoch)
+        self.folder.log(f"fit of {learn.n_epoch} epochs begins")
+        self._catch_signals()
+
+    def _open(self) -> None:
+        learn = self.learn
+        if self.resume:
+            self.folder = RunFolder.open(self.root / self.run_name)
+            self.folder.lock()
+            self._go_on()
+            return
+        self.folder = RunFolder.create(self.root, self.run_name)
+        described = {**self._identity(), **environment(learn.dls.device), "started": time.strftime("%Y-%m-%d %H:%M:%S")}
+        described |= {"monitor": self.monitor, "mode": self.mode, "n_epoch": learn.n_epoch, **self.extra}
+        write_json(self.folder.file("run.json"), described)
+        if described["classes"]:
+            write_json(self.folder.file("class_names.json"), described["classes"])
+        if spec := getattr(learn.model, "spec", None):
+            write_json(self.folder.file("model.json"), spec)
+
+    def _identity(self) -> dict[str, Any]:
+        """What must be the same for a resume to mean the same run."""
+        learn, dls = self.learn, self.learn.dls
+        source, split = getattr(dls, "source", None), getattr(dls, "split", None)
+        split = split and {"hash": split.hash(source.ids), **split.counts, "valid_is_test": split.valid_is_test}
+        identity = {
+            "recipe": {"dls": getattr(dls, "recipe", None), "learner": learn.recipe},
+            "classes": list(source.vocab) if source else [str(name) for name in getattr(dls, "vocab", [])],
+            "fingerprint": source.fingerprint if source else None,
+            "split": split,
+            "seed": learn.seed,
+        }
+        return json.loads(to_json(identity))
+
+    def _go_on(self) -> None:
+        described, now = read_json(self.folder.file("run.json")), self._identity() | environment(self.learn.dls.device)
+        described["threads"], now["threads"] = described["device"]["threads"], now["device"]["threads"]
+        wrong = [key for key in SAME_ON_RESUME if described[key] != now[key] and key not in self.allow]
+        if wrong:
+            detail = "; ".join(f"{key} was {_differing(described[key], now[key])}" for key in wrong)
+            raise RunError(
+                f"{self.folder.path}: cannot be resumed, since {detail}. Resume with what the run began with, or pass "
+                f"allow={wrong} (--allow {','.join(wrong)}) to go on all the same."
+            )
+        checkpoint, faults = newest(self.folder.checkpoints)
+        for fault in faults:
+            self.folder.log(f"checkpoint passed over: {fault}")
+            print(f"checkpoint passed over: {fault}; going on from {checkpoint.path.name}")
+        state = load_state(checkpoint.path / "state.pt")
+        state["model"] = load_weights(checkpoint.path / "model.safetensors")
+        own = state.pop("run")
+        self.best, self.epochs_before, self.steps_before = own["best"], own["epochs_before"], own["steps_before"]
+        self.folder.cut_history(self.epochs_before + state["epoch"])
+        _cut_csv(self.folder.file("batch_metrics.csv"), self.steps_before + state["train_iter"])
+        self.logged = len(state["callbacks"]["recorder"]["raw"])
+        self.learn.restore_state(state)
+        if self.allow:
+            write_json(self.folder.file("run.json"), {**read_json(self.folder.file("run.json")), "allowed": self.allow})
+        self.folder.log(f"resumed from {checkpoint.path.name}")
+
+    # epochs and batches
+
+    def after_batch(self) -> None:
+        if self.active and self.stop_signal is not None and self.learn.training:
+            learn = self.learn
+            accumulating = any(getattr(cb, "count", 0) for cb in learn.cbs if cb.name == "accumulate")
+            if not accumulating:
+                self._commit(whole_epoch=False)
+                raise KeyboardInterrupt
+
+    def after_epoch(self) -> None:
+        if not self.active:
+            return
+        learn = self.learn
+        figures = learn.monitored
+        value = read_monitor(figures, self.monitor)
+        better = is_better(value, self.best, self.mode)
+        epoch = self.epochs_before + learn.epoch + 1
+        row = {"epoch": epoch, **figures, "lr": float(learn.recorder.lrs[-1]) if learn.recorder.lrs else None}
+        row |= {"step": self.steps_before + learn.train_iter, "seconds": round(time.time() - learn.recorder.started, 3)}
+        last = learn.epoch + 1 == learn.n_epoch
+        due = last or (self.checkpoint_every and epoch % self.checkpoint_every == 0)
+        row |= {"is_best": better, "checkpoint": bool(due), "timestamp": time.strftime("%Y-%m-%d %H:%M:%S")}
+        if better:
+            self.best = float(value)
+            self._save_weights("best_model", epoch=epoch, value=self.best)
+        self._write_batches()
+        self.folder.append_epoch(row)
+        self.folder.log(" ".join(f"{key}={_short(item)}" for key, item in row.items() if key != "timestamp"))
+        if due:
+            path = self._commit(whole_epoch=True)
+            if better:
+                point(self.folder.checkpoints, "best", path, epoch=epoch, value=self.best)
+
+    def _write_batches(self) -> None:
+        losses, rates = self.learn.recorder.batch_losses, self.learn.recorder.lrs
+        path = self.folder.file("batch_metrics.csv")
+        lines = [] if path.exists() else ["step,epoch,loss,lr\n"]
+        epoch = self.epochs_before + self.learn.epoch + 1
+        for step in range(self.logged, len(losses)):
+            lines.append(f"{self.steps_before + step + 1},{epoch},{losses[step]:.6g},{float(rates[step]):.6g}\n")
+        self.logged = len(losses)
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(lines)
+
+    def _save_weights(self, name: str, **detail: Any) -> None:
+        atomic_write(self.folder.file(f"{name}.safetensors"), weights_bytes(self.learn.eval_weights()))
+        if detail:
+            write_json(self.folder.file(f"{name}.json"), {"monitor": self.monitor, "mode": self.mode, **detail})
+
+    def _commit(self, whole_epoch: bool) -> Path:
+        state = self.learn.kit_state(whole_epoch)
+        weights = state.pop("model")
+        state["run"] = {"best": self.best, "epochs_before": self.epochs_before, "steps_before": self.steps_before}
+        position = {"epoch": self.epochs_before + state["epoch"], "step": self.steps_before + state["train_iter"]}
+        files = {
+            "model.safetensors": weights_bytes(weights),
+            "state.pt": state_bytes(state),
+            "state.json": to_json({**position, "batch": state["batch"], "n_epoch": state["n_epoch"]}).encode(),
+        }
+        return commit(self.folder.checkpoints, position["epoch"], position["step"], files, self.keep_last).path
+
+    # end
+
+    def after_fit(self) -> None:
+        if not self.active:
+            return
+        self.active = False
+        self._save_weights("final_model")
+        rows = self.folder.history()
+        results = {f"valid_{key}" if not key.startswith(("valid", "train")) else key: rows[-1].get(key) for key in rows[-1]}
+        kept = {key: value for key, value in results.items() if key.startswith(("valid_", "train_"))} if rows else {}
+        kept = {key: value for key, value in kept.items() if key[6:] in ("loss",) or key[6:] in self.learn.monitored}
+        seconds = round(sum(row["seconds"] for row in rows), 1)
+        parameters = sum(p.numel() for p in self.learn.model.parameters())
+        best = {f"best_valid_{self.monitor.removeprefix('valid_')}": self.best}
+        write_json(
+            self.folder.file("results.json"),
+            {**kept, **best, "epochs": len(rows), "parameters": parameters, "seconds": seconds},
+        )
+        self.folder.log("fit ends")
+        self.folder.set_status("done", epochs=len(rows))
+
+    def restore(self) -> None:
+        """After the fit: signal handlers back, and the state of a run that did not end by itself marked."""
+        self._release_signals()
+        error = self.learn.fit_error
+        if self.folder is None or not self.active or error is None:
+            return
+        self.active = False
+        self.folder.log("".join(traceback.format_exception(error)))
+        if isinstance(error, KeyboardInterrupt):
+            self.folder.set_status("interrupted", signal=self.stop_signal)
+        else:
+            self.folder.set_status("failed", error=f"{type(error).__name__}: {error}")
+
+    def _catch_signals(self) -> None:
+        self.stop_signal, self.handlers = None, {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                self.handlers[number] = signal.signal(number, self._on_signal)
+            except ValueError:  # not in the main thread
+                return
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.stop_signal is not None:
+            raise KeyboardInterrupt
+        self.stop_signal = number
+        print("\nstopping after this step; once more to leave at once", flush=True)
+
+    def _release_signals(self) -> None:
+        for number, handler in getattr(self, "handlers", {}).items():
+            signal.signal(number, handler)
+        self.handlers = {}
+
+
+def _short(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _differing(before: Any, now: Any) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+        return ", ".join(f"{key}: {_differing(before.get(key), now.get(key))}" for key in keys)
+    return f"{before!r}, now {now!r}"
+
+
+def _cut_csv(path: Path, last_step: int) -> None:
+    if path.exists():
+        header, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("\n") and int(line.split(",", 1)[0]) <= last_step]
+        atomic_write(path, header + "".join(kept))

@@ -1,0 +1,38 @@
+"""Set a model's stochastic depth for a fit."""
+
+from fastai.callback.core import Callback
+from torchvision.ops import StochasticDepth as DropBranch
+
+from learnerkit.core.errors import ModelError
+from learnerkit.models.resnet import linear_rates
+
+
+class StochasticDepth(Callback):
+    """Drop residual branches in training, at rates rising linearly to `p` (Huang et al. 2016); restored after the fit.
+
+    p: drop probability of the last block, 0 to 1.
+    Works on models whose blocks hold torchvision's `ops.StochasticDepth`: resnet18, resnet34, se_resnet, hybrid_resnet,
+    wrn_D_K. ModelError on others.
+    """
+
+    order = -5
+
+    def __init__(self, p: float = 0.2) -> None:
+        if not 0 <= p < 1:
+            raise ValueError(f"StochasticDepth(p={p}): a probability from 0 to below 1")
+        self.p = p
+        self.kept: list[tuple[DropBranch, float]] = []
+
+    def before_fit(self) -> None:
+        blocks = [module for module in self.learn.model.modules() if isinstance(module, DropBranch)]
+        if not blocks:
+            raise ModelError("StochasticDepth: the model has no residual block that can be dropped; use a residual family")
+        self.kept = [(block, block.p) for block in blocks]
+        for block, rate in zip(blocks, linear_rates(self.p, len(blocks)), strict=True):
+            block.p = rate
+
+    def restore(self) -> None:
+        """Give each block its own rate back."""
+        for block, rate in self.kept:
+            block.p = rate
+        self.kept = []

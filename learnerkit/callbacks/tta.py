@@ -1,0 +1,66 @@
+"""Test-time augmentation by fixed views, in every validation pass: validate, get_preds and interpretation alike."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from fastai.callback.core import Callback
+
+from learnerkit.core.errors import DataError
+from learnerkit.ops.views import View, make_views
+
+
+class TTA(Callback):
+    """Predict each image as the mean of the probabilities over several views of it.
+
+    `pred` becomes the logarithm of that mean, so that loss, activation and decoding stay right.
+
+    n: number of views; 2, 8 and 16 are usual.
+    views: callables [B,C,H,W] -> [B,C,H,W] instead of the first `n` of `ops.views.make_views`.
+    mirror: use mirrored views; None does where the data set keeps its classes under a mirror.
+    per_view: also count the accuracy of each view alone, in `view_accuracy` (view name -> part right).
+    """
+
+    order, run_train = 8, False
+
+    def __init__(
+        self,
+        n: int = 16,
+        views: Sequence[Callable[[torch.Tensor], torch.Tensor]] | None = None,
+        mirror: bool | None = None,
+        per_view: bool = False,
+    ) -> None:
+        self.n, self.views, self.mirror, self.per_view = n, views, mirror, per_view
+        self.view_accuracy: dict[str, float] = {}
+
+    def before_validate(self) -> None:
+        source = getattr(self.learn.dls, "source", None)
+        keeps = getattr(source, "keeps", ("shift",))
+        asked = self.mirror or any(isinstance(view, View) and view.mirror for view in self.views or ())
+        if asked and source is not None and "mirror" not in keeps:
+            raise DataError(
+                f"TTA: a mirror turns an image of {source.name} into another class (it keeps its classes under: "
+                f"{', '.join(keeps)}); use shifts alone (mirror=False)"
+            )
+        mirror = "mirror" in keeps if self.mirror is None else self.mirror
+        self.active = list(self.views) if self.views else make_views(self.n, mirror)
+        self.right = torch.zeros(len(self.active))
+        self.seen = 0
+
+    def after_pred(self) -> None:
+        learn = self.learn
+        total, targets = 0.0, learn.yb[0] if len(learn.yb) else None
+        for number, view in enumerate(self.active):
+            same = isinstance(view, View) and view == View()
+            inputs = [view(part) if part.ndim == 4 else part for part in learn.xb]
+            probabilities = (learn.pred if same else learn.model(*inputs)).float().softmax(dim=-1)
+            total = total + probabilities
+            if self.per_view and targets is not None:
+                self.right[number] += (probabilities.argmax(dim=-1) == targets).sum().cpu()
+        self.seen += len(total)
+        tiny = torch.finfo(torch.float32).tiny
+        learn.pred = (total / len(self.active)).clamp_min(tiny).log()
+
+    def after_validate(self) -> None:
+        if self.per_view and self.seen:
+            parts = (self.right / self.seen).tolist()
+            self.view_accuracy = {str(view): part for view, part in zip(self.active, parts, strict=True)}

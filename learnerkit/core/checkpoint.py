@@ -1,0 +1,126 @@
+"""Checkpoints that are complete or absent.
+
+One checkpoint is a folder, made under a temporary name in the same place: its files, each fsynced; MANIFEST.json with
+sizes and checksums last; rename; fsync of the parent. A folder without a valid manifest does not exist.
+`last.json` and `best.json` beside them are pointers, replaced atomically.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from learnerkit.core.errors import DataError, RunError
+from learnerkit.core.files import fsync_folder, read_json, sha256, to_json, write_json, write_synced
+
+SCHEMA = 1
+MANIFEST = "MANIFEST.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checked checkpoint folder."""
+
+    path: Path
+    epoch: int
+    step: int
+
+
+def folder_name(epoch: int, step: int) -> str:
+    """Folder name of the state after `epoch` whole epochs and `step` batches in all; sorts by position."""
+    return f"epoch_{epoch:03d}_step_{step:06d}"
+
+
+def commit(parent: Path, epoch: int, step: int, files: dict[str, bytes], keep_last: int = 2) -> Checkpoint:
+    """Write one checkpoint durably, point `last.json` at it, then prune older ones.
+
+    parent: the checkpoints folder, made when missing.
+    epoch, step: whole epochs and batches trained.
+    files: content by file name.
+    keep_last: how many of the newest stay, at least 2; the one that best.json names always stays.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(parent)
+    name = folder_name(epoch, step)
+    temporary = parent / f".tmp-{name}-{os.getpid()}"
+    temporary.mkdir()
+    try:
+        for file, data in files.items():
+            write_synced(temporary / file, data)
+        sums = {file: {"bytes": len(data), "sha256": sha256(data)} for file, data in files.items()}
+        manifest = {"schema": SCHEMA, "epoch": epoch, "step": step, "files": sums}
+        write_synced(temporary / MANIFEST, to_json(manifest).encode())
+        fsync_folder(temporary)
+        target = parent / name
+        if target.exists():
+            os.replace(target, parent / f".del-{name}-{os.getpid()}")
+        os.replace(temporary, target)
+        fsync_folder(parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    point(parent, "last", target)
+    prune(parent, keep_last)
+    return Checkpoint(target, epoch, step)
+
+
+def _remove_leftovers(parent: Path) -> None:
+    for pattern in (".tmp-*", ".del-*"):
+        for orphan in parent.glob(pattern):
+            shutil.rmtree(orphan, ignore_errors=True)
+
+
+def point(parent: Path, name: str, target: Path, **extra: float) -> None:
+    """Make the pointer `name`.json say which checkpoint it means."""
+    write_json(parent / f"{name}.json", {"checkpoint": target.name, **extra})
+
+
+def check(path: Path) -> Checkpoint:
+    """The checkpoint at `path` with every file's size and checksum verified; DataError names the file at fault."""
+    manifest = read_json(path / MANIFEST)
+    try:
+        entries, epoch, step = manifest["files"].items(), int(manifest["epoch"]), int(manifest["step"])
+        if manifest["schema"] != SCHEMA:
+            raise DataError(f"{path / MANIFEST}: schema {manifest['schema']}, this version reads {SCHEMA}")
+        for file, entry in entries:
+            data = (path / file).read_bytes() if (path / file).is_file() else None
+            if data is None:
+                raise DataError(f"{path / file}: is missing")
+            if len(data) != entry["bytes"] or sha256(data) != entry["sha256"]:
+                raise DataError(f"{path / file}: differs from its checksum in {MANIFEST}")
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise DataError(f"{path / MANIFEST}: is damaged ({error!r})") from error
+    return Checkpoint(path, epoch, step)
+
+
+def candidates(parent: Path) -> list[Path]:
+    """Checkpoint folders, newest position first, not yet checked."""
+    return sorted((path for path in parent.glob("epoch_*_step_*") if path.is_dir()), reverse=True, key=_position)
+
+
+def _position(path: Path) -> tuple[int, int]:
+    _, epoch, _, step = path.name.split("_")
+    return int(epoch), int(step)
+
+
+def newest(parent: Path) -> tuple[Checkpoint, list[str]]:
+    """The newest checkpoint that passes its checks, and one line for each newer one that does not."""
+    faults = []
+    for path in candidates(parent):
+        try:
+            return check(path), faults
+        except DataError as error:
+            faults.append(str(error))
+    detail = ": " + "; ".join(faults) if faults else ""
+    raise RunError(f"{parent}: holds no usable checkpoint{detail}. Start the run anew under another name.")
+
+
+def prune(parent: Path, keep_last: int) -> None:
+    """Remove all but the newest `keep_last` checkpoints (at least 2) and the best one."""
+    best = parent / "best.json"
+    kept = {read_json(best)["checkpoint"]} if best.exists() else set()
+    for path in candidates(parent)[max(2, keep_last) :]:
+        if path.name not in kept:
+            doomed = parent / f".del-{path.name}-{os.getpid()}"
+            os.replace(path, doomed)
+            shutil.rmtree(doomed)

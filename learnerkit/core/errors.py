@@ -1,0 +1,52 @@
+"""The one family of errors, and the helpers that make their messages useful.
+
+A message names the file or argument, what was found, what would be right, and what to do.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class LearnerkitError(Exception):
+    """Base of every error that a user can repair; the command line prints it without a traceback."""
+
+    exit_code = 2
+
+
+class DataError(LearnerkitError):
+    """A data file, folder or split that cannot be used."""
+
+
+class UnsafeFileError(DataError):
+    """A file that asks for code to be run or memory to be claimed on loading."""
+
+
+class ModelError(LearnerkitError):
+    """An unknown model name or impossible model argument."""
+
+
+class RecipeError(LearnerkitError):
+    """A recipe or argument with wrong keys or values; one message lists all of them."""
+
+
+class RunError(LearnerkitError):
+    """A run folder that is missing, in use, damaged or does not fit."""
+
+
+class TrainingError(LearnerkitError):
+    """Training cannot go on: a loss that is not finite, an unsupported precision."""
+
+    exit_code = 1
+
+
+def nearest(name: str, known: Iterable[str], n: int = 3) -> str:
+    """Words for an error message: the known names nearest to `name`, or all of them when none is near."""
+    known = sorted(known)
+    close = get_close_matches(name, known, n=n, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+
+
+def check_keys(given: Iterable[str], known: Iterable[str], what: str) -> list[str]:
+    """One fault line for each of `given` that is not in `known`, with the nearest right key."""
+    known = list(known)
+    return [f"{what}: unknown key '{key}'; {nearest(key, known)}" for key in given if key not in known]

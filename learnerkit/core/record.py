@@ -1,0 +1,32 @@
+"""What a script built, recorded so that `load_run` can build it again: a function's name and its plain arguments."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def is_plain(value: Any) -> bool:
+    """Whether `value` survives JSON: numbers, strings, None, paths, and lists and dicts of them."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and is_plain(item) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(is_plain(item) for item in value)
+    return isinstance(value, (str, int, float, bool, type(None), Path))
+
+
+def record_call(function: Callable, args: tuple, kwargs: dict[str, Any], skip: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The call as a dict: 'call' its name, 'args' the plain arguments, 'lost' the names of the others.
+
+    function: the undecorated function; args, kwargs: what it was called with.
+    skip: arguments that the caller gives again on loading, such as the data.
+    """
+    names = [name for name in inspect.signature(function, follow_wrapped=False).parameters]
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    given = {name: value for name, value in given.items() if name not in skip}
+    plain = {name: str(value.resolve()) if isinstance(value, Path) else value for name, value in given.items()}
+    return {
+        "call": function.__name__,
+        "args": {name: value for name, value in plain.items() if is_plain(value)},
+        "lost": [name for name, value in plain.items() if not is_plain(value)],
+    }

@@ -1,0 +1,162 @@
+"""The run folder: its layout, its lock, its status and its ledger.
+
+    runs/<experiment>/<name>/
+      run.json  status.json  lock.json  training.log  history.jsonl  metrics.csv  batch_metrics.csv  history.json
+      results.json  class_names.json  classification_report.txt  predictions.npz  predictions.csv
+      best_model.safetensors  final_model.safetensors  model.json  checkpoints/  figures/  report.html
+
+The ledger history.jsonl (one line an epoch) is the source of truth; the CSV and JSON histories are made from it and
+replaced whole.
+"""
+
+import csv
+import fcntl
+import io
+import os
+import socket
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from learnerkit.core.errors import RunError
+from learnerkit.core.files import PathLike, append_line, atomic_write, read_json, read_ledger, to_json, write_json
+
+STATES = ("created", "running", "interrupted", "failed", "done")
+
+
+class RunFolder:
+    """One run's folder; every write of run state goes through it.
+
+    path: the folder itself.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        self.path = Path(path)
+        self._lock: IO[str] | None = None
+
+    @classmethod
+    def create(cls, root: PathLike, name: str | None = None) -> "RunFolder":
+        """Make a new run folder under `root`.
+
+        root: the experiment's folder, made when missing.
+        name: the run's name; without one, the date and the first free number are taken.
+        Raises RunError when a run of that name is there already.
+        """
+        root = Path(root)
+        root.mkdir(parents=True, exist_ok=True)
+        if name is not None:
+            if Path(name).name != name or name in ("", ".", ".."):
+                raise RunError(f"run name '{name}': must be one folder name, without '/' and not '..'")
+            try:
+                (root / name).mkdir()
+            except FileExistsError:
+                raise RunError(
+                    f"{root / name}: a run of this name is there already; nothing was overwritten. "
+                    "Choose another name (--name) or go on with it (--resume)."
+                ) from None
+            run = cls(root / name)
+        else:
+            stamp = time.strftime("%Y%m%d")
+            for number in range(1, 100_000):
+                try:
+                    (root / f"{stamp}-{number:03d}").mkdir()
+                except FileExistsError:
+                    continue
+                run = cls(root / f"{stamp}-{number:03d}")
+                break
+        run.lock()
+        run.set_status("created")
+        return run
+
+    @classmethod
+    def open(cls, path: PathLike) -> "RunFolder":
+        """An existing run, for reading; RunError when `path` is not a run."""
+        run = cls(path)
+        if not (run.path / "run.json").is_file():
+            raise RunError(
+                f"{run.path}: is not a run folder (it has no run.json). "
+                "Give the folder that `learnerkit train` printed, such as runs/digits/20260101-001."
+            )
+        return run
+
+    def file(self, name: str) -> Path:
+        """Path of a file of the run."""
+        return self.path / name
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of complete, resumable states."""
+        return self.path / "checkpoints"
+
+    def lock(self) -> None:
+        """Become the owner of the run, until `unlock` or the end of the process; RunError when another is.
+
+        lockf, not flock: a data-loading worker that outlives a killed owner would go on holding a flock.
+        """
+        file = self.file("lock.json").open("a+")
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            owner = file.read().strip().replace("\n", " ") or "an unknown process"
+            file.close()
+            raise RunError(f"{self.path}: is in use by {owner}. Wait for it, or choose another name.") from None
+        file.truncate(0)
+        owner = {"pid": os.getpid(), "host": socket.gethostname(), "started": time.strftime("%Y-%m-%d %H:%M:%S")}
+        file.write(to_json(owner, indent=None) + "\n")
+        file.flush()
+        self._lock = file  # closing any handle of the file would drop the lock
+
+    def unlock(self) -> None:
+        """Give the run up."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def set_status(self, state: str, **detail: Any) -> None:
+        """Record the run's state, one of `STATES`, with a time and any detail."""
+        if state not in STATES:
+            raise ValueError(f"state '{state}' is not one of {', '.join(STATES)}")
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        write_json(self.file("status.json"), {"state": state, "updated": stamp, **detail})
+
+    def status(self) -> dict:
+        """The last recorded state."""
+        return read_json(self.file("status.json"))
+
+    def log(self, text: str) -> None:
+        """Append a timed line to training.log."""
+        append_line(self.file("training.log"), f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}")
+
+    def append_epoch(self, row: dict) -> None:
+        """Add one epoch to the ledger and bring metrics.csv and history.json up to it."""
+        append_line(self.file("history.jsonl"), to_json(row, indent=None))
+        self._derive(self.history())
+
+    def history(self) -> list[dict]:
+        """The epochs of the ledger."""
+        return read_ledger(self.file("history.jsonl"))
+
+    def cut_history(self, epochs: int) -> None:
+        """Drop what the ledgers hold past `epochs` finished epochs, as a resume from there demands."""
+        rows = self.history()[:epochs]
+        atomic_write(self.file("history.jsonl"), "".join(to_json(row, indent=None) + "\n" for row in rows))
+        self._derive(rows)
+
+    def _derive(self, rows: list[dict]) -> None:
+        atomic_write(self.file("metrics.csv"), csv_text(rows))
+        columns: dict[str, list] = {}
+        for row in rows:
+            for key in row:
+                columns.setdefault(key, [])
+        write_json(self.file("history.json"), {key: [row.get(key) for row in rows] for key in columns})
+
+
+def csv_text(rows: list[dict]) -> str:
+    """Rows as CSV, with the union of their keys as header."""
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, keys, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

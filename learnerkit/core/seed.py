@@ -1,0 +1,47 @@
+"""Randomness as a function of the position, not as a stream.
+
+Order is a function of (seed, epoch), augmentation and dropout of (seed, epoch, step, rank). One call before each batch
+seeds the generators that torch and the transforms draw from, so a resumed run needs to know its position alone.
+"""
+
+import contextlib
+import hashlib
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+
+def seed_of(*parts: int) -> int:
+    """A 63-bit seed from integers, the same on every machine and in every process."""
+    digest = hashlib.blake2b(b"".join(part.to_bytes(8, "little", signed=True) for part in parts), digest_size=8)
+    return int.from_bytes(digest.digest(), "little") >> 1
+
+
+def seed_position(*parts: int) -> None:
+    """Seed torch's default generators (CPU, and the current CUDA device) and Python's random for one position."""
+    seed = seed_of(*parts)
+    torch.default_generator.manual_seed(seed)  # 2 us, where torch.manual_seed costs 400
+    if torch.cuda.is_available():
+        torch.cuda.default_generators[torch.cuda.current_device()].manual_seed(seed)
+    random.seed(seed)
+
+
+def seed_all(seed: int) -> None:
+    """Seed torch, numpy and Python once, as before a model is initialised."""
+    seed_position(seed)
+    np.random.seed(seed % 2**32)
+
+
+@contextlib.contextmanager
+def kept_random_state() -> Iterator[None]:
+    """Give the global generators of torch, numpy and Python back as they were."""
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    with torch.random.fork_rng(devices):
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy_state)
+            random.setstate(python_state)

@@ -1,0 +1,86 @@
+"""Tensors and arrays to bytes and back, without ever running what the bytes say.
+
+Weights are safetensors; other state is torch's format read with `weights_only=True`; arrays are npz read with
+`allow_pickle=False`. Serialisation goes to memory first, so that a full disk is reported by the one writer.
+"""
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+
+from learnerkit.core.errors import DataError, UnsafeFileError
+from learnerkit.core.files import PathLike, atomic_write
+
+
+def plain_state(value: Any) -> Any:
+    """`value` rebuilt from dict, list, tuple, tensor and Python scalars, which `weights_only=True` can load."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().as_subclass(torch.Tensor)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {key: plain_state(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(plain_state(item) for item in value)
+    if isinstance(value, (str, bytes, int, float, bool, type(None))):
+        return value
+    if hasattr(value, "__iter__"):
+        return [plain_state(item) for item in value]
+    raise TypeError(f"{type(value).__name__} cannot stand in a checkpoint; give a tensor, number, string or list")
+
+
+def state_bytes(state: Any) -> bytes:
+    """State of optimizer, callbacks and position as bytes."""
+    buffer = io.BytesIO()
+    torch.save(plain_state(state), buffer)
+    return buffer.getvalue()
+
+
+def load_state(path: PathLike) -> Any:
+    """State saved by `state_bytes`, on the CPU."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UnsafeFileError(f"{path}: holds objects that a checkpoint never holds; not loaded ({error})") from error
+    except (RuntimeError, EOFError, OSError) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+
+
+def weights_bytes(weights: dict[str, torch.Tensor]) -> bytes:
+    """A state dict as safetensors bytes; tensors that share memory are each stored whole."""
+    return safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
+
+
+def load_weights(path: PathLike) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file, on the CPU."""
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"{path}: no such file")
+    try:
+        return safetensors.torch.load_file(path)
+    except safetensors.SafetensorError as error:
+        raise DataError(f"{path}: is not a valid safetensors file ({error})") from error
+
+
+def write_npz(path: PathLike, **arrays: np.ndarray) -> Path:
+    """Replace the file `path` by the named arrays, compressed."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return atomic_write(path, buffer.getvalue())
+
+
+def read_npz(path: PathLike) -> dict[str, np.ndarray]:
+    """The arrays of an npz file; pickled objects are refused."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"{path}: is not a readable npz file ({error})") from error

@@ -1,0 +1,175 @@
+"""CIFAR-10 and CIFAR-100 from the official python folders and archives.
+
+The files are pickles; `core.unpickle` reads them without running anything. Batches with fewer rows than the official
+ones are accepted when they are consistent. Format and checksums: www.cs.toronto.edu/~kriz/cifar.html.
+"""
+
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from learnerkit.core.errors import DataError
+from learnerkit.core.unpickle import load_cifar_pickle
+from learnerkit.data.source import CIFAR100_STATS, CIFAR_STATS, ImageSource
+
+PLANE = 3 * 32 * 32
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One official data set: its folder, files, keys and archive."""
+
+    name: str
+    folder: str
+    train: tuple[str, ...]
+    test: str
+    meta: str
+    url: str
+    md5: str
+    stats: tuple[tuple[float, ...], tuple[float, ...]]
+
+
+CIFAR10 = Layout(
+    "cifar10",
+    "cifar-10-batches-py",
+    tuple(f"data_batch_{i}" for i in range(1, 6)),
+    "test_batch",
+    "batches.meta",
+    "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    "c58f30108f718f92721af3b95e74349a",
+    CIFAR_STATS,
+)
+CIFAR100 = Layout(
+    "cifar100",
+    "cifar-100-python",
+    ("train",),
+    "test",
+    "meta",
+    "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
+    "eb9058c3a382ffc7106e4002c42a8d85",
+    CIFAR100_STATS,
+)
+LAYOUTS = {layout.name: layout for layout in (CIFAR10, CIFAR100)}
+
+
+def is_cifar(path: Path) -> bool:
+    """Whether `path` is an official CIFAR folder, its parent, or an archive of one."""
+    return path.suffixes[-1:] in ([".gz"], [".xz"], [".tar"]) or _find_folder(path) is not None
+
+
+def _find_folder(path: Path) -> tuple[Layout, Path] | None:
+    for layout in LAYOUTS.values():
+        for folder in (path, path / layout.folder):
+            if (folder / layout.meta).is_file() and (folder / layout.test).is_file():
+                return layout, folder
+            if any((folder / file).is_file() for file in layout.train if file != "train"):
+                return layout, folder
+    return None
+
+
+def read_cifar(path: Path, label: str = "fine") -> ImageSource:
+    """Read CIFAR-10 or CIFAR-100.
+
+    path: the official python folder, the folder that holds it, or its archive (.tar, .tar.gz, .tar.xz; streamed, never
+        unpacked).
+    label: 'fine' or 'coarse', for CIFAR-100.
+    Raises DataError listing every missing or damaged file.
+    """
+    if label not in ("fine", "coarse"):
+        raise DataError(f"label '{label}': CIFAR-100 has 'fine' (100 classes) and 'coarse' (20)")
+    if path.is_file():
+        layout, read = _open_archive(path)
+    else:
+        found = _find_folder(path)
+        if found is None:
+            raise DataError(
+                f"{path}: holds no CIFAR python files. Expected data_batch_1..5, test_batch and batches.meta (CIFAR-10) "
+                "or train, test and meta (CIFAR-100); `cifar_dls('cifar10')` downloads them."
+            )
+        layout, folder = found
+
+        def read(file: str) -> bytes:
+            return (folder / file).read_bytes()
+
+    return _read_layout(layout, read, path, label)
+
+
+def _open_archive(path: Path) -> tuple[Layout, Callable[[str], bytes]]:
+    members: dict[str, bytes] = {}
+    wanted = {file for layout in LAYOUTS.values() for file in (*layout.train, layout.test, layout.meta)}
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                name = Path(member.name).name
+                if member.isfile() and name in wanted and member.size < 2**28:
+                    members[name] = archive.extractfile(member).read()
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise DataError(f"{path}: is not a readable archive ({error}). Get it again.") from error
+    layout = CIFAR10 if CIFAR10.test in members else CIFAR100
+
+    def read(file: str) -> bytes:
+        if file not in members:
+            raise FileNotFoundError(file)
+        return members[file]
+
+    return layout, read
+
+
+def _read_layout(layout: Layout, read: Callable[[str], bytes], path: Path, label: str) -> ImageSource:
+    faults, images, labels, ids, parts, vocab = [], [], [], [], [], []
+    label_key = "labels" if layout is CIFAR10 else f"{label}_labels"
+    names_key = "label_names" if layout is CIFAR10 else f"{label}_label_names"
+    try:
+        meta = load_cifar_pickle(read(layout.meta), f"{path}: {layout.meta}")
+        vocab = meta[names_key]
+    except FileNotFoundError:
+        faults.append(f"{layout.meta} is missing")
+    except (DataError, KeyError) as error:
+        faults.append(str(error))
+    for file in (*layout.train, layout.test):
+        try:
+            batch = load_cifar_pickle(read(file), f"{path}: {file}")
+            pixels, codes, names = _check_batch(batch, label_key, len(vocab), file)
+        except FileNotFoundError:
+            faults.append(f"{file} is missing")
+        except DataError as error:
+            faults.append(str(error))
+        else:
+            part = "test" if file == layout.test else "train"
+            images.append(pixels)
+            labels.append(codes)
+            ids += [f"{file}/{row}/{name}" for row, name in enumerate(names)]
+            parts += [part] * len(codes)
+    if faults:
+        raise DataError(f"{path}: {len(faults)} fault(s) in the {layout.name} files:\n  " + "\n  ".join(faults))
+    return ImageSource(
+        layout.name if layout is CIFAR10 or label == "fine" else f"{layout.name}-coarse",
+        np.concatenate(images),
+        np.concatenate(labels),
+        vocab,
+        ids,
+        np.array(parts),
+        stats=layout.stats,
+    )
+
+
+def _check_batch(batch: dict, label_key: str, n_classes: int, file: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    missing = [key for key in ("data", label_key) if key not in batch]
+    if missing:
+        raise DataError(f"{file}: lacks the key(s) {', '.join(missing)}; it has {', '.join(map(str, batch))}")
+    data, codes = batch["data"], batch[label_key]
+    if not isinstance(data, np.ndarray) or data.ndim != 2 or data.shape[1] != PLANE:
+        shape = data.shape if isinstance(data, np.ndarray) else type(data).__name__
+        raise DataError(f"{file}: pixels are {shape}; rows of {PLANE:,} bytes (3 planes of 32x32) are needed")
+    if not isinstance(codes, list) or len(codes) != len(data):
+        raise DataError(f"{file}: {len(data)} images but {len(codes)} labels")
+    wrong = [(row, code) for row, code in enumerate(codes) if type(code) is not int or not 0 <= code < n_classes]
+    if wrong and n_classes:
+        raise DataError(
+            f"{file}: label {wrong[0][1]} in row {wrong[0][0]} (and {len(wrong) - 1} more) is outside 0..{n_classes - 1}"
+        )
+    names = batch.get("filenames", [""] * len(codes))
+    return data.reshape(-1, 3, 32, 32), np.array(codes), names

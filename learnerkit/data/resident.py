@@ -1,0 +1,85 @@
+"""The resident loader: a set kept as one tensor on the training device, batches cut by index and augmented whole."""
+
+from collections.abc import Iterator
+from numbers import Integral
+from typing import Any
+
+import torch
+from fastai.data.core import TfmdDL
+from fastai.data.transforms import ToTensor
+from fastai.torch_core import to_device
+from torch import Tensor
+
+from learnerkit.core.errors import DataError
+from learnerkit.data.transforms import Rows
+
+
+def resident_column(pipeline: Any, device: torch.device) -> tuple[Tensor, Tensor, type]:
+    """One column of a fastai dataset as (tensor of all entries, rows of this part, type of one entry).
+
+    pipeline: a fastai TfmdLists. One that starts with `Rows` shares its tensor among all parts of the split; any other
+        is run once over its items and stacked.
+    """
+    rows = [item for item in pipeline.items]
+    first = pipeline.tfms.fs[0] if len(pipeline.tfms.fs) else None
+    if isinstance(first, Rows) and all(isinstance(item, Integral) for item in rows):
+        return first.on(device), torch.as_tensor(rows, dtype=torch.int64, device=device), type(first(rows[0]))
+    entries = [pipeline[i] for i in range(len(rows))]
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, Tensor) or entry.shape != entries[0].shape or entry.dtype != entries[0].dtype:
+            found = (entry.dtype, tuple(entry.shape)) if isinstance(entry, Tensor) else type(entry).__name__
+            raise DataError(
+                f"item {number} ({rows[number]}) is {found}, the first is {entries[0].dtype} "
+                f"{tuple(entries[0].shape)}; a resident set needs tensors of one shape. Resize them, or use "
+                "dl_type=TfmdDL to stream."
+            )
+    stacked = torch.stack([entry.as_subclass(Tensor) for entry in entries]).to(device)
+    return stacked, torch.arange(len(rows), device=device), type(entries[0])
+
+
+class ResidentDL(TfmdDL):
+    """A fastai TfmdDL without per-item work: batches are indexed out of tensors that stay on the device.
+
+    Takes what TfmdDL takes. `after_item` may hold only what works on whole batches as well; put random transforms into
+    `after_batch`, where each image draws its own.
+    """
+
+    def __init__(self, dataset: Any = None, *args: Any, num_workers: int | None = None, **kwargs: Any) -> None:
+        super().__init__(dataset, *args, num_workers=0, **kwargs)
+        foreign = [t.name for t in self.after_item.fs if not isinstance(t, ToTensor) and t.name not in ("noop", "f")]
+        if foreign:
+            raise DataError(
+                f"item_tfms {', '.join(foreign)}: the resident loader never touches single items. Give them as "
+                "batch_tfms, or stream with dl_type=TfmdDL."
+            )
+
+    def columns(self) -> list[tuple[Tensor, Tensor, type]]:
+        """The dataset's columns on the loader's device, made at the first call and shared with loaders made by `new`."""
+        device = self.device or torch.device("cpu")
+        kept = self.dataset.__dict__.get("_resident")
+        if kept is None or kept[0] != device:
+            kept = device, [resident_column(pipeline, device) for pipeline in self.dataset.tls]
+            self.dataset.__dict__["_resident"] = kept
+        return kept[1]
+
+    def cut(self, indices: list[int]) -> tuple[Tensor, ...]:
+        """The batch of the given positions in the part, before `after_batch`."""
+        columns = self.columns()
+        where = torch.as_tensor(indices, device=columns[0][1].device)
+        return tuple(tensor[rows[where]].as_subclass(kind) for tensor, rows, kind in columns)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        self.randomize()
+        self.before_iter()
+        indices = list(self.get_idxs())
+        for start in range(0, len(indices), self.bs):
+            chosen = indices[start : start + self.bs]
+            if len(chosen) < self.bs and self.drop_last:
+                break
+            yield self.after_batch(self.cut(chosen))
+        self.after_iter()
+
+    def _one_pass(self) -> None:
+        batch = self.after_batch(to_device(self.cut([0]), self.device))
+        self._n_inp = 1 if len(batch) == 1 else len(batch) - 1
+        self._types = {tuple: [type(part) for part in batch]}

@@ -1,0 +1,102 @@
+"""A labelled image set in memory, whatever files it came from, and the facts that the rest asks of it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from learnerkit.core.errors import DataError
+
+CIFAR_STATS = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+CIFAR100_STATS = ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
+KEEPS = ("mirror", "shift")  # views that a set may declare to keep its classes
+UNLABELLED = -1
+
+
+@dataclass
+class ImageSource:
+    """Images, class codes and names.
+
+    name: what the set is called in runs and messages.
+    images: uint8 [N,C,H,W].
+    labels: int64 [N], indices into `vocab`, or -1 where unlabelled.
+    vocab: class names.
+    ids: one name an image, unique; the row number where the files give none.
+    parts: 'train', 'valid' or 'test' for each image where the files say so, else ''.
+    keeps: which views keep the class: 'mirror', 'shift'.
+    stats: mean and std per channel in 0..1, for normalising; computed from the training part when None.
+    groups: images of one group never fall into two parts; None when each stands alone.
+    """
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray
+    vocab: list[str]
+    ids: Sequence[str] = ()
+    parts: np.ndarray | None = None
+    keeps: tuple[str, ...] = KEEPS
+    stats: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    groups: np.ndarray | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.labels = np.asarray(self.labels, dtype=np.int64)
+        self.vocab = [str(name) for name in self.vocab]
+        if not len(self.ids):
+            self.ids = [str(row) for row in range(len(self.images))]
+        if self.parts is None:
+            self.parts = np.full(len(self.images), "")
+        faults = []
+        if self.images.dtype != np.uint8 or self.images.ndim != 4:
+            faults.append(f"images are {self.images.dtype} {self.images.shape}; uint8 [N,C,H,W] is needed")
+        if len(self.labels) != len(self.images):
+            faults.append(f"{len(self.images)} images but {len(self.labels)} labels")
+        if len(set(self.vocab)) != len(self.vocab):
+            faults.append("two classes have the same name")
+        wrong = np.flatnonzero((self.labels < UNLABELLED) | (self.labels >= len(self.vocab)))
+        if len(wrong):
+            faults.append(
+                f"label {self.labels[wrong[0]]} of image {self.ids[wrong[0]]} (and {len(wrong) - 1} more) is outside "
+                f"the {len(self.vocab)} classes 0..{len(self.vocab) - 1}"
+            )
+        if not len(self.images):
+            faults.append("there is no image")
+        if faults:
+            raise DataError(f"{self.name}: " + "; ".join(faults))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of pixels (file names, where the set streams), labels and names: what a resumed run compares."""
+        resident = isinstance(self.images, np.ndarray)
+        digest = hashlib.sha256(np.ascontiguousarray(self.images) if resident else "\n".join(self.ids).encode())
+        digest.update(np.ascontiguousarray(self.labels))
+        digest.update("\n".join(self.vocab).encode())
+        return digest.hexdigest()[:16]
+
+    def measured_stats(self, rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and std per channel in 0..1 over the given rows, at most 5,000 of them."""
+        pixels = self.images[rows[:: max(1, len(rows) // 5000)]].astype(np.float32) / 255
+        std = pixels.std(axis=(0, 2, 3)).clip(min=1e-3)
+        return tuple(pixels.mean(axis=(0, 2, 3)).round(4).tolist()), tuple(std.round(4).tolist())
+
+
+def array_source(images: np.ndarray, labels: np.ndarray, vocab: Sequence[str] | None = None) -> ImageSource:
+    """An ImageSource from arrays.
+
+    images: uint8, [N,H,W], [N,H,W,C] or [N,C,H,W] with C of 1 or 3.
+    labels: class indices [N].
+    vocab: class names; '0', '1', ... without them.
+    """
+    images, labels = np.asarray(images), np.asarray(labels)
+    if images.ndim == 3:
+        images = images[:, None]
+    elif images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[-1] in (1, 3):
+        images = images.transpose(0, 3, 1, 2)
+    if vocab is None:
+        vocab = [str(code) for code in range(int(labels.max(initial=0)) + 1)]
+    return ImageSource("arrays", np.ascontiguousarray(images), labels, list(vocab), keeps=("shift",))

@@ -1,0 +1,3 @@
+"""What a trained learner got right and wrong."""
+
+from learnerkit import _fastai  # noqa: F401

@@ -1,0 +1,322 @@
+"""Our one subclass of fastai's Learner: the same events, order and weights, with less work per batch.
+
+What differs from fastai's loop, all of it here:
+- events go through a table event -> callbacks, built once, instead of asking every callback at every event;
+- a batch that is on the model's device already is not walked through again;
+- randomness is a function of (seed, epoch, step), seeded before each batch is cut (None leaves the generators alone);
+- training may begin at any (epoch, batch): `restore_state` says where;
+- what a callback swapped in is put back by its `restore()` after a normal end, a cancel and an exception alike.
+"""
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from fastai.callback.core import Callback, TrainEvalCallback, _inner_loop, event
+from fastai.callback.schedule import combined_cos
+from fastai.learner import (
+    CancelBatchException,
+    CancelBackwardException,
+    CancelEpochException,
+    CancelFitException,
+    CancelStepException,
+    CancelTrainException,
+    CancelValidException,
+    Learner,
+)
+from fastai.torch_core import rank_distrib
+from fastcore.imports import noop
+from fastcore.xtras import modify_exception
+from fastcore.foundation import L
+
+from learnerkit.callbacks.progress import Progress
+from learnerkit.core.errors import LearnerkitError
+from learnerkit.core.seed import kept_random_state, seed_of, seed_position
+from learnerkit.learner.recorder import LeanRecorder
+from learnerkit.learner.schedule import LeanScheduler
+from learnerkit.learner.state import learner_state, load_learner_state
+
+_CANCELS = (
+    CancelBatchException,
+    CancelBackwardException,
+    CancelEpochException,
+    CancelFitException,
+    CancelStepException,
+    CancelTrainException,
+    CancelValidException,
+)
+_INNER = frozenset(_inner_loop)
+_EVENTS = frozenset(name for name in vars(event) if not name.startswith("_"))
+
+
+class CastBatch(Callback):
+    """Tensor subclasses of a batch to plain tensors, as fastai's CastToTensor does."""
+
+    order, name = 9, "cast_to_tensor"
+
+    def before_batch(self) -> None:
+        learn = self.learn
+        learn.xb, learn.yb = _plain(learn.xb), _plain(learn.yb)
+
+
+def _plain(part: Any) -> Any:
+    if isinstance(part, torch.Tensor):
+        return part if type(part) is torch.Tensor else part.as_subclass(torch.Tensor)
+    return tuple(_plain(item) for item in part) if isinstance(part, tuple) else part
+
+
+class KitLearner(Learner):
+    """A fastai Learner that is lean, seeded by position and resumable.
+
+    seed: of order, augmentation and dropout; None leaves torch's and Python's generators alone, as fastai does.
+    limit_batches: train and validate on so many batches an epoch, for quick trials.
+    All other arguments are fastai's. `spec` and `recipe` record how it was built.
+    """
+
+    recipe: dict | None = None
+    in_fit = False
+    fit_error: BaseException | None = None
+
+    def __init__(
+        self, *args: Any, seed: int | None = None, limit_batches: int | None = None, cbs: Any = None, **kwargs: Any
+    ) -> None:
+        self._table: dict[str, list[tuple[Callback, Callable]]] = {}
+        self.seed, self.limit_batches = seed, limit_batches
+        self._pending_state: dict | None = None
+        self._first_epoch = self._first_batch = 0
+        own = [TrainEvalCallback, LeanRecorder, CastBatch, Progress]
+        super().__init__(*args, default_cbs=False, cbs=own + list(L(cbs)), **kwargs)
+
+    # events
+
+    def add_cb(self, cb: Callback | type[Callback]) -> "KitLearner":
+        """Add a callback, as fastai does, and forget the event table."""
+        super().add_cb(cb)
+        self._table = {}
+        return self
+
+    def remove_cb(self, cb: Callback | type[Callback]) -> "KitLearner":
+        """Remove a callback, as fastai does, and forget the event table."""
+        super().remove_cb(cb)
+        self._table = {}
+        return self
+
+    def _entries(self, name: str) -> list[tuple[Callback, Callable]]:
+        """The callbacks that act at an event, in order, with the method to call."""
+        if name not in _EVENTS:
+            raise AttributeError(f"missing {name}: not an event of the training loop")
+        entries = []
+        for cb in self.cbs.sorted("order"):
+            if type(cb).__call__ is not Callback.__call__:
+                entries.append((cb, partial(cb, name)))
+            elif name in vars(cb) or hasattr(type(cb), name):
+                entries.append((cb, getattr(cb, name)))
+        self._table[name] = entries
+        return entries
+
+    def __call__(self, event_name: str | list[str]) -> None:
+        if not isinstance(event_name, str):
+            for name in event_name:
+                self(name)
+            return
+        entries = self._table.get(event_name)
+        if entries is None:
+            entries = self._entries(event_name)
+        inner = event_name in _INNER
+        for cb, method in entries:
+            if not cb.run or (inner and not (cb.run_train if self.training else cb.run_valid)):
+                continue
+            try:
+                method()
+            except (*_CANCELS, LearnerkitError):
+                raise
+            except Exception as error:
+                note = f"Exception occured in `{type(cb).__name__}` when calling event `{event_name}`:\n\t{error}"
+                raise modify_exception(error, note, replace=True) from None
+        if event_name == "after_fit":
+            for cb in self.cbs:
+                cb.run = True
+
+    # batches
+
+    def batches_of(self, dl: Any) -> int:
+        """Batches of a loader that a pass takes: all, or `limit_batches`."""
+        return len(dl) if self.limit_batches is None else min(len(dl), self.limit_batches)
+
+    def _set_device(self, b: Any) -> Any:
+        device = self._device
+        if all(isinstance(part, torch.Tensor) and part.device == device for part in b):
+            return b
+        return super()._set_device(b)
+
+    def _do_one_batch(self) -> None:
+        self.pred = self.model(*self.xb)
+        self("after_pred")
+        if len(self.yb):
+            self.loss_grad = self.loss_func(self.pred, *self.yb)
+            self.loss = self.loss_grad.detach().clone()
+        self("after_loss")
+        if self.training and len(self.yb):
+            self._do_grad_opt()
+
+    def all_batches(self) -> None:
+        """Train or evaluate on the batches of `self.dl`, in training from the batch that a restored state names."""
+        self.n_iter = self.batches_of(self.dl)
+        self._device = next(self.model.parameters()).device
+        if not self.training:
+            for i, batch in enumerate(islice(self.dl, self.n_iter)):
+                self.one_batch(i, batch)
+            return
+        first, self._first_batch = self._first_batch, 0
+        if first:
+            self.pct_train, self.train_iter = self._restored_position
+        for i, batch in self._positioned(first):
+            self.one_batch(i, batch)
+
+    def _positioned(self, first: int) -> Iterator[tuple[int, Any]]:
+        """Batches from number `first` on, each cut with the generators seeded for its position."""
+        rank = rank_distrib()
+        if self.seed is not None:
+            seed_position(self.seed, self.epoch)
+            if hasattr(self.dl, "rng"):
+                self.dl.rng = random.Random(seed_of(self.seed, self.epoch))
+        batches = iter(self.dl)
+        for i in range(self.n_iter):
+            if self.seed is not None:
+                seed_position(self.seed, self.epoch, i, rank)
+            batch = next(batches)
+            if i >= first:
+                yield i, batch
+        if self.n_iter == len(self.dl):
+            next(batches, None)  # lets the loader finish its own loop
+
+    # fitting
+
+    def _do_fit(self) -> None:
+        if self._pending_state is not None:
+            load_learner_state(self, self._pending_state)
+            self._pending_state = None
+        for epoch in range(self._first_epoch, self.n_epoch):
+            self.epoch = epoch
+            self._with_events(self._do_epoch, "epoch", CancelEpochException)
+        self._first_epoch = 0
+
+    def _with_events(self, f: Callable, event_type: str, ex: type, final: Callable = noop) -> None:
+        if event_type != "fit":
+            super()._with_events(f, event_type, ex, final)
+            return
+        self.fit_error = None
+        try:
+            super()._with_events(f, event_type, ex, final)
+        except BaseException as error:
+            self.fit_error = error
+            raise
+        finally:
+            self._restore_callbacks()
+            if self.fit_error is not None:
+                self._end_cleanup()
+
+    def fit(
+        self,
+        n_epoch: int,
+        lr: float | slice | None = None,
+        wd: float | None = None,
+        cbs: Any = None,
+        reset_opt: bool = False,
+        start_epoch: int = 0,
+    ) -> None:
+        """fastai's fit; the process's random state is given back at the end, and callbacks are restored.
+
+        n_epoch: epochs in all, those before `start_epoch` or before a restored position included.
+        lr, wd: rate and weight decay; the learner's own when None.
+        """
+        with contextlib.ExitStack() as stack:
+            if self.seed is not None:
+                stack.enter_context(kept_random_state())
+            self.in_fit = True
+            stack.callback(setattr, self, "in_fit", False)
+            super().fit(n_epoch, lr, wd, cbs, reset_opt, start_epoch)
+
+    def fit_one_cycle(
+        self,
+        n_epoch: int,
+        lr_max: float | slice | None = None,
+        div: float = 25.0,
+        div_final: float = 1e5,
+        pct_start: float = 0.25,
+        wd: float | None = None,
+        moms: tuple | None = None,
+        cbs: Any = None,
+        reset_opt: bool = False,
+        start_epoch: int = 0,
+    ) -> None:
+        """fastai's one-cycle fit, with the lean scheduler.
+
+        n_epoch: epochs; lr_max: greatest rate, or a slice over parameter groups.
+        div, div_final: the rate starts at lr_max/div and ends at lr_max/div_final.
+        pct_start: part of the steps in which the rate rises.
+        moms: momentum at start, top and end; the learner's own when None.
+        """
+        if self.opt is None:
+            self.create_opt()
+        self.opt.set_hyper("lr", self.lr if lr_max is None else lr_max)
+        top = np.array([group["lr"] for group in self.opt.hypers])
+        schedules = {
+            "lr": combined_cos(pct_start, top / div, top, top / div_final),
+            "mom": combined_cos(pct_start, *(self.moms if moms is None else moms)),
+        }
+        schedules = {name: f for name, f in schedules.items() if name in self.opt.hypers[-1]}
+        cbs = [LeanScheduler(schedules), *L(cbs)]
+        self.fit(n_epoch, cbs=cbs, reset_opt=reset_opt, wd=wd, start_epoch=start_epoch)
+
+    def _restore_callbacks(self) -> None:
+        for cb in self.cbs:
+            if callable(restore := getattr(type(cb), "restore", None)):
+                restore(cb)
+
+    def __exit__(self, *error: Any) -> None:
+        try:
+            super().__exit__(*error)
+        finally:
+            self._restore_callbacks()
+
+    # state
+
+    @property
+    def smooth_loss(self) -> torch.Tensor:
+        """The smoothed training loss up to now (reading it waits for the device)."""
+        self.recorder.flush()
+        return torch.tensor(self.recorder.smooth_loss.value)
+
+    @property
+    def monitored(self) -> dict[str, Any]:
+        """The last epoch's losses and metrics by name, as callbacks that decide by a monitor read them."""
+        names = [name for name in self.recorder.metric_names[1:] if name != "time"]
+        return dict(zip(names, self.recorder.values[-1] if self.recorder.values else [], strict=False))
+
+    def eval_weights(self) -> dict[str, torch.Tensor]:
+        """The state dict that validation uses: the averaged one where a callback such as EMA keeps it."""
+        for cb in self.cbs:
+            if callable(averaged := getattr(type(cb), "eval_weights", None)) and (weights := averaged(cb)):
+                return weights
+        return self.model.state_dict()
+
+    def kit_state(self, whole_epoch: bool) -> dict[str, Any]:
+        """Everything that a resume needs, after an epoch or after a batch: see `learner.state`."""
+        return learner_state(self, whole_epoch)
+
+    def restore_state(self, state: dict[str, Any]) -> None:
+        """Let the next fit go on from a `kit_state`, as if it had never stopped."""
+        self._pending_state = state
+
+    @contextlib.contextmanager
+    def no_bar(self) -> Iterator["KitLearner"]:
+        """Without the progress bar."""
+        bars = L(cb for cb in self.cbs if isinstance(cb, Progress))
+        with self.removed_cbs(bars):
+            yield self

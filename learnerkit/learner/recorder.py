@@ -1,0 +1,142 @@
+"""fastai's Recorder without arithmetic per batch: losses are kept on the device and smoothed when somebody looks."""
+
+import time
+from typing import Any
+
+import torch
+from fastai.learner import Recorder, _maybe_item
+from fastcore.foundation import L
+
+from learnerkit.core.errors import TrainingError
+from learnerkit.learner.hypers import read_hyper
+
+FLUSH_EVERY = 64  # batches; a loss that is not finite is noticed at the latest after so many on an accelerator
+
+
+class SmoothLoss:
+    """Exponentially weighted mean of the batch losses with fastai's debiasing, computed from a list at once.
+
+    beta: weight of the past.
+    """
+
+    name = "loss"
+
+    def __init__(self, beta: float = 0.98) -> None:
+        self.beta = beta
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.count, self.val = 0, 0.0
+
+    def extend(self, losses: list[float]) -> list[float]:
+        """Take in the losses of some batches; returns the smoothed value after each."""
+        smoothed = []
+        for loss in losses:
+            self.count += 1
+            self.val = loss + self.beta * (self.val - loss)
+            smoothed.append(self.val / (1 - self.beta**self.count))
+        return smoothed
+
+    @property
+    def value(self) -> float:
+        """The smoothed loss."""
+        return self.val / (1 - self.beta**self.count) if self.count else 0.0
+
+
+class LeanRecorder(Recorder):
+    """Losses, rates and metrics under fastai's names; `losses` smooths what is pending when it is read."""
+
+    name = "recorder"
+
+    def __init__(self, *args: Any, beta: float = 0.98, **kwargs: Any) -> None:
+        super().__init__(*args, beta=beta, **kwargs)
+        self.smooth_loss = SmoothLoss(beta)
+        self._raw, self._smoothed, self._pending = [], [], []
+
+    def before_fit(self) -> None:
+        super().before_fit()
+        self._raw, self._smoothed, self._pending = [], [], []
+
+    @property
+    def losses(self) -> list[float]:
+        """The smoothed loss after each training batch."""
+        self.flush()
+        return self._smoothed
+
+    @losses.setter
+    def losses(self, _: list) -> None:
+        """fastai's before_fit clears the list; ours is cleared there too."""
+
+    @property
+    def batch_losses(self) -> list[float]:
+        """The plain loss of each training batch."""
+        self.flush()
+        return self._raw
+
+    def flush(self) -> None:
+        """Fetch pending losses from the device and smooth them; TrainingError names the first that is not finite."""
+        if not self._pending:
+            return
+        values = torch.stack(self._pending).float().cpu().tolist()
+        self._pending = []
+        first = len(self._raw)
+        self._raw += values
+        self._smoothed += self.smooth_loss.extend(values)
+        wrong = next((i for i, value in enumerate(values) if value - value != 0), None)
+        if wrong is not None and not hasattr(self.learn, "lr_finder"):
+            raise not_finite(values[wrong], self.epoch, first + wrong)
+
+    def after_batch(self) -> None:
+        learn = self.learn
+        if not len(learn.yb):
+            return
+        if not learn.training:
+            for metric in self._valid_mets:
+                metric.accumulate(learn)
+            return
+        loss = learn.loss.detach()
+        self._pending.append(loss.mean() if loss.ndim else loss)
+        self.lrs.append(read_hyper(learn.opt, "lr"))
+        if self.train_metrics:
+            for metric in self._train_mets[1:]:
+                metric.accumulate(learn)
+        if len(self._pending) >= FLUSH_EVERY:
+            self.flush()
+
+    def after_train(self) -> None:
+        self.flush()
+        self.log += self._train_mets.map(_maybe_item)
+
+    def before_epoch(self) -> None:
+        super().before_epoch()
+        self.started = time.time()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything recorded so far."""
+        self.flush()
+        return {
+            "raw": self._raw,
+            "smoothed": self._smoothed,
+            "lrs": self.lrs,
+            "iters": self.iters,
+            "values": [list(row) for row in self.values],
+            "count": self.smooth_loss.count,
+            "val": self.smooth_loss.val,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self._raw, self._smoothed, self._pending = list(state["raw"]), list(state["smoothed"]), []
+        self.lrs, self.iters = list(state["lrs"]), list(state["iters"])
+        self.values = [L(row) for row in state["values"]]
+        self.smooth_loss.count, self.smooth_loss.val = state["count"], state["val"]
+
+
+def not_finite(loss: float, epoch: int, step: int) -> TrainingError:
+    """The error of a loss that is nan or infinite."""
+    return TrainingError(
+        f"the loss became {loss} in epoch {epoch} at training step {step}. Usual causes: a learning rate that is too "
+        "high (try a tenth of --lr, or learn.lr_find()), bad values in the data (learnerkit doctor DATA), fp16 without "
+        "scaling. The last checkpoint and the best weights in the run folder are from before it."
+    )

@@ -1,0 +1,117 @@
+"""Model names to modules: `create_model`, `list_models`, and what a built model says of itself."""
+
+import inspect
+from importlib import import_module
+from typing import Any
+
+import torch
+import torchvision
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from learnerkit.core.errors import ModelError, check_keys
+from learnerkit.models import resnet, simple, wrn  # noqa: F401  importing a family registers it
+from learnerkit.models.registry import Builder, families, patterns
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Registered names that fit a shell pattern; 'wrn_D_K' stands for every valid depth and width."""
+    return families.matching(pattern) + [shown for _, shown, _ in patterns if pattern == "*" or pattern in shown]
+
+
+def create_model(name: str, n_in: int = 3, n_out: int = 10, **kwargs: Any) -> nn.Module:
+    """Build a model by name.
+
+    name: a name of `list_models`, 'timm:NAME' or 'torchvision:NAME'.
+    n_in: input channels.
+    n_out: classes.
+    kwargs: the family's own arguments, such as dropout.
+    Returns a module [B,n_in,H,W] -> [B,n_out] whose `spec` rebuilds it. ModelError for unknown names or arguments.
+    """
+    library, _, rest = name.rpartition(":")
+    if library:
+        model = _from_library(library, rest, n_in, n_out, kwargs)
+    else:
+        model = _build(name, n_in, n_out, kwargs)
+    model.spec = {"name": name, "n_in": n_in, "n_out": n_out, **kwargs}
+    return model
+
+
+def _build(name: str, n_in: int, n_out: int, kwargs: dict[str, Any]) -> nn.Module:
+    for pattern, _, builder in patterns:
+        if found := pattern.fullmatch(name):
+            return _call(builder, name, tuple(map(int, found.groups())), n_in, n_out, kwargs)
+    return _call(families[name], name, (), n_in, n_out, kwargs)
+
+
+def _call(builder: Builder, name: str, numbers: tuple, n_in: int, n_out: int, kwargs: dict[str, Any]) -> nn.Module:
+    parameters = inspect.signature(builder).parameters
+    known = [key for key in list(parameters)[len(numbers) :] if key not in ("n_in", "n_out")]
+    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    faults = [] if anything else check_keys(kwargs, known, f"model {name}")
+    if faults:
+        raise ModelError("; ".join(faults))
+    return builder(*numbers, n_in=n_in, n_out=n_out, **kwargs)
+
+
+def _from_library(library: str, name: str, n_in: int, n_out: int, kwargs: dict[str, Any]) -> nn.Module:
+    if library == "timm":
+        return _timm().create_model(name, in_chans=n_in, num_classes=n_out, **kwargs)
+    if library == "torchvision":
+        known = torchvision.models.list_models(torchvision.models)
+        faults = [] if name in known else check_keys([name], known, "torchvision model")
+        if faults:
+            raise ModelError(faults[0])
+        model = torchvision.models.get_model(name, num_classes=n_out, **kwargs)
+        return model if n_in == 3 else with_input_channels(model, n_in)
+    raise ModelError(f"model library '{library}': known are 'timm:NAME' and 'torchvision:NAME'")
+
+
+def _timm() -> Any:
+    try:
+        return import_module("timm")
+    except ImportError:
+        raise ModelError("timm:NAME models need timm; install it with `pip install learnerkit[timm]`") from None
+
+
+def with_input_channels(model: nn.Module, n_in: int) -> nn.Module:
+    """Replace the model's first convolution by one with `n_in` input channels, freshly initialised."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Conv2d):
+            parent, _, child = name.rpartition(".")
+            fresh = nn.Conv2d(
+                n_in,
+                module.out_channels,
+                module.kernel_size,
+                module.stride,
+                module.padding,
+                bias=module.bias is not None,
+            )
+            setattr(model.get_submodule(parent), child, fresh)
+            return model
+    raise ModelError(f"{type(model).__name__}: has no convolution whose input channels could be changed")
+
+
+def model_info(model: nn.Module, size: int = 32) -> dict[str, Any]:
+    """Parameters, multiply-adds and memory of a model for one image.
+
+    size: side of the image in pixels.
+    """
+    from_spec = getattr(model, "spec", {})
+    n_in = from_spec.get("n_in", 3)
+    training = model.training
+    device = next(model.parameters()).device
+    counter = FlopCounterMode(display=False)
+    model.eval()
+    with torch.no_grad(), counter:
+        model(torch.zeros(1, n_in, size, size, device=device))
+    model.train(training)
+    parameters = sum(p.numel() for p in model.parameters())
+    weights = sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
+    return {
+        "name": from_spec.get("name", type(model).__name__),
+        "parameters": parameters,
+        "flops": counter.get_total_flops(),  # 2 for a multiply-add
+        "megabytes": round(weights / 1e6, 2),
+        "size": size,
+    }

@@ -1,0 +1,42 @@
+"""Models to files and back: model.json says how to build it, safetensors hold the weights. Nothing is executed."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from learnerkit.core.errors import ModelError
+from learnerkit.core.files import PathLike, atomic_write, read_json, write_json
+from learnerkit.core.tensors import load_weights, weights_bytes
+from learnerkit.models.create import create_model
+
+
+def export_model(model: nn.Module, folder: PathLike, name: str = "final_model") -> Path:
+    """Write model.json and NAME.safetensors; ModelError when the model was not built by `create_model`.
+
+    folder: made when missing.
+    """
+    folder = Path(folder)
+    if not hasattr(model, "spec"):
+        raise ModelError(f"{type(model).__name__}: was not built by create_model, so it cannot be rebuilt from a file")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "model.json", model.spec)
+    atomic_write(folder / f"{name}.safetensors", weights_bytes(model.state_dict()))
+    return folder
+
+
+def load_model(folder: PathLike, name: str | None = None, device: str | torch.device = "cpu") -> nn.Module:
+    """The model of a folder with its weights, in evaluation mode.
+
+    folder: a run, or a folder written by `export_model`.
+    name: which weights: 'best_model', 'final_model', ...; the best, else the final ones when None.
+    """
+    folder = Path(folder)
+    if name is None:
+        name = "best_model" if (folder / "best_model.safetensors").exists() else "final_model"
+    model = create_model(**read_json(folder / "model.json"))
+    try:
+        model.load_state_dict(load_weights(folder / f"{name}.safetensors"))
+    except RuntimeError as error:
+        raise ModelError(f"{folder}: the weights do not fit the model of model.json ({error})") from error
+    return model.to(device).eval()

@@ -1,0 +1,55 @@
+"""`load_run`: the Learner of a finished run, rebuilt from its recorded calls and its best weights."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fastai.data.core import DataLoaders
+
+from learnerkit.core.errors import DataError, RunError
+from learnerkit.core.files import PathLike, read_json
+from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.tensors import load_weights
+from learnerkit.data.dls import cifar_dls, digits_dls, folder_dls
+from learnerkit.learner.factory import image_learner
+from learnerkit.learner.kit import KitLearner
+
+CALLS: dict[str, Callable[..., Any]] = {
+    function.__name__: function for function in (cifar_dls, digits_dls, folder_dls, image_learner)
+}
+
+
+def load_run(path: PathLike, data: PathLike | DataLoaders | None = None, weights: str | None = None) -> KitLearner:
+    """The Learner of a finished run, a script's or the command line's.
+
+    path: the run folder.
+    data: where the data are now, or DataLoaders to use instead; needed when the run was made from DataLoaders that
+        `cifar_dls`, `digits_dls` or `folder_dls` did not make, or when the data have moved.
+    weights: 'best_model' or 'final_model'; the best ones when None and there are any.
+    """
+    run = RunFolder.open(path)
+    described = read_json(run.file("run.json"))
+    recorded = described["recipe"]
+    dls = data if isinstance(data, DataLoaders) else _rebuild_dls(run.path, recorded["dls"], data)
+    call = recorded["learner"]
+    if call is None or "arch" in call["lost"]:
+        raise RunError(f"{run.path}: its model was not built by name; rebuild the learner and load the .safetensors file")
+    known = list(getattr(dls, "vocab", []))
+    if known and described["classes"] and [str(name) for name in known] != described["classes"]:
+        raise DataError(f"{run.path}: the data have the classes {known}, the run had {described['classes']}")
+    learn = CALLS[call["call"]](dls, **call["args"])
+    if weights is None:
+        weights = "best_model" if run.file("best_model.safetensors").exists() else "final_model"
+    learn.model.load_state_dict(load_weights(run.file(f"{weights}.safetensors")))
+    learn.run_folder = run
+    return learn
+
+
+def _rebuild_dls(run: Path, call: dict | None, data: PathLike | None) -> DataLoaders:
+    if call is None or call["lost"]:
+        lost = f" (not recorded: {', '.join(call['lost'])})" if call else ""
+        raise RunError(f"{run}: its data were not made by plain arguments{lost}; pass data= with the DataLoaders")
+    arguments = dict(call["args"])
+    if data is not None and "path" in arguments:
+        arguments["path"] = str(data)
+    return CALLS[call["call"]](**arguments)

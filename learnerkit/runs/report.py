@@ -1,0 +1,82 @@
+"""report.html: one self-contained page about a run, made from its files."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader
+from sklearn.metrics import precision_recall_fscore_support
+
+from learnerkit.core.errors import DataError
+from learnerkit.core.files import PathLike, atomic_write, read_json
+from learnerkit.core.run_folder import RunFolder
+from learnerkit.runs.figures import draw_figures, evaluation_of
+
+HEADLINES = (
+    ("test_accuracy", "test accuracy", "{:.2%}"),
+    ("test_accuracy_tta", "test accuracy with TTA", "{:.2%}"),
+    ("valid_accuracy", "validation accuracy", "{:.2%}"),
+    ("test_macro_f1", "test macro F1", "{:.4f}"),
+    ("parameters", "parameters", "{:,}"),
+    ("seconds", "training time", "{:,.0f} s"),
+)
+
+
+def write_report(path: PathLike | RunFolder) -> Path:
+    """Draw the figures and write report.html of a run; needs its files alone, not the model or the data.
+
+    path: the run folder.
+    """
+    run = path if isinstance(path, RunFolder) else RunFolder.open(path)
+    described = read_json(run.file("run.json"))
+    results = _optional(run, "results.json") or {}
+    evaluation = evaluation_of(run)
+    figures = {file.stem: base64.b64encode(file.read_bytes()).decode() for file in draw_figures(run)}
+    headlines = [
+        (label, form.format(results[key])) for key, label, form in HEADLINES if results.get(key) is not None
+    ]
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
+    page = environment.get_template("report.html.j2").render(
+        name=f"{run.path.resolve().parent.name}/{run.path.resolve().name}",
+        run=described,
+        status=_optional(run, "status.json") or {},
+        results=results,
+        headlines=headlines,
+        figures=figures,
+        history=run.history(),
+        classes=class_table(evaluation) if evaluation else [],
+        confused=most_confused(evaluation["matrix"], evaluation["vocab"]) if evaluation else [],
+        evaluation=evaluation,
+    )
+    return atomic_write(run.file("report.html"), page)
+
+
+def _optional(run: RunFolder, name: str) -> Any:
+    try:
+        return read_json(run.file(name))
+    except DataError:
+        return None
+
+
+def class_table(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Precision, recall and F1 of each class, worst first; 'n/a' where a class has no image in the part."""
+    vocab = evaluation["vocab"]
+    predicted = evaluation["probabilities"].argmax(axis=1)
+    labels = list(range(len(vocab)))
+    scores = precision_recall_fscore_support(evaluation["targets"], predicted, labels=labels, zero_division=np.nan)
+    rows = []
+    for code, (precision, recall, f1, support) in enumerate(zip(*scores, strict=True)):
+        figures = {"precision": precision, "recall": recall, "f1": f1 if support else np.nan}
+        shown = {key: "n/a" if np.isnan(value) else f"{value:.3f}" for key, value in figures.items()}
+        rows.append({"name": vocab[code], **shown, "support": int(support), "order": -1 if np.isnan(f1) else f1})
+    return sorted(rows, key=lambda row: row["order"])
+
+
+def most_confused(matrix: np.ndarray, vocab: list[str], k: int = 10) -> list[tuple[str, str, int]]:
+    """The k largest off-diagonal entries of a confusion matrix: (true, predicted, count)."""
+    off = matrix - np.diag(np.diag(matrix))
+    best = np.argsort(-off, axis=None, kind="stable")[:k]
+    rows, columns = np.unravel_index(best, off.shape)
+    pairs = zip(rows, columns, strict=True)
+    return [(vocab[row], vocab[column], int(off[row, column])) for row, column in pairs if off[row, column]]

@@ -1,0 +1,108 @@
+"""Measure a trained classifier and write what was measured: predictions, figures, report, samples for the pictures."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from fastai.callback.core import Callback
+from fastai.data.load import DataLoader
+from sklearn.metrics import accuracy_score, classification_report, f1_score, log_loss
+
+from learnerkit.callbacks.tta import TTA
+from learnerkit.core.files import atomic_write, read_json, write_json
+from learnerkit.core.run_folder import RunFolder, csv_text
+from learnerkit.core.tensors import write_npz
+from learnerkit.learner.kit import KitLearner
+
+SAMPLES = 25  # pictures kept for each gallery of the report
+
+
+def predict_part(learn: KitLearner, dl: DataLoader, cbs: list[Callback] | None = None) -> tuple[np.ndarray, Any]:
+    """Probabilities [N,K] and targets [N] (None where unlabelled) of a loader."""
+    with learn.no_bar(), learn.no_logging():
+        probabilities, targets = learn.get_preds(dl=dl, cbs=cbs)
+    labelled = isinstance(targets, torch.Tensor) and len(targets) == len(probabilities)
+    return probabilities.float().numpy(), targets.numpy() if labelled else None
+
+
+def figures_of(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    """Accuracy, macro F1 over the whole vocabulary, and mean cross entropy."""
+    labels = list(range(probabilities.shape[1]))
+    predicted = probabilities.argmax(axis=1)
+    safe = probabilities.astype(np.float64).clip(1e-12)
+    return {
+        "accuracy": float(accuracy_score(targets, predicted)),
+        "macro_f1": float(f1_score(targets, predicted, labels=labels, average="macro", zero_division=0)),
+        "log_loss": float(log_loss(targets, safe / safe.sum(axis=1, keepdims=True), labels=labels)),
+    }
+
+
+def evaluate_parts(learn: KitLearner, run: RunFolder, parts: list[str], tta: int = 0) -> dict[str, Any]:
+    """Evaluate 'valid', 'test' or both, and write the results into the run folder.
+
+    tta: number of test-time views; 0 for none. Without and with it is measured.
+    Returns the content of results.json.
+    """
+    dls = learn.dls
+    results = read_json(run.file("results.json")) if run.file("results.json").exists() else {}
+    columns: dict[str, list[np.ndarray]] = {key: [] for key in ("ids", "part", "targets", "probabilities")}
+    for part in parts:
+        dl = dls.valid if part == "valid" else dls.test
+        probabilities, targets = predict_part(learn, dl)
+        ids = np.array(dls.ids(part))
+        for key, value in figures_of(probabilities, targets).items():
+            results[f"{part}_{key}"] = value
+        if tta:
+            averaged, _ = predict_part(learn, dl, [TTA(tta)])
+            for key, value in figures_of(averaged, targets).items():
+                results[f"{part}_{key}_tta"] = value
+            columns.setdefault("probabilities_tta", []).append(averaged)
+            results["tta_views"] = tta
+        for key, value in zip(columns, (ids, np.full(len(ids), part), targets, probabilities), strict=False):
+            columns[key].append(value)
+    write_json(run.file("results.json"), results)
+    arrays = {key: np.concatenate(value) for key, value in columns.items() if value}
+    write_npz(run.file("predictions.npz"), **arrays)
+    last = arrays["part"] == parts[-1]
+    shown = arrays.get("probabilities_tta", arrays["probabilities"])[last]
+    write_predictions(run.file("predictions.csv"), arrays["ids"][last], shown, dls.source.vocab)
+    write_report_text(run.file("classification_report.txt"), arrays["targets"][last], shown, dls.source.vocab, parts[-1])
+    write_samples(learn, run, parts[-1], arrays["targets"][last], shown)
+    return results
+
+
+def write_predictions(
+    path: Path, ids: np.ndarray, probabilities: np.ndarray, vocab: list[str], codes: bool = False
+) -> None:
+    """The submission file: a header `ID,Labels` and a line an image, with class names, or indices when `codes`."""
+    predicted = probabilities.argmax(axis=1).tolist()
+    labels = [code if codes else vocab[code] for code in predicted]
+    rows = [{"ID": name, "Labels": label} for name, label in zip(ids.tolist(), labels, strict=True)]
+    atomic_write(path, csv_text(rows))
+
+
+def write_report_text(path: Path, targets: np.ndarray, probabilities: np.ndarray, vocab: list[str], part: str) -> None:
+    """scikit-learn's classification report over the whole vocabulary."""
+    predicted = probabilities.argmax(axis=1)
+    labels = list(range(len(vocab)))
+    text = classification_report(targets, predicted, labels=labels, target_names=vocab, digits=4, zero_division=0)
+    atomic_write(path, f"part: {part}, {len(targets)} images\n\n{text}")
+
+
+def write_samples(learn: KitLearner, run: RunFolder, part: str, targets: np.ndarray, probabilities: np.ndarray) -> None:
+    """Keep the pixels of the worst and of evenly spaced images, so that pictures can be drawn from the files alone."""
+    rows = getattr(learn.dls.split, part)
+    losses = -np.log(probabilities[np.arange(len(targets)), targets].clip(1e-12))
+    worst = np.argsort(-losses, kind="stable")[:SAMPLES]
+    spread = np.linspace(0, len(targets) - 1, min(SAMPLES, len(targets))).astype(int)
+    images = learn.dls.source.images
+    write_npz(
+        run.file("samples.npz"),
+        worst=worst,
+        worst_images=images[rows[worst]],
+        spread=spread,
+        spread_images=images[rows[spread]],
+        losses=losses[worst],
+        part=np.array(part),
+    )

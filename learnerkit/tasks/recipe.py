@@ -1,0 +1,162 @@
+"""Recipes: validated YAML files that say everything about a training, each field also a flag of the command line.
+
+This module imports no torch, so that `--help` is instant.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from learnerkit.core.errors import RecipeError, nearest
+from learnerkit.core.files import PathLike, read_yaml
+
+FOLDER = Path(__file__).parent.parent / "recipes"
+
+
+class Section(BaseModel):
+    """A group of fields; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class Data(Section):
+    """What is trained on."""
+
+    path: str = Field("cifar10", description="official CIFAR folder or archive, image folder, 'cifar10', 'digits'")
+    bs: int = Field(128, ge=1, description="images a batch")
+    label: Literal["fine", "coarse"] = Field("fine", description="label level of CIFAR-100")
+    size: int | None = Field(None, ge=8, description="side in pixels that folder images are resized to")
+    valid: float | Literal["test"] = Field(0.1, description="part of the training images held out, or 'test'")
+    split_seed: int = Field(42, description="which lot decides the parts")
+    crop: int = Field(4, ge=0, description="zero padding in pixels before the random crop")
+    flip: bool | None = Field(None, description="mirror; by default where the set keeps its classes")
+    rotate: float = Field(0, ge=0, description="greatest angle in degrees")
+    jitter: bool = Field(False, description="brightness, contrast, saturation .3 and hue .1")
+    perspective: float = Field(0, ge=0, le=1, description="probability of a perspective")
+    randaugment: tuple[int, int] | None = Field(None, description="operations and magnitude, such as 2,9")
+    erase: float = Field(0, ge=0, le=1, description="probability of random erasing")
+    cutout: int = Field(0, ge=0, description="side of the cut-out square in pixels")
+    limit: int | None = Field(None, ge=1, description="only so many images of each part")
+    num_workers: int = Field(0, ge=0, description="decoding processes for folders too large for memory")
+
+
+class Model(Section):
+    """What is trained."""
+
+    arch: str = Field("resnet18", description="a name of list_models(), timm:NAME or torchvision:NAME")
+    dropout: float | None = Field(None, ge=0, lt=1, description="the model's dropout; its own default when not given")
+    stochastic_depth: float | None = Field(None, ge=0, lt=1, description="drop probability of the last block")
+
+
+class Train(Section):
+    """How it is trained."""
+
+    epochs: int = Field(30, ge=1, description="epochs")
+    lr: float = Field(0.1, gt=0, description="greatest learning rate")
+    schedule: Literal["one_cycle", "cosine", "step", "multistep", "exponential", "plateau", "constant"] = Field(
+        "one_cycle", description="learning-rate schedule"
+    )
+    schedule_args: dict[str, Any] = Field({}, description="arguments of torch's scheduler, such as {step_size: 30}")
+    opt: str = Field("sgd", description="sgd (Nesterov), adam, adamw, rmsprop")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum, or Adam's first beta")
+    wd: float = Field(5e-4, ge=0, description="weight decay")
+    clip: float = Field(0, ge=0, description="greatest norm of the gradient; 0 for none")
+    label_smoothing: float = Field(0, ge=0, lt=1, description="label smoothing")
+    cutmix: float = Field(0, ge=0, le=1, description="probability that a batch is cut and mixed")
+    mixup: float = Field(0, ge=0, le=1, description="probability that a batch is blended")
+    ema: float = Field(0, ge=0, lt=1, description="decay of the averaged weights; 0 for none")
+    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="number format of the forward pass")
+    accumulate: int = Field(1, ge=1, description="batches or samples for one optimizer step")
+    accumulate_unit: Literal["batches", "samples"] = Field("batches", description="what accumulate counts")
+    channels_last: bool = Field(True, description="memory layout of the weights")
+    compile: bool = Field(False, description="torch.compile the model")
+    limit_batches: int | None = Field(None, ge=1, description="so many batches an epoch, for quick trials")
+    monitor: str = Field("accuracy", description="figure on the valid part that chooses the best weights")
+    mode: Literal["min", "max"] = Field("max", description="whether less or more of it is better")
+    early_stop: int | None = Field(None, ge=0, description="stop after so many epochs without improvement")
+    save_top_k: int = Field(0, ge=0, description="keep the weights of the k best epochs")
+    checkpoint_every: int = Field(10, ge=0, description="epochs between resumable checkpoints")
+    keep_last: int = Field(2, ge=2, description="checkpoints kept besides the best")
+
+
+class Evaluate(Section):
+    """How the result is measured."""
+
+    tta: int = Field(0, ge=0, description="test-time views; 0 for none")
+
+
+class Recipe(Section):
+    """A whole training."""
+
+    task: Literal["classify"] = Field("classify", description="what kind of training")
+    title: str = Field("", description="one line about the recipe")
+    seed: int = Field(42, description="seed of weights, order, augmentation and dropout")
+    data: Data = Data()
+    model: Model = Model()
+    train: Train = Train()
+    evaluate: Evaluate = Evaluate()
+
+
+SECTIONS: dict[str, type[Section]] = {"data": Data, "model": Model, "train": Train, "evaluate": Evaluate}
+FLAG_OF = {"path": "data"}  # fields whose flag has another name
+
+
+def flags() -> dict[str, tuple[str, str, Any]]:
+    """Every field by its flag name: (section or '', key, pydantic field). Keys are unique over the sections."""
+    found = {"seed": ("", "seed", Recipe.model_fields["seed"])}
+    for section, model in SECTIONS.items():
+        for key, field in model.model_fields.items():
+            found[FLAG_OF.get(key, key)] = (section, key, field)
+    return found
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes in the package."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load_recipe(name: PathLike, overrides: dict[str, Any] | None = None) -> Recipe:
+    """A recipe by its name or file, with flags laid over it; RecipeError lists every fault at once.
+
+    name: a name of `recipe_names()` or a YAML file.
+    overrides: values by flag name; strings are read as YAML, 'a,b' as a list.
+    """
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        path = FOLDER / f"{name}.yaml"
+        if not path.exists():
+            raise RecipeError(f"unknown recipe '{name}'; {nearest(str(name), recipe_names())}, or give a .yaml file")
+    content, known = read_yaml(path), flags()
+    for flag, value in (overrides or {}).items():
+        section, key, _ = known[flag]
+        place = content.setdefault(section, {}) if section else content
+        place[key] = _value(value, known[flag][2].annotation)
+    return check_recipe(content, str(name))
+
+
+def _value(value: Any, annotation: Any) -> Any:
+    if not isinstance(value, str) or annotation is str:
+        return value
+    try:
+        return yaml.safe_load(f"[{value}]" if "," in value and value[0] not in "{[" else value)
+    except yaml.YAMLError:
+        return value
+
+
+def check_recipe(content: dict[str, Any], name: str) -> Recipe:
+    """A validated Recipe from its content; `name` is how errors call it."""
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        faults = [_fault(item) for item in error.errors()]
+        raise RecipeError(f"recipe {name}: {len(faults)} fault(s)\n  " + "\n  ".join(faults)) from None
+
+
+def _fault(item: dict[str, Any]) -> str:
+    *place, key = [str(part) for part in item["loc"] if part not in ("float", "literal['test']")]
+    if item["type"] == "extra_forbidden":
+        model = SECTIONS[place[0]] if place and place[0] in SECTIONS else Recipe
+        return f"{'.'.join([*place, key])}: unknown key; {nearest(key, model.model_fields)}"
+    return f"{'.'.join([*place, key])}: {item['input']!r} - {item['msg']}"

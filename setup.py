@@ -1,0 +1,30 @@
+"""Package metadata, read from settings.ini alone."""
+
+from configparser import ConfigParser
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+parser = ConfigParser(delimiters=["="])
+parser.read(HERE / "settings.ini", encoding="utf-8")
+config = parser["DEFAULT"]
+
+setup(
+    name=config["lib_name"],
+    version=config["version"],
+    description=config["description"],
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author=config["author"],
+    author_email=config["author_email"],
+    url=config["git_url"],
+    license=config["license_spdx"],
+    keywords=config["keywords"],
+    python_requires=">=" + config["min_python"],
+    install_requires=config["requirements"].split(),
+    extras_require={"timm": config["timm_requirements"].split(), "dev": config["dev_requirements"].split()},
+    packages=find_packages(include=["learnerkit", "learnerkit.*"]),
+    package_data={"learnerkit": ["py.typed", "recipes/*.yaml", "runs/*.j2"]},
+    entry_points={"console_scripts": ["learnerkit=learnerkit.cli:main"]},
+)
