@@ -1,11 +1,14 @@
 """The public names, one by one, for `from learnerkit.all import *` in scripts and notebooks."""
 
-from fastai.callback.channelslast import ChannelsLast
-from fastai.callback.training import GradientAccumulation, GradientClip
-from fastai.data.block import CategoryBlock, DataBlock
-from fastai.interpret import ClassificationInterpretation
-from fastai.learner import Learner
-
+from learnerkit._fastai import (
+    CategoryBlock,
+    ChannelsLast,
+    ClassificationInterpretation,
+    DataBlock,
+    GradientAccumulation,
+    GradientClip,
+    Learner,
+)
 from learnerkit.callbacks.accumulate import Accumulate
 from learnerkit.callbacks.ema import EMA
 from learnerkit.callbacks.mix import CutMix, MixUp

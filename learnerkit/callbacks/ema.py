@@ -10,7 +10,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 class EMA(Callback):
     """Average weights and batch-norm statistics after each optimizer step; every validation pass uses the average.
 
-    decay: weight of the past, such as .999. In the first steps it is lower, (1+n)/(10+n), so that the start is forgotten.
+    decay: weight of the past, such as .999. In the first steps it is lower, (1+n)/(10+n), so that the start is
+        forgotten.
     """
 
     order = -20

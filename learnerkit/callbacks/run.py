@@ -201,9 +201,8 @@ class Run(Callback):
         self.active = False
         self._save_weights("final_model")
         rows = self.folder.history()
-        results = {f"valid_{key}" if not key.startswith(("valid", "train")) else key: rows[-1].get(key) for key in rows[-1]}
-        kept = {key: value for key, value in results.items() if key.startswith(("valid_", "train_"))} if rows else {}
-        kept = {key: value for key, value in kept.items() if key[6:] in ("loss",) or key[6:] in self.learn.monitored}
+        names = {key: key if key.startswith(("train_", "valid_")) else f"valid_{key}" for key in self.learn.monitored}
+        kept = {shown: rows[-1].get(key) for key, shown in names.items()} if rows else {}
         seconds = round(sum(row["seconds"] for row in rows), 1)
         parameters = sum(p.numel() for p in self.learn.model.parameters())
         best = {f"best_valid_{self.monitor.removeprefix('valid_')}": self.best}

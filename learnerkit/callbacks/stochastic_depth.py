@@ -26,7 +26,9 @@ class StochasticDepth(Callback):
     def before_fit(self) -> None:
         blocks = [module for module in self.learn.model.modules() if isinstance(module, DropBranch)]
         if not blocks:
-            raise ModelError("StochasticDepth: the model has no residual block that can be dropped; use a residual family")
+            raise ModelError(
+                "StochasticDepth: the model has no residual block that can be dropped; use a residual family"
+            )
         self.kept = [(block, block.p) for block in blocks]
         for block, rate in zip(blocks, linear_rates(self.p, len(blocks)), strict=True):
             block.p = rate

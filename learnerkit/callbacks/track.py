@@ -27,7 +27,9 @@ def is_better(value: float | None, best: float | None, mode: str, min_delta: flo
 def check_mode(mode: str) -> str:
     """`mode` when it is 'min' or 'max'."""
     if mode not in ("min", "max"):
-        raise RecipeError(f"mode '{mode}': say 'min' (a loss) or 'max' (an accuracy); it is never guessed from the name")
+        raise RecipeError(
+            f"mode '{mode}': say 'min' (a loss) or 'max' (an accuracy); it is never guessed from the name"
+        )
     return mode
 
 

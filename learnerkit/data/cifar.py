@@ -86,7 +86,7 @@ def read_cifar(path: Path, label: str = "fine") -> ImageSource:
         found = _find_folder(path)
         if found is None:
             raise DataError(
-                f"{path}: holds no CIFAR python files. Expected data_batch_1..5, test_batch and batches.meta (CIFAR-10) "
+                f"{path}: holds no CIFAR python files. Expected data_batch_1..5, test_batch, batches.meta (CIFAR-10) "
                 "or train, test and meta (CIFAR-100); `cifar_dls('cifar10')` downloads them."
             )
         layout, folder = found
@@ -169,7 +169,7 @@ def _check_batch(batch: dict, label_key: str, n_classes: int, file: str) -> tupl
     wrong = [(row, code) for row, code in enumerate(codes) if type(code) is not int or not 0 <= code < n_classes]
     if wrong and n_classes:
         raise DataError(
-            f"{file}: label {wrong[0][1]} in row {wrong[0][0]} (and {len(wrong) - 1} more) is outside 0..{n_classes - 1}"
+            f"{file}: label {wrong[0][1]} in row {wrong[0][0]} (and {len(wrong) - 1} more) is not in 0..{n_classes - 1}"
         )
     names = batch.get("filenames", [""] * len(codes))
     return data.reshape(-1, 3, 32, 32), np.array(codes), names

@@ -47,7 +47,9 @@ def list_folder(root: Path, vocab: Sequence[str] | None = None) -> Listing:
             found += [(file, folder.name, part) for file in images]
     classes = sorted({name for _, name, _ in found})
     if not found:
-        raise DataError(f"{root}: no image in any class folder. Expected {root}/CLASS/*.jpg (or .png, .bmp, .webp ...).")
+        raise DataError(
+            f"{root}: no image in any class folder. Expected {root}/CLASS/*.jpg (or .png, .bmp, .webp ...)."
+        )
     if vocab is None and len(classes) < 2:
         raise DataError(f"{root}: one class only ('{classes[0]}'). A classifier needs two class folders or more.")
     vocab = list(vocab or classes)
@@ -55,14 +57,18 @@ def list_folder(root: Path, vocab: Sequence[str] | None = None) -> Listing:
     if unknown:
         raise DataError(f"{root}: class folder(s) {', '.join(unknown)} are not among the classes {', '.join(vocab)}")
     codes = {name: code for code, name in enumerate(vocab)}
-    return Listing(root, [f for f, _, _ in found], [codes[name] for _, name, _ in found], [p for _, _, p in found], vocab)
+    return Listing(
+        root, [f for f, _, _ in found], [codes[name] for _, name, _ in found], [p for _, _, p in found], vocab
+    )
 
 
 def decode(file: Path, size: tuple[int, int] | None = None) -> np.ndarray:
     """One image file as uint8 [3,H,W], resized to (height, width) with a bilinear filter when `size` is given."""
     with Image.open(file) as image:
         if image.mode.startswith(("I", "F")):
-            raise DataError(f"{image.mode} pixels (16 or 32 bits); they would be cut to 8 bits. Convert them to 8 bits.")
+            raise DataError(
+                f"{image.mode} pixels (16 or 32 bits); they would be cut to 8 bits. Convert them to 8 bits."
+            )
         rgb = image.convert("RGB")
         if size is not None and rgb.size != size[::-1]:
             rgb = rgb.resize(size[::-1], Image.Resampling.BILINEAR)
@@ -104,9 +110,7 @@ def stream_folder(listing: Listing, size: int | tuple[int, int]) -> ImageSource:
 
 def _source(listing: Listing, images: np.ndarray | FileImages) -> ImageSource:
     ids = [str(file.relative_to(listing.root)) for file in listing.files]
-    return ImageSource(
-        listing.root.name, images, np.array(listing.labels), listing.vocab, ids, np.array(listing.parts)
-    )
+    return ImageSource(listing.root.name, images, np.array(listing.labels), listing.vocab, ids, np.array(listing.parts))
 
 
 def read_folder(listing: Listing, size: int | tuple[int, int] | None = None) -> ImageSource:
@@ -134,6 +138,7 @@ def read_folder(listing: Listing, size: int | tuple[int, int] | None = None) -> 
     ]
     if faults:
         raise DataError(
-            f"{listing.root}: {len(faults)} of {len(listing.files)} images cannot be used:\n  " + "\n  ".join(faults[:50])
+            f"{listing.root}: {len(faults)} of {len(listing.files)} images cannot be used:\n  "
+            + "\n  ".join(faults[:50])
         )
     return _source(listing, np.stack(decoded))

@@ -54,7 +54,7 @@ class ResidentDL(TfmdDL):
             )
 
     def columns(self) -> list[tuple[Tensor, Tensor, type]]:
-        """The dataset's columns on the loader's device, made at the first call and shared with loaders made by `new`."""
+        """The dataset's columns on the loader's device, made at the first call; loaders made by `new` share them."""
         device = self.device or torch.device("cpu")
         kept = self.dataset.__dict__.get("_resident")
         if kept is None or kept[0] != device:

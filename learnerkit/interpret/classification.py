@@ -56,5 +56,7 @@ class ImageInterpretation(ClassificationInterpretation):
         """scikit-learn's report over the whole vocabulary."""
         names, labels = [str(name) for name in self.vocab], list(range(len(self.vocab)))
         print(
-            classification_report(self.targs, self.decoded, labels=labels, target_names=names, digits=4, zero_division=0)
+            classification_report(
+                self.targs, self.decoded, labels=labels, target_names=names, digits=4, zero_division=0
+            )
         )

@@ -98,7 +98,9 @@ def image_learner(
     vocab = getattr(dls, "vocab", None)
     n_out = getattr(dls, "c", None) or (len(vocab) if vocab is not None else None)
     if not n_out:
-        raise DataError("image_learner: the dls have no vocab; give DataLoaders with class labels, such as cifar_dls(...)")
+        raise DataError(
+            "image_learner: the dls have no vocab; give DataLoaders with class labels, such as cifar_dls(...)"
+        )
     given = {"arch": arch, "label_smoothing": label_smoothing, "opt": opt, "lr": lr, "wd": wd, "momentum": momentum}
     given |= {"seed": seed, "precision": precision, "clip": clip, "accumulate": accumulate, "loss_func": loss_func}
     given |= {"accumulate_unit": accumulate_unit, "channels_last": channels_last, "compile": compile}

@@ -20,8 +20,8 @@ import torch
 from fastai.callback.core import Callback, TrainEvalCallback, _inner_loop, event
 from fastai.callback.schedule import combined_cos
 from fastai.learner import (
-    CancelBatchException,
     CancelBackwardException,
+    CancelBatchException,
     CancelEpochException,
     CancelFitException,
     CancelStepException,
@@ -30,9 +30,9 @@ from fastai.learner import (
     Learner,
 )
 from fastai.torch_core import rank_distrib
+from fastcore.foundation import L
 from fastcore.imports import noop
 from fastcore.xtras import modify_exception
-from fastcore.foundation import L
 
 from learnerkit.callbacks.progress import Progress
 from learnerkit.core.errors import LearnerkitError

@@ -29,10 +29,7 @@ def create_model(name: str, n_in: int = 3, n_out: int = 10, **kwargs: Any) -> nn
     Returns a module [B,n_in,H,W] -> [B,n_out] whose `spec` rebuilds it. ModelError for unknown names or arguments.
     """
     library, _, rest = name.rpartition(":")
-    if library:
-        model = _from_library(library, rest, n_in, n_out, kwargs)
-    else:
-        model = _build(name, n_in, n_out, kwargs)
+    model = _from_library(library, rest, n_in, n_out, kwargs) if library else _build(name, n_in, n_out, kwargs)
     model.spec = {"name": name, "n_in": n_in, "n_out": n_out, **kwargs}
     return model
 

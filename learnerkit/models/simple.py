@@ -7,9 +7,7 @@ from learnerkit.models.registry import register_model
 
 def conv_block(n_in: int, n_out: int, stride: int = 1) -> nn.Sequential:
     """3x3 convolution, batch norm, ReLU: [B,n_in,H,W] -> [B,n_out,H/stride,W/stride]."""
-    return nn.Sequential(
-        nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU(inplace=True)
-    )
+    return nn.Sequential(nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU(inplace=True))
 
 
 @register_model("tiny_cnn")

@@ -21,9 +21,7 @@ class WideBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.conv2 = nn.Conv2d(n_out, n_out, 3, 1, 1, bias=False)
         self.depth = StochasticDepth(0.0, "row")
-        self.shortcut = (
-            nn.Conv2d(n_in, n_out, 1, stride, bias=False) if stride != 1 or n_in != n_out else None
-        )
+        self.shortcut = nn.Conv2d(n_in, n_out, 1, stride, bias=False) if stride != 1 or n_in != n_out else None
 
     def forward(self, x: Tensor) -> Tensor:
         active = self.bn1(x).relu()

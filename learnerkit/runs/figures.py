@@ -97,7 +97,9 @@ def draw_confusion(matrix: np.ndarray, vocab: list[str], title: str) -> Figure:
     side = min(14, 3 + 0.45 * len(vocab))
     figure, axes = new_figure(side + 1, side)
     shares = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
-    figure.colorbar(axes.imshow(shares, cmap="Blues", vmin=0, vmax=1), ax=axes, shrink=0.8, label="part of the true class")
+    figure.colorbar(
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1), ax=axes, shrink=0.8, label="part of the true class"
+    )
     if len(vocab) <= 50:
         axes.set_xticks(range(len(vocab)), vocab, rotation=90)
         axes.set_yticks(range(len(vocab)), vocab)

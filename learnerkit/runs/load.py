@@ -4,8 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fastai.data.core import DataLoaders
-
+from learnerkit._fastai import DataLoaders
 from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import PathLike, read_json
 from learnerkit.core.run_folder import RunFolder
@@ -33,7 +32,9 @@ def load_run(path: PathLike, data: PathLike | DataLoaders | None = None, weights
     dls = data if isinstance(data, DataLoaders) else _rebuild_dls(run.path, recorded["dls"], data)
     call = recorded["learner"]
     if call is None or "arch" in call["lost"]:
-        raise RunError(f"{run.path}: its model was not built by name; rebuild the learner and load the .safetensors file")
+        raise RunError(
+            f"{run.path}: its model was not built by name; rebuild the learner and load the .safetensors file"
+        )
     known = list(getattr(dls, "vocab", []))
     if known and described["classes"] and [str(name) for name in known] != described["classes"]:
         raise DataError(f"{run.path}: the data have the classes {known}, the run had {described['classes']}")

@@ -33,9 +33,7 @@ def write_report(path: PathLike | RunFolder) -> Path:
     results = _optional(run, "results.json") or {}
     evaluation = evaluation_of(run)
     figures = {file.stem: base64.b64encode(file.read_bytes()).decode() for file in draw_figures(run)}
-    headlines = [
-        (label, form.format(results[key])) for key, label, form in HEADLINES if results.get(key) is not None
-    ]
+    headlines = [(label, form.format(results[key])) for key, label, form in HEADLINES if results.get(key) is not None]
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     page = environment.get_template("report.html.j2").render(
         name=f"{run.path.resolve().parent.name}/{run.path.resolve().name}",

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from fastai.callback.core import Callback
-from fastai.data.load import DataLoader
 from sklearn.metrics import accuracy_score, classification_report, f1_score, log_loss
 
+from learnerkit._fastai import Callback, DataLoader
 from learnerkit.callbacks.tta import TTA
 from learnerkit.core.files import atomic_write, read_json, write_json
 from learnerkit.core.run_folder import RunFolder, csv_text
@@ -38,10 +37,13 @@ def figures_of(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, floa
     }
 
 
-def evaluate_parts(learn: KitLearner, run: RunFolder, parts: list[str], tta: int = 0) -> dict[str, Any]:
+def evaluate_parts(
+    learn: KitLearner, run: RunFolder, parts: list[str], tta: int = 0, codes: bool = False
+) -> dict[str, Any]:
     """Evaluate 'valid', 'test' or both, and write the results into the run folder.
 
     tta: number of test-time views; 0 for none. Without and with it is measured.
+    codes: class indices instead of names in predictions.csv.
     Returns the content of results.json.
     """
     dls = learn.dls
@@ -66,8 +68,10 @@ def evaluate_parts(learn: KitLearner, run: RunFolder, parts: list[str], tta: int
     write_npz(run.file("predictions.npz"), **arrays)
     last = arrays["part"] == parts[-1]
     shown = arrays.get("probabilities_tta", arrays["probabilities"])[last]
-    write_predictions(run.file("predictions.csv"), arrays["ids"][last], shown, dls.source.vocab)
-    write_report_text(run.file("classification_report.txt"), arrays["targets"][last], shown, dls.source.vocab, parts[-1])
+    write_predictions(run.file("predictions.csv"), arrays["ids"][last], shown, dls.source.vocab, codes)
+    write_report_text(
+        run.file("classification_report.txt"), arrays["targets"][last], shown, dls.source.vocab, parts[-1]
+    )
     write_samples(learn, run, parts[-1], arrays["targets"][last], shown)
     return results
 

@@ -1,0 +1,183 @@
+"""The command line. Heavy imports stand inside the commands: `--help` is instant, `doctor` can report a broken install.
+
+Exit codes: 0 done, 1 training could not go on, 2 a fault of the user's that the message says how to repair, 130 and 143
+stopped by Ctrl-C and SIGTERM.
+"""
+
+import inspect
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from learnerkit import __version__
+from learnerkit.core.errors import LearnerkitError, RecipeError
+from learnerkit.tasks.recipe import check_recipe, flags, load_recipe, recipe_names
+
+app = typer.Typer(
+    help="Train, evaluate and report image experiments.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console(soft_wrap=True)
+
+
+def _heavy(module: str) -> Any:
+    """A module of learnerkit that imports torch and fastai."""
+    return import_module(f"learnerkit.{module}")
+
+
+def _finish(folder: Any) -> None:
+    """Draw a finished run's report and say where everything is."""
+    files = _heavy("core.files")
+    results = files.read_json(folder.file("results.json"))
+    report = _heavy("runs.report").write_report(folder)
+    for key, label, form in _heavy("runs.report").HEADLINES:
+        if results.get(key) is not None:
+            console.print(f"  {label:<24} {form.format(results[key])}")
+    console.print(f"  {'run':<24} {folder.path}\n  {'report':<24} {report}")
+
+
+@app.command()
+def demo(
+    name: Annotated[str | None, typer.Option(help="the run's name; the date and a number without it")] = None,
+    out: Annotated[Path, typer.Option(help="the experiment's folder")] = Path("runs/digits"),
+) -> None:
+    """Train a digit classifier in some two minutes, without any download, and write its report."""
+    console.print("digits: 1,257 training, 270 validation, 270 test images of scikit-learn's handwritten digits")
+    _finish(_heavy("tasks.classify").train(load_recipe("digits"), out, name))
+
+
+def train(recipe: str | None, **given: Any) -> None:
+    """Train a recipe into a run folder, evaluate the best weights once on the test part, and write the report."""
+    out, name, resume, allow = given.pop("out"), given.pop("name"), given.pop("resume"), given.pop("allow")
+    overrides = {key: value for key, value in given.items() if value is not None}
+    if resume is not None:
+        run = _heavy("core.run_folder").RunFolder.open(resume)
+        content = _heavy("core.files").read_json(run.file("run.json")).get("resolved")
+        if content is None:
+            raise RecipeError(f"{resume}: was made by a script; run the script again with Run(resume=True)")
+        if overrides or recipe:
+            raise RecipeError("--resume takes everything from the run; leave the recipe and the other flags out")
+        settings, out, name = check_recipe(content, str(resume)), resume.parent, resume.name
+    elif recipe is None:
+        raise RecipeError(f"which recipe? One of {', '.join(recipe_names())}, or a .yaml file")
+    else:
+        settings = load_recipe(recipe, overrides)
+        out = out or Path("runs") / Path(recipe).stem
+    allowed = tuple(filter(None, (allow or "").split(",")))
+    _finish(_heavy("tasks.classify").train(settings, out, name, resume=resume is not None, allow=allowed))
+
+
+def _train_signature() -> inspect.Signature:
+    """Options of `train`: its own, and one for each field of a recipe."""
+    keyword = inspect.Parameter.KEYWORD_ONLY
+
+    def option(name: str, kind: Any, text: str, *names: str) -> inspect.Parameter:
+        annotation = Annotated[kind | None, typer.Option(*names, help=text)]
+        return inspect.Parameter(name, keyword, default=None, annotation=annotation)
+
+    parameters = [
+        inspect.Parameter(
+            "recipe",
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=None,
+            annotation=Annotated[str | None, typer.Argument(help=f"{', '.join(recipe_names())}, or a .yaml file")],
+        ),
+        option("out", Path, "the experiment's folder; runs/RECIPE without it"),
+        option("name", str, "the run's name; the date and a number without it"),
+        option("resume", Path, "go on with this run folder from its newest checkpoint"),
+        option("allow", str, "what may differ at a resume, such as versions,threads"),
+    ]
+    for flag, (_, _, field) in flags().items():
+        boolean = "bool" in str(field.annotation)
+        name = f"--{flag.replace('_', '-')}"
+        names = (f"{name}/--no-{name[2:]}",) if boolean else (name,)
+        parameters.append(option(flag, bool if boolean else str, field.description, *names))
+    return inspect.Signature(parameters)
+
+
+train.__signature__ = _train_signature()
+train.__annotations__ = {name: p.annotation for name, p in train.__signature__.parameters.items()}
+app.command()(train)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="a run folder")],
+    tta: Annotated[int, typer.Option(help="test-time views; 0 for none")] = 0,
+    data: Annotated[str | None, typer.Option(help="other data: a labelled set, or unlabelled images")] = None,
+    codes: Annotated[bool, typer.Option(help="write class indices instead of names into predictions.csv")] = False,
+) -> None:
+    """Measure a run's best weights with and without TTA, on its own parts or on other data, labelled or not."""
+    folder, results = _heavy("runs.evaluate").evaluate_run(run, tta=tta, data=data, codes=codes)
+    for key in ("accuracy", "macro_f1", "log_loss"):
+        for part in ("valid", "test", "all"):
+            plain, averaged = results.get(f"{part}_{key}"), results.get(f"{part}_{key}_tta")
+            if plain is not None:
+                with_tta = f"   with {tta} views {averaged:.4f}" if averaged is not None and tta else ""
+                console.print(f"  {part + ' ' + key:<20} {plain:.4f}{with_tta}")
+    console.print(f"  written to           {folder}")
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path] | None, typer.Argument(help="run folders")] = None,
+    all_runs: Annotated[bool, typer.Option("--all", help="every run below --root")] = False,
+    root: Annotated[Path, typer.Option(help="where --all looks")] = Path("runs"),
+) -> None:
+    """Redraw figures and report.html of existing runs from their files."""
+    folders = sorted({path.parent for path in root.rglob("run.json")}) if all_runs else list(runs or [])
+    if not folders:
+        raise RecipeError("which runs? Give run folders, or --all for every run below --root (runs)")
+    write_report = _heavy("runs.report").write_report
+    for folder in folders:
+        console.print(write_report(folder))
+
+
+@app.command()
+def doctor(
+    data: Annotated[Path | None, typer.Argument(help="a data set to check as well")] = None,
+) -> None:
+    """Check the installation and the device and, with a path, the data."""
+    lines, healthy = import_module("learnerkit.doctor").examine(data)
+    for good, text in lines:
+        console.print(f"  {'ok   ' if good else 'FAULT'} {text}", markup=False)
+    if not healthy:
+        raise typer.Exit(2)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Train, evaluate and report image experiments."""
+
+
+def main() -> None:
+    """Entry point: user errors are one message and an exit code, never a traceback."""
+    try:
+        app()
+    except LearnerkitError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt as stop:
+        number = next((arg for arg in stop.args if isinstance(arg, int)), 2)
+        typer.echo("stopped; the run folder holds a checkpoint: go on with `learnerkit train --resume RUN`", err=True)
+        sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""What `learnerkit doctor` examines: the installation, the device, the disk and, with a path, the data."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+NEEDED = ("torch", "torchvision", "fastai", "numpy", "pandas", "matplotlib", "scikit-learn", "safetensors", "pydantic")
+Line = tuple[bool, str]
+
+
+def examine(data: Path | None = None) -> tuple[list[Line], bool]:
+    """Lines of (good, text), and whether all are good.
+
+    data: a data set to check as well.
+    """
+    checks: list[Callable[[], list[Line]]] = [_packages, _device, _training_step, _disk]
+    if data is not None:
+        checks.append(lambda: _data(data))
+    lines: list[Line] = []
+    for check in checks:
+        try:
+            lines += check()
+        except Exception as error:  # a broken install may raise anything; the doctor names it and goes on
+            lines.append((False, f"{getattr(check, '__name__', 'data').strip('_')}: {type(error).__name__}: {error}"))
+    return lines, all(good for good, _ in lines)
+
+
+def _packages() -> list[Line]:
+    lines: list[Line] = [(sys.version_info >= (3, 11), f"python {sys.version.split()[0]}")]
+    for package in NEEDED:
+        try:
+            lines.append((True, f"{package} {version(package)}"))
+        except PackageNotFoundError:
+            lines.append((False, f"{package} is not installed; `pip install learnerkit`"))
+    return lines
+
+
+def _device() -> list[Line]:
+    torch = import_module("torch")
+    if torch.cuda.is_available():
+        return [(True, f"device: {torch.cuda.get_device_name()} ({torch.cuda.device_count()} GPU)")]
+    return [(True, f"device: CPU, {torch.get_num_threads()} threads")]
+
+
+def _training_step() -> list[Line]:
+    create = import_module("learnerkit.models.create")
+    torch = import_module("torch")
+    model = create.create_model("tiny_cnn")
+    model(torch.zeros(2, 3, 32, 32)).sum().backward()
+    import_module("learnerkit.all")
+    return [(True, "a forward and backward pass, and `learnerkit.all`")]
+
+
+def _disk() -> list[Line]:
+    free = shutil.disk_usage(Path.cwd()).free
+    return [(free > 2**30, f"disk here: {free / 2**30:.1f} GiB free")]
+
+
+def _data(path: Path) -> list[Line]:
+    cifar, folder = import_module("learnerkit.data.cifar"), import_module("learnerkit.data.folder")
+    split = import_module("learnerkit.data.split")
+    if not path.exists():
+        return [(False, f"{path}: no such file or folder")]
+    source = cifar.read_cifar(path) if cifar.is_cifar(path) else folder.read_folder(folder.list_folder(path))
+    counts = split.make_split(source.labels, source.parts).counts
+    height, width = source.images.shape[2:]
+    per_class = [int((source.labels == code).sum()) for code in range(len(source.vocab))]
+    return [
+        (True, f"{path}: {len(source):,} images of {height}x{width}, {len(source.vocab)} classes"),
+        (True, f"images a class: {min(per_class):,} to {max(per_class):,}; parts {counts}"),
+        (True, f"fingerprint {source.fingerprint}"),
+    ]
