@@ -21,9 +21,12 @@ class Progress(ProgressCallback):
             super().before_fit()
         elif self.learn.logger is print:
             self.old_logger, self.learn.logger = print, self._print_row
-            self._print_row(self.recorder.metric_names)
+            self.headed = False
 
     def _print_row(self, row: list) -> None:
+        if not self.headed:
+            self.headed = True
+            self._print_row(self.recorder.metric_names)
         print("  ".join(f"{f'{cell:.4f}' if isinstance(cell, float) else str(cell):>10}" for cell in row), flush=True)
 
     def _launch_pbar(self) -> None:

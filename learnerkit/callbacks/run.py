@@ -124,8 +124,8 @@ class Run(Callback):
         own = state.pop("run")
         self.best, self.epochs_before, self.steps_before = own["best"], own["epochs_before"], own["steps_before"]
         self.folder.cut_history(self.epochs_before + state["epoch"])
-        _cut_csv(self.folder.file("batch_metrics.csv"), self.steps_before + state["train_iter"])
-        self.logged = len(state["callbacks"]["recorder"]["raw"])
+        kept = _cut_csv(self.folder.file("batch_metrics.csv"), self.steps_before + state["train_iter"])
+        self.logged = max(0, kept - self.steps_before)
         self.learn.restore_state(state)
         if self.allow:
             write_json(self.folder.file("run.json"), {**read_json(self.folder.file("run.json")), "allowed": self.allow})
@@ -257,8 +257,11 @@ def _differing(before: Any, now: Any) -> str:
     return f"{before!r}, now {now!r}"
 
 
-def _cut_csv(path: Path, last_step: int) -> None:
-    if path.exists():
-        header, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [line for line in lines if line.endswith("\n") and int(line.split(",", 1)[0]) <= last_step]
-        atomic_write(path, header + "".join(kept))
+def _cut_csv(path: Path, last_step: int) -> int:
+    """Drop what stands past a step, and a torn last line; returns the number of lines kept."""
+    if not path.exists():
+        return 0
+    header, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if line.endswith("\n") and int(line.split(",", 1)[0]) <= last_step]
+    atomic_write(path, header + "".join(kept))
+    return len(kept)

@@ -4,7 +4,7 @@ from fastai.callback.core import Callback
 from torchvision.ops import StochasticDepth as DropBranch
 
 from learnerkit.core.errors import ModelError
-from learnerkit.models.resnet import linear_rates
+from learnerkit.ops.depth import linear_rates
 
 
 class StochasticDepth(Callback):

@@ -15,8 +15,9 @@ import io
 import os
 import socket
 import time
+import weakref
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike, append_line, atomic_write, read_json, read_ledger, to_json, write_json
@@ -32,7 +33,7 @@ class RunFolder:
 
     def __init__(self, path: PathLike) -> None:
         self.path = Path(path)
-        self._lock: IO[str] | None = None
+        self._release: weakref.finalize | None = None
 
     @classmethod
     def create(cls, root: PathLike, name: str | None = None) -> "RunFolder":
@@ -45,15 +46,11 @@ class RunFolder:
         root = Path(root)
         root.mkdir(parents=True, exist_ok=True)
         if name is not None:
-            if Path(name).name != name or name in ("", ".", ".."):
-                raise RunError(f"run name '{name}': must be one folder name, without '/' and not '..'")
+            cls.refuse_taken(root, name)
             try:
                 (root / name).mkdir()
             except FileExistsError:
-                raise RunError(
-                    f"{root / name}: a run of this name is there already; nothing was overwritten. "
-                    "Choose another name (--name) or go on with it (--resume)."
-                ) from None
+                cls.refuse_taken(root, name)
             run = cls(root / name)
         else:
             stamp = time.strftime("%Y%m%d")
@@ -67,6 +64,17 @@ class RunFolder:
         run.lock()
         run.set_status("created")
         return run
+
+    @staticmethod
+    def refuse_taken(root: PathLike, name: str) -> None:
+        """RunError when `name` cannot be a new run under `root`: no folder name, or there already."""
+        if Path(name).name != name or name in ("", ".", ".."):
+            raise RunError(f"run name '{name}': must be one folder name, without '/' and not '..'")
+        if (Path(root) / name).exists():
+            raise RunError(
+                f"{Path(root) / name}: a run of this name is there already; nothing was overwritten. "
+                "Choose another name (--name) or go on with it (--resume)."
+            )
 
     @classmethod
     def open(cls, path: PathLike) -> "RunFolder":
@@ -93,25 +101,24 @@ class RunFolder:
 
         lockf, not flock: a data-loading worker that outlives a killed owner would go on holding a flock.
         """
-        file = self.file("lock.json").open("a+")
+        handle = os.open(self.file("lock.json"), os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            file.seek(0)
-            owner = file.read().strip().replace("\n", " ") or "an unknown process"
-            file.close()
+            owner = os.read(handle, 1000).decode(errors="replace").strip() or "an unknown process"
+            os.close(handle)
             raise RunError(f"{self.path}: is in use by {owner}. Wait for it, or choose another name.") from None
-        file.truncate(0)
         owner = {"pid": os.getpid(), "host": socket.gethostname(), "started": time.strftime("%Y-%m-%d %H:%M:%S")}
-        file.write(to_json(owner, indent=None) + "\n")
-        file.flush()
-        self._lock = file  # closing any handle of the file would drop the lock
+        os.ftruncate(handle, 0)
+        os.write(handle, (to_json(owner, indent=None) + "\n").encode())
+        # closing any handle of the file would drop the lock: this one stays open as long as its owner
+        self._release = weakref.finalize(self, os.close, handle)
 
     def unlock(self) -> None:
         """Give the run up."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        if self._release is not None:
+            self._release()
+            self._release = None
 
     def set_status(self, state: str, **detail: Any) -> None:
         """Record the run's state, one of `STATES`, with a time and any detail."""

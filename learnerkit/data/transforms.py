@@ -10,7 +10,7 @@ import torch
 from fastai.data.transforms import Category, CategoryMap
 from fastai.losses import CrossEntropyLossFlat
 from fastai.torch_core import TensorCategory
-from fastai.vision.core import TensorImage
+from fastai.vision.core import TensorImage, TensorImageBW
 from fasttransform import Transform
 from PIL import Image
 from torch import Tensor
@@ -44,6 +44,11 @@ def to_image(item: Any, shape: tuple[int, int, int]) -> Tensor:
     return image if image.shape[1:] == (height, width) else F.resize(image, [height, width], antialias=True)
 
 
+def as_shown(image: Tensor) -> TensorImage:
+    """The tensor as the fastai type that shows it: grey for one channel, colour for three."""
+    return image.as_subclass(TensorImageBW if image.shape[-3] == 1 else TensorImage)
+
+
 class AsImage(Transform):
     """Any image (path, PIL, array) to a TensorImage of one shape.
 
@@ -57,7 +62,7 @@ class AsImage(Transform):
         self.shape = tuple(shape)
 
     def encodes(self, item: object) -> TensorImage:
-        return TensorImage(to_image(item, self.shape))
+        return as_shown(to_image(item, self.shape))
 
 
 class FileRows(AsImage):
@@ -73,7 +78,7 @@ class FileRows(AsImage):
         self.images = images
 
     def encodes(self, item: object) -> TensorImage:
-        return TensorImage(to_image(self.images[int(item)] if isinstance(item, Integral) else item, self.shape))
+        return as_shown(to_image(self.images[int(item)] if isinstance(item, Integral) else item, self.shape))
 
 
 class Rows(Transform):
@@ -103,8 +108,8 @@ class ImageRows(Rows):
 
     def encodes(self, item: object) -> TensorImage:
         if isinstance(item, Integral):
-            return TensorImage(self.tensor[int(item)])
-        return TensorImage(to_image(item, tuple(self.tensor.shape[1:])))
+            return as_shown(self.tensor[int(item)])
+        return as_shown(to_image(item, tuple(self.tensor.shape[1:])))
 
 
 class LabelRows(Rows):
@@ -149,7 +154,7 @@ class Augment(Transform):
         plain = images.as_subclass(Tensor)
         for operation in self.operations:
             plain = operation(plain)
-        return TensorImage(plain)
+        return plain.as_subclass(type(images))
 
 
 class AugmentFloat(Augment):
@@ -180,7 +185,8 @@ class NormalizeBytes(Transform):
         if plain.dtype == torch.uint8:
             scale = 1 / (255 * self.std)
             plain = plain.float().mul_(scale).sub_(self.mean / self.std)
-        return TensorImage(plain)
+        return plain.as_subclass(type(images))
 
     def decodes(self, images: TensorImage) -> TensorImage:
-        return TensorImage((images.as_subclass(Tensor) * self.std + self.mean).clamp(0, 1))
+        plain = (images.as_subclass(Tensor) * self.std + self.mean).clamp(0, 1)
+        return plain.as_subclass(type(images))

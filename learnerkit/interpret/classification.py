@@ -11,8 +11,9 @@ from sklearn.metrics import classification_report, confusion_matrix
 
 
 class ImageInterpretation(ClassificationInterpretation):
-    """What a classifier got right and wrong, from one pass over the data.
+    """What a classifier got right and wrong, from one pass over the data; made by `from_learner`.
 
+    learn, dl, act: the learner, the loader that was predicted, the activation of the predictions.
     preds: probabilities [N,K]; targs: class indices [N]; decoded: predicted classes [N]; losses: [N].
     """
 

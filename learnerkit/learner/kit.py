@@ -75,6 +75,7 @@ class KitLearner(Learner):
 
     seed: of order, augmentation and dropout; None leaves torch's and Python's generators alone, as fastai does.
     limit_batches: train and validate on so many batches an epoch, for quick trials.
+    cbs: callbacks, beside our recorder, progress bar and cast.
     All other arguments are fastai's. `spec` and `recipe` record how it was built.
     """
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchvision.ops import SqueezeExcitation, StochasticDepth
 
 from learnerkit.models.registry import register_model
+from learnerkit.ops.depth import linear_rates
 
 
 class BasicBlock(nn.Module):
@@ -88,11 +89,6 @@ def residual_network(
         if zero_init and isinstance(module, BasicBlock):
             nn.init.zeros_(module.bn2.weight)
     return model
-
-
-def linear_rates(p: float, n: int) -> list[float]:
-    """Drop probabilities of `n` blocks, rising linearly from p/n to p (Huang et al. 2016, equation 4)."""
-    return [p * (i + 1) / n for i in range(n)]
 
 
 @register_model("resnet18")

@@ -62,7 +62,7 @@ class RandAugment:
         """The operation `key // 2` on uint8 images, with negative sign for odd keys."""
         index, negative = divmod(key, 2)
         operation, greatest, signed = OPERATIONS[NAMES[index]]
-        amount = greatest * self.magnitude / (BINS - 1)
+        amount = float(torch.linspace(0.0, greatest, BINS)[self.magnitude])  # float32, as torchvision's bins
         return operation(images, -amount if signed and negative else amount)
 
     def __call__(self, images: Tensor) -> Tensor:

@@ -82,6 +82,8 @@ def train(
     out: the experiment's folder; name: the run's name under it, or the date and a number.
     resume: go on with the run `name`; allow: what may differ then.
     """
+    if not resume and name is not None:
+        RunFolder.refuse_taken(out, name)  # before the data are read
     dls = open_dls(recipe)
     settings = recipe.train
     run = Run(

@@ -1,0 +1,86 @@
+"""Fixtures that the tests share: small sets, real sets where they are at hand, a fixed seed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+matplotlib.use("Agg")
+
+from learnerkit.all import array_dls, image_learner
+
+SHARED = Path(os.environ.get("LEARNERKIT_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seed():
+    torch.manual_seed(0)
+    np.random.seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures():
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
+@pytest.fixture(scope="session")
+def real_data(tmp_path_factory):
+    """A folder with cifar-10-batches-py and cifar-100-python; skipped where absent, a failure in CI."""
+    if not (SHARED / "unpack.py").exists():
+        reason = f"the real CIFAR sets are not at {SHARED} (set LEARNERKIT_TEST_DATA)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    target = tmp_path_factory.mktemp("data")
+    command = [sys.executable, str(SHARED / "unpack.py"), str(target), "cifar10-mini", "cifar100-mini"]
+    subprocess.run(command, check=True, capture_output=True)
+    return target
+
+
+def toy_arrays(n=96, size=16, n_classes=3, seed=0):
+    """Images whose class is the place of a bright square: easy, and known."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % n_classes
+    images = rng.integers(0, 60, (n, 3, size, size), dtype=np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[:, 5 * label : 5 * label + 4, 2:8] += 150
+    return images, labels
+
+
+@pytest.fixture
+def toy_dls():
+    """DataLoaders of 96 toy images in 3 classes: 66 train, 15 valid, 15 test; batches of 16."""
+    return make_toy_dls()
+
+
+def make_toy_dls(bs=16, **kwargs):
+    images, labels = toy_arrays()
+    return array_dls(images, labels, bs=bs, vocab=["top", "middle", "bottom"], **kwargs)
+
+
+def toy_learner(cbs=None, dls=None, **kwargs):
+    """A tiny learner on toy data that fits an epoch in milliseconds."""
+    settings = {"lr": 0.05, "seed": 1, **kwargs}
+    learn = image_learner(dls or make_toy_dls(), "tiny_cnn", cbs=cbs, model_args={"width": 4}, **settings)
+    learn.logger = lambda row: None
+    return learn
+
+
+def state_of(learn):
+    """A copy of all weights and buffers."""
+    return {name: tensor.clone() for name, tensor in learn.model.state_dict().items()}
+
+
+def assert_same_weights(first, second):
+    """Bit for bit."""
+    assert first.keys() == second.keys()
+    for name in first:
+        assert torch.equal(first[name], second[name]), name

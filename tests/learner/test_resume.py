@@ -1,0 +1,149 @@
+"""A resumed run is the uninterrupted run, bit for bit; what differs is refused."""
+
+import os
+import signal
+
+import pytest
+import torch
+from fastai.callback.core import Callback
+
+from learnerkit.all import EMA, CutMix, EarlyStop, Precision, Run, SaveTopK, Schedule, StochasticDepth, image_learner
+from learnerkit.callbacks.accumulate import Accumulate
+from learnerkit.core.errors import RunError
+from tests.conftest import assert_same_weights, make_toy_dls, state_of
+
+EPOCHS = 4
+
+
+class StopAt(Callback):
+    """Asks for a polite stop after one batch of one epoch, as a signal does."""
+
+    order = 70
+
+    def __init__(self, epoch, batch):
+        self.at = epoch, batch
+
+    def after_batch(self):
+        if self.training and (self.epoch, self.iter) == self.at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+EXTRAS = {
+    "plain": lambda: [],
+    "cutmix": lambda: [CutMix(0.5)],
+    "ema": lambda: [EMA(0.9)],
+    "accumulate": lambda: [Accumulate(2)],
+    "bf16": lambda: [Precision("bf16")],
+    "stop": lambda: [EarlyStop("valid_loss", "min", 10), SaveTopK("accuracy", "max", 2)],
+}
+
+
+def learner(root, extras, name="a", resume=False, at=None, **kwargs):
+    run = Run(root, name, checkpoint_every=2, resume=resume, **kwargs)
+    dls = make_toy_dls(crop=2, randaugment=(1, 5))
+    return build([*EXTRAS[extras](), run, *([StopAt(*at)] if at else [])], dls)
+
+
+def build(cbs, dls):
+    learn = image_learner(dls, "simple_cnn", cbs=cbs, seed=1, model_args={"width": 4, "dropout": 0.3})
+    learn.logger = lambda row: None
+    return learn
+
+
+@pytest.mark.parametrize("extras", list(EXTRAS))
+@pytest.mark.parametrize("at", [(0, 1), (2, 3)], ids=["early", "late"])
+def test_resume_is_bit_identical(tmp_path, extras, at):
+    whole = learner(tmp_path / "whole", extras)
+    whole.fit_one_cycle(EPOCHS, 0.05)
+    stopped = learner(tmp_path / "cut", extras, at=at)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit_one_cycle(EPOCHS, 0.05)
+    assert stopped.run_folder.status()["state"] == "interrupted"
+    stopped.run_folder.unlock()
+    resumed = learner(tmp_path / "cut", extras, resume=True)
+    resumed.fit_one_cycle(EPOCHS, 0.05)
+    assert_same_weights(state_of(whole), state_of(resumed))
+    assert whole.recorder.losses == resumed.recorder.losses and whole.recorder.lrs == resumed.recorder.lrs
+    drop = ("seconds", "timestamp")
+    rows = [[{k: v for k, v in row.items() if k not in drop} for row in x.run_folder.history()] for x in (whole, resumed)]
+    assert rows[0] == rows[1]
+    folders = [x.run_folder for x in (whole, resumed)]
+    assert folders[0].file("batch_metrics.csv").read_text() == folders[1].file("batch_metrics.csv").read_text()
+    for a, b in zip(whole.opt.opt.state.values(), resumed.opt.opt.state.values(), strict=True):
+        assert torch.equal(a["momentum_buffer"], b["momentum_buffer"])
+    if extras == "ema":
+        assert_same_weights(whole.eval_weights(), resumed.eval_weights())
+    if extras == "stop":
+        assert whole.save_top_k.kept == resumed.save_top_k.kept
+        assert whole.early_stop.best == resumed.early_stop.best
+
+
+@pytest.mark.parametrize("kind", ["cosine", "step", "plateau", "exponential"])
+def test_schedules_resume(tmp_path, kind):
+    def fit(folder, resume=False, at=None):
+        learn = learner(tmp_path / folder, "plain", resume=resume, at=at)
+        learn.fit(EPOCHS, 0.05, cbs=Schedule(kind, patience=0) if kind == "plateau" else Schedule(kind))
+        return learn
+
+    whole = fit("whole")
+    with pytest.raises(KeyboardInterrupt):
+        fit("cut", at=(2, 1))
+    resumed = fit("cut", resume=True)
+    assert whole.recorder.lrs == resumed.recorder.lrs
+    assert_same_weights(state_of(whole), state_of(resumed))
+
+
+def test_a_resume_that_forgets_its_position_would_be_seen(tmp_path):
+    """The negative control: without the seed of the position the weights differ."""
+    whole = learner(tmp_path / "whole", "plain")
+    whole.fit_one_cycle(EPOCHS, 0.05)
+    stopped = learner(tmp_path / "cut", "plain", at=(1, 1))
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit_one_cycle(EPOCHS, 0.05)
+    stopped.run_folder.unlock()
+    resumed = learner(tmp_path / "cut", "plain", resume=True)
+    resumed._positioned = lambda first: enumerate(resumed.dl)
+    resumed.fit_one_cycle(EPOCHS, 0.05)
+    assert not torch.equal(whole.model[0][0].weight, resumed.model[0][0].weight)
+
+
+def test_changed_things_are_refused_by_name_or_allowed_and_recorded(tmp_path):
+    first = learner(tmp_path, "plain", at=(1, 1))
+    with pytest.raises(KeyboardInterrupt):
+        first.fit_one_cycle(EPOCHS, 0.05)
+    first.run_folder.unlock()
+    other = image_learner(
+        make_toy_dls(crop=2, randaugment=(1, 5)), "simple_cnn", lr=0.7, cbs=Run(tmp_path, "a", resume=True), seed=1
+    )
+    with pytest.raises(RunError, match=r"cannot be resumed, since recipe was .*lr.*allow=\['recipe'\]"):
+        other.fit_one_cycle(EPOCHS, 0.05)
+    longer = learner(tmp_path, "plain", resume=True)
+    with pytest.raises(RunError, match="n_epoch was 4, now 9"):
+        longer.fit_one_cycle(9, 0.05)
+    with pytest.raises(RunError, match="say which run"):
+        Run(tmp_path, resume=True)
+
+
+def test_a_missing_callback_is_refused(tmp_path):
+    first = learner(tmp_path, "ema", at=(1, 1))
+    with pytest.raises(KeyboardInterrupt):
+        first.fit_one_cycle(EPOCHS, 0.05)
+    first.run_folder.unlock()
+    with pytest.raises(RunError, match="callback 'ema' is missing now"):
+        learner(tmp_path, "plain", resume=True).fit_one_cycle(EPOCHS, 0.05)
+
+
+def test_stochastic_depth_resumes(tmp_path):
+    def build(folder, resume=False, at=None):
+        cbs = [StochasticDepth(0.5), Run(tmp_path / folder, "a", resume=resume), *([StopAt(*at)] if at else [])]
+        learn = image_learner(make_toy_dls(), "wrn_10_1", cbs=cbs, seed=1)
+        learn.logger = lambda row: None
+        return learn
+
+    whole = build("whole")
+    whole.fit_one_cycle(2, 0.05)
+    with pytest.raises(KeyboardInterrupt):
+        build("cut", at=(1, 0)).fit_one_cycle(2, 0.05)
+    resumed = build("cut", resume=True)
+    resumed.fit_one_cycle(2, 0.05)
+    assert_same_weights(state_of(whole), state_of(resumed))

@@ -1,0 +1,132 @@
+"""Every registered model by the same laws, and the families against reference implementations."""
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+from torchvision.ops import StochasticDepth
+
+from learnerkit.core.errors import ModelError
+from learnerkit.models.create import create_model, list_models, model_info
+from learnerkit.models.io import export_model, load_model
+from learnerkit.models.registry import families, register_model
+
+NAMES = [name for name in list_models() if "_D_" not in name] + ["wrn_10_1", "wrn_16_2"]
+PARAMETERS = {
+    "tiny_cnn": 24_346,
+    "simple_cnn": 288_746 - 576,
+    "resnet18": 11_173_962 - 1_152,
+    "resnet34": 21_282_122 - 1_152,
+    "se_resnet": 2_820_390 - 576,
+    "hybrid_resnet": 2_820_390 - 576,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size", [32, 27])
+def test_forward_and_backward(name, size):
+    model = create_model(name, n_in=2, n_out=42)
+    out = model(torch.randn(2, 2, size, size))
+    assert out.shape == (2, 42) and out.dtype == torch.float32
+    out.square().sum().backward()
+    without = [key for key, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
+    assert not without
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_state_round_trip_and_spec(name, tmp_path):
+    model = create_model(name, n_in=1, n_out=5).eval()
+    again = load_model(export_model(model, tmp_path))
+    x = torch.randn(2, 1, 32, 32)
+    assert torch.equal(model(x), again(x))
+    assert again.spec == {"name": name, "n_in": 1, "n_out": 5}
+
+
+@pytest.mark.parametrize("name", list(PARAMETERS))
+def test_parameter_counts(name):
+    n_in = 3 if name == "tiny_cnn" else 1
+    assert model_info(create_model(name, n_in=n_in, n_out=10))["parameters"] == PARAMETERS[name]
+
+
+def test_figures_of_the_issue():
+    assert model_info(create_model("wrn_28_10"))["parameters"] == 36_479_194
+    info = model_info(create_model("se_resnet"))
+    assert info["parameters"] == 2_820_390 and info["flops"] == 278_642_176
+
+
+def test_resnet18_equals_torchvisions_with_the_same_weights():
+    reference = torchvision.models.resnet18(num_classes=10)
+    reference.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
+    reference.maxpool = nn.Identity()
+    model = create_model("resnet18")
+    model.load_state_dict(reference.state_dict())
+    x = torch.randn(4, 3, 32, 32)
+    torch.testing.assert_close(model(x), reference(x), rtol=1e-5, atol=1e-5)
+
+
+def test_wrn_equals_a_plain_restatement():
+    model = create_model("wrn_16_2", dropout=0.3).eval()
+    x = torch.randn(3, 3, 32, 32)
+    layers = list(model)
+    out = layers[0](x)
+    for block in layers[1:7]:
+        active = torch.relu(block.bn1(out))
+        branch = block.conv2(torch.relu(block.bn2(block.conv1(active))))
+        out = branch + (out if block.shortcut is None else block.shortcut(active))
+    out = torch.relu(layers[7](out)).mean((2, 3))
+    torch.testing.assert_close(model(x), layers[-1](out), rtol=1e-5, atol=1e-5)
+
+
+def test_wrn_refuses_other_depths_with_the_two_nearest():
+    with pytest.raises(ModelError, match="nearest are 22 and 28"):
+        create_model("wrn_27_10")
+
+
+def test_hybrid_has_linear_rates_and_starts_as_its_shortcuts():
+    model = create_model("hybrid_resnet", stochastic_depth=0.2)
+    rates = [m.p for m in model.modules() if isinstance(m, StochasticDepth)]
+    assert rates == pytest.approx([0.025 * i for i in range(1, 9)])
+    block = model.layer1[0]
+    x = torch.randn(2, 32, 8, 8).relu()
+    torch.testing.assert_close(block.eval()(x), x)
+
+
+def test_stride_and_input_channels_by_argument():
+    assert create_model("resnet18", n_in=6, stride=2).conv1.weight.shape == (64, 6, 3, 3)
+    assert create_model("torchvision:mobilenet_v3_small", n_in=1)(torch.zeros(2, 1, 32, 32)).shape == (2, 10)
+
+
+def test_timm_models():
+    pytest.importorskip("timm")
+    assert create_model("timm:resnet10t", n_in=1, n_out=7)(torch.zeros(2, 1, 64, 64)).shape == (2, 7)
+
+
+def test_wrong_names_and_arguments():
+    with pytest.raises(ModelError, match="did you mean resnet18"):
+        create_model("resnet19")
+    with pytest.raises(ModelError, match="unknown key 'dropuot'; did you mean dropout"):
+        create_model("resnet18", dropuot=0.1)
+    with pytest.raises(ModelError, match="mobilenet_v3"):
+        create_model("torchvision:mobilenet_v33_small")
+    with pytest.raises(ModelError, match="timm:NAME"):
+        create_model("keras:x")
+
+
+def test_registering_twice_raises_and_own_models_work():
+    with pytest.raises(ValueError, match="registered twice"):
+        register_model("resnet18")(lambda n_in, n_out: None)
+    register_model("mine")(lambda n_in=3, n_out=10: nn.Sequential(nn.Flatten(), nn.LazyLinear(n_out)))
+    try:
+        assert "mine" in list_models("mi*")
+        assert create_model("mine", n_out=4)(torch.zeros(2, 3, 8, 8)).shape == (2, 4)
+    finally:
+        del families._entries["mine"]
+
+
+def test_model_files_that_do_not_fit(tmp_path):
+    export_model(create_model("tiny_cnn"), tmp_path)
+    (tmp_path / "model.json").write_text('{"name": "tiny_cnn", "n_in": 3, "n_out": 11}')
+    with pytest.raises(ModelError, match="do not fit"):
+        load_model(tmp_path)
+    with pytest.raises(ModelError, match="not built by create_model"):
+        export_model(nn.Linear(1, 1), tmp_path)
