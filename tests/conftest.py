@@ -57,7 +57,7 @@ def toy_arrays(n=96, size=16, n_classes=3, seed=0):
 
 @pytest.fixture
 def toy_dls():
-    """DataLoaders of 96 toy images in 3 classes: 66 train, 15 valid, 15 test; batches of 16."""
+    """DataLoaders of 96 toy images in 3 classes: 68 train, 14 valid, 14 test; batches of 16."""
     return make_toy_dls()
 
 

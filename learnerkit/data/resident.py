@@ -21,7 +21,7 @@ def resident_column(pipeline: Any, device: torch.device) -> tuple[Tensor, Tensor
         is run once over its items and stacked.
     """
     rows = [item for item in pipeline.items]
-    first = pipeline.tfms.fs[0] if len(pipeline.tfms.fs) else None
+    first = next((transform for transform in pipeline.tfms.fs if transform.name != "noop"), None)
     if isinstance(first, Rows) and all(isinstance(item, Integral) for item in rows):
         return first.on(device), torch.as_tensor(rows, dtype=torch.int64, device=device), type(first(rows[0]))
     entries = [pipeline[i] for i in range(len(rows))]
@@ -29,8 +29,7 @@ def resident_column(pipeline: Any, device: torch.device) -> tuple[Tensor, Tensor
         if not isinstance(entry, Tensor) or entry.shape != entries[0].shape or entry.dtype != entries[0].dtype:
             found = (entry.dtype, tuple(entry.shape)) if isinstance(entry, Tensor) else type(entry).__name__
             raise DataError(
-                f"item {number} ({rows[number]}) is {found}, the first is {entries[0].dtype} "
-                f"{tuple(entries[0].shape)}; a resident set needs tensors of one shape. Resize them, or use "
+                f"item {number} is {found}, the first is {(entries[0].dtype, tuple(entries[0].shape))}; a resident set needs tensors of one shape. Resize them, or use "
                 "dl_type=TfmdDL to stream."
             )
     stacked = torch.stack([entry.as_subclass(Tensor) for entry in entries]).to(device)
@@ -46,7 +45,9 @@ class ResidentDL(TfmdDL):
 
     def __init__(self, dataset: Any = None, *args: Any, num_workers: int | None = None, **kwargs: Any) -> None:
         super().__init__(dataset, *args, num_workers=0, **kwargs)
-        foreign = [t.name for t in self.after_item.fs if not isinstance(t, ToTensor) and t.name not in ("noop", "f")]
+        foreign = [
+            type(t).__name__ for t in self.after_item.fs if not isinstance(t, ToTensor) and t.name not in ("noop", "f")
+        ]
         if foreign:
             raise DataError(
                 f"item_tfms {', '.join(foreign)}: the resident loader never touches single items. Give them as "

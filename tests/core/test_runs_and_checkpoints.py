@@ -84,7 +84,7 @@ def test_damage_is_found_named_and_the_previous_one_used(tmp_path, damage):
         victim.unlink()
     else:
         (last / "MANIFEST.json").write_text("{}")
-    with pytest.raises(DataError, match="MANIFEST|model.safetensors"):
+    with pytest.raises(DataError, match=r"MANIFEST|model\.safetensors"):
         checkpoint.check(last)
     found, faults = checkpoint.newest(tmp_path)
     assert found.step == 10 and len(faults) == 1 and last.name in faults[0]

@@ -1,0 +1,160 @@
+"""Laws that every callback obeys: a stated order, nothing left behind, no effect in validation, resumable."""
+
+import importlib
+import pkgutil
+
+import pytest
+import torch
+from fastai.callback.core import Callback, CancelBatchException, CancelFitException
+from torchvision.ops import StochasticDepth as DropBranch
+
+import learnerkit.callbacks
+from learnerkit.all import (
+    EMA,
+    TTA,
+    CutMix,
+    EarlyStop,
+    MixUp,
+    Precision,
+    Run,
+    SaveTopK,
+    Schedule,
+    StochasticDepth,
+    image_learner,
+)
+from learnerkit.callbacks.accumulate import Accumulate
+from learnerkit.callbacks.progress import Progress
+from tests.conftest import assert_same_weights, make_toy_dls, state_of
+from tests.conftest import toy_learner as tiny
+
+MAKE = {
+    Accumulate: lambda tmp: Accumulate(2),
+    CutMix: lambda tmp: CutMix(1.0),
+    EMA: lambda tmp: EMA(0.9),
+    EarlyStop: lambda tmp: EarlyStop("valid_loss", "min", 3),
+    MixUp: lambda tmp: MixUp(1.0),
+    Precision: lambda tmp: Precision("bf16"),
+    Progress: lambda tmp: Progress(),
+    Run: lambda tmp: Run(tmp, "a"),
+    SaveTopK: lambda tmp: SaveTopK("accuracy", "max", 1, folder=tmp / "k"),
+    Schedule: lambda tmp: Schedule("cosine"),
+    StochasticDepth: lambda tmp: StochasticDepth(0.5),
+    TTA: lambda tmp: TTA(4),
+}
+
+
+def all_callbacks():
+    found = set()
+    for module in pkgutil.iter_modules(learnerkit.callbacks.__path__):
+        for item in vars(importlib.import_module(f"learnerkit.callbacks.{module.name}")).values():
+            if isinstance(item, type) and issubclass(item, Callback) and item.__module__.startswith("learnerkit."):
+                found.add(item)
+    return {cls for cls in found if not cls.__name__.startswith("_")}
+
+
+def test_the_laws_cover_every_callback():
+    assert all_callbacks() == set(MAKE)
+
+
+def learner(cls, tmp_path, *extra):
+    learn = image_learner(
+        make_toy_dls(), "wrn_10_1" if cls is StochasticDepth else "tiny_cnn", cbs=[MAKE[cls](tmp_path), *extra], seed=1
+    )
+    learn.logger = lambda row: None
+    return learn
+
+
+class Thrower(Callback):
+    """Raises one thing at one event of the second batch in training."""
+
+    order = 90
+
+    def __init__(self, event, error):
+        self.event, self.error = event, error
+
+    def _throw(self, event):
+        if event == self.event and self.training and self.iter == 1:
+            raise self.error
+
+    def after_pred(self):
+        self._throw("after_pred")
+
+    def after_batch(self):
+        self._throw("after_batch")
+
+
+def swapped(learn):
+    """Everything that a callback might swap and forget."""
+    rates = tuple(module.p for module in learn.model.modules() if isinstance(module, DropBranch))
+    return id(learn.loss_func), id(learn.model), rates, learn.logger, torch.is_autocast_enabled("cpu")
+
+
+THROWN = [
+    ("after_pred", CancelBatchException),
+    ("after_pred", ValueError("x")),
+    ("after_batch", CancelFitException),
+    ("after_batch", KeyboardInterrupt()),
+]
+
+
+@pytest.mark.parametrize(("event", "error"), THROWN)
+@pytest.mark.parametrize("cls", sorted(MAKE, key=lambda cls: cls.__name__), ids=lambda cls: cls.__name__)
+def test_what_is_swapped_is_restored(cls, error, event, tmp_path):
+    learn = learner(cls, tmp_path, Thrower(event, error))
+    learn.limit_batches = 3
+    before = swapped(learn)
+    try:
+        learn.fit(1)
+    except (ValueError, KeyboardInterrupt):
+        assert not isinstance(error, type)
+    else:
+        assert isinstance(error, type)
+    assert swapped(learn) == before
+    learn.remove_cbs(Thrower)
+    learn.limit_batches = 1
+    learn.fit(1)  # and it can be fitted again
+    assert swapped(learn) == before
+
+
+@pytest.mark.parametrize("cls", sorted(set(MAKE) - {TTA, EMA, Precision}, key=str), ids=lambda cls: cls.__name__)
+def test_validation_is_untouched(cls, tmp_path):
+    learn = learner(cls, tmp_path)
+    plain = tiny_twin(learn)
+    assert list(learn.validate()) == pytest.approx(list(plain.validate()), abs=1e-6)
+    weights = state_of(learn)
+    learn.get_preds()
+    assert_same_weights(weights, state_of(learn))
+
+
+def tiny_twin(learn):
+    twin = image_learner(learn.dls, learn.model, seed=1)
+    twin.logger = lambda row: None
+    return twin
+
+
+@pytest.mark.parametrize("cls", sorted(MAKE, key=lambda cls: cls.__name__), ids=lambda cls: cls.__name__)
+def test_orders_stand_in_the_table(cls):
+    table = learnerkit.callbacks.__doc__
+    order = cls.order
+    assert f"{order} " in table.replace("\n", " "), f"{cls.__name__} has order {order}"
+
+
+def test_stateful_callbacks_give_back_what_they_were_given(tmp_path):
+    for cls in MAKE:
+        if not hasattr(cls, "state_dict"):
+            continue
+        learn = learner(cls, tmp_path / cls.__name__)
+        learn.limit_batches = 1
+        learn.fit(1)
+        if cls is Schedule or cls is Precision:
+            continue  # their state lives inside a fit: covered by the resume tests
+        callback = next(cb for cb in learn.cbs if isinstance(cb, cls))
+        state = callback.state_dict()
+        callback.load_state_dict(state)
+        assert str(callback.state_dict()) == str(state)
+
+
+def test_the_tiny_learner_of_the_tests_learns():
+    learn = tiny()
+    learn.fit_one_cycle(6, 0.2)
+    assert learn.validate()[1] > 0.9
