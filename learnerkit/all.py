@@ -1,6 +1,7 @@
 """The public names, one by one, for `from learnerkit.all import *` in scripts and notebooks."""
 
 from learnerkit._fastai import (
+    Callback,
     CategoryBlock,
     ChannelsLast,
     ClassificationInterpretation,
@@ -36,6 +37,7 @@ __all__ = [
     "EMA",
     "TTA",
     "Accumulate",
+    "Callback",
     "CategoryBlock",
     "ChannelsLast",
     "CifarBlock",

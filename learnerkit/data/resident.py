@@ -29,8 +29,8 @@ def resident_column(pipeline: Any, device: torch.device) -> tuple[Tensor, Tensor
         if not isinstance(entry, Tensor) or entry.shape != entries[0].shape or entry.dtype != entries[0].dtype:
             found = (entry.dtype, tuple(entry.shape)) if isinstance(entry, Tensor) else type(entry).__name__
             raise DataError(
-                f"item {number} is {found}, the first is {(entries[0].dtype, tuple(entries[0].shape))}; a resident set needs tensors of one shape. Resize them, or use "
-                "dl_type=TfmdDL to stream."
+                f"item {number} is {found}, the first is {(entries[0].dtype, tuple(entries[0].shape))}; a resident set "
+                "needs tensors of one shape. Resize them, or use dl_type=TfmdDL to stream."
             )
     stacked = torch.stack([entry.as_subclass(Tensor) for entry in entries]).to(device)
     return stacked, torch.arange(len(rows), device=device), type(entries[0])
@@ -39,7 +39,9 @@ def resident_column(pipeline: Any, device: torch.device) -> tuple[Tensor, Tensor
 class ResidentDL(TfmdDL):
     """A fastai TfmdDL without per-item work: batches are indexed out of tensors that stay on the device.
 
-    Takes what TfmdDL takes. `after_item` may hold only what works on whole batches as well; put random transforms into
+    dataset: a fastai Datasets whose entries are tensors of one shape; bs, shuffle and the rest as TfmdDL takes them.
+    num_workers: taken for fastai's sake; there is nothing for workers to do.
+    `after_item` may hold only what works on whole batches as well; put random transforms into
     `after_batch`, where each image draws its own.
     """
 

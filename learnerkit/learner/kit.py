@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 from fastai.callback.core import Callback, TrainEvalCallback, _inner_loop, event
-from fastai.callback.schedule import combined_cos
 from fastai.learner import (
     CancelBackwardException,
     CancelBatchException,
@@ -38,7 +37,7 @@ from learnerkit.callbacks.progress import Progress
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.core.seed import kept_random_state, seed_of, seed_position
 from learnerkit.learner.recorder import LeanRecorder
-from learnerkit.learner.schedule import LeanScheduler
+from learnerkit.learner.schedule import LeanScheduler, one_cycle
 from learnerkit.learner.state import learner_state, load_learner_state
 
 _CANCELS = (
@@ -146,8 +145,8 @@ class KitLearner(Learner):
     # batches
 
     def batches_of(self, dl: Any) -> int:
-        """Batches of a loader that a pass takes: all, or `limit_batches`."""
-        return len(dl) if self.limit_batches is None else min(len(dl), self.limit_batches)
+        """Batches of a loader that a pass takes: all or, inside fit, `limit_batches`."""
+        return len(dl) if self.limit_batches is None or not self.in_fit else min(len(dl), self.limit_batches)
 
     def _set_device(self, b: Any) -> Any:
         device = self._device
@@ -268,8 +267,8 @@ class KitLearner(Learner):
         self.opt.set_hyper("lr", self.lr if lr_max is None else lr_max)
         top = np.array([group["lr"] for group in self.opt.hypers])
         schedules = {
-            "lr": combined_cos(pct_start, top / div, top, top / div_final),
-            "mom": combined_cos(pct_start, *(self.moms if moms is None else moms)),
+            "lr": one_cycle(pct_start, top / div, top, top / div_final),
+            "mom": one_cycle(pct_start, *(self.moms if moms is None else moms)),
         }
         schedules = {name: f for name, f in schedules.items() if name in self.opt.hypers[-1]}
         cbs = [LeanScheduler(schedules), *L(cbs)]

@@ -1,11 +1,20 @@
 """fastai's ParamScheduler, writing floats straight into the parameter groups."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from fastai.callback.schedule import ParamScheduler
+from fastai.callback.schedule import ParamScheduler, combined_cos
 
 from learnerkit.learner.hypers import read_hyper, write_hyper
+
+
+def one_cycle(pct: float, start: float, top: float, end: float) -> Callable[[float], float]:
+    """fastai's one-cycle curve; where the three values are one, without its arithmetic.
+
+    pct: part of the steps in which the value goes from `start` to `top`.
+    """
+    return (lambda done: top) if np.ndim(top) == 0 and start == top == end else combined_cos(pct, start, top, end)
 
 
 class LeanScheduler(ParamScheduler):
@@ -14,14 +23,19 @@ class LeanScheduler(ParamScheduler):
     scheds: name of a hyper-parameter to a function of 0..1.
     """
 
-    def _update_val(self, pct: float) -> None:
-        groups = len(self.opt.param_lists)
+    def before_fit(self) -> None:
+        super().before_fit()
+        self.groups = len(self.learn.opt.param_lists)
+
+    def before_batch(self) -> None:
+        learn = self.learn
         for name, schedule in self.scheds.items():
-            values = np.ravel(schedule(pct)).tolist()
-            write_hyper(self.opt, name, values * groups if len(values) == 1 else values)
+            value = schedule(learn.pct_train)
+            values = value.tolist() if isinstance(value, np.ndarray) else [value]
+            write_hyper(learn.opt, name, values * self.groups if len(values) == 1 else values)
 
     def after_batch(self) -> None:
-        opt = self.opt
+        opt = self.learn.opt
         for name, values in self.hps.items():
             values.append(read_hyper(opt, name))
 

@@ -15,6 +15,7 @@ def export_model(model: nn.Module, folder: PathLike, name: str = "final_model") 
     """Write model.json and NAME.safetensors; ModelError when the model was not built by `create_model`.
 
     folder: made when missing.
+    name: of the weights file.
     """
     folder = Path(folder)
     if not hasattr(model, "spec"):
@@ -30,6 +31,7 @@ def load_model(folder: PathLike, name: str | None = None, device: str | torch.de
 
     folder: a run, or a folder written by `export_model`.
     name: which weights: 'best_model', 'final_model', ...; the best, else the final ones when None.
+    device: where the model is put.
     """
     folder = Path(folder)
     if name is None:

@@ -43,6 +43,7 @@ def evaluate_parts(
     """Evaluate 'valid', 'test' or both, and write the results into the run folder.
 
     tta: number of test-time views; 0 for none. Without and with it is measured.
+    A learner with `limit_batches` is evaluated on so many batches, and the results say so in 'limited_to'.
     codes: class indices instead of names in predictions.csv.
     Returns the content of results.json.
     """
@@ -50,9 +51,11 @@ def evaluate_parts(
     results = read_json(run.file("results.json")) if run.file("results.json").exists() else {}
     columns: dict[str, list[np.ndarray]] = {key: [] for key in ("ids", "part", "targets", "probabilities")}
     for part in parts:
-        dl = dls.valid if part == "valid" else dls.test
+        dl, ids = (dls.valid if part == "valid" else dls.test), np.array(dls.ids(part))
+        if learn.limit_batches is not None:  # a quick trial evaluates as little as it trained
+            results["limited_to"] = learn.limit_batches * dl.bs
+            dl, ids = dls.test_dl(dl.items[: results["limited_to"]], with_labels=True), ids[: results["limited_to"]]
         probabilities, targets = predict_part(learn, dl)
-        ids = np.array(dls.ids(part))
         for key, value in figures_of(probabilities, targets).items():
             results[f"{part}_{key}"] = value
         if tta:

@@ -1,0 +1,221 @@
+"""The command line: what it does with good input, and one clear error with the right exit code for bad input."""
+
+import csv
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from learnerkit import cli
+from learnerkit.all import load_model, load_run
+from learnerkit.core.errors import DataError, RunError
+from learnerkit.core.files import read_json, read_ledger
+from learnerkit.core.tensors import read_npz
+from tests.data.test_readers import good_batch, write_cifar10, write_folder
+
+QUICK = "--epochs 2 --limit-batches 3 --bs 32 --size 16 --arch tiny_cnn --dropout null".split()
+LAYOUT = set(
+    """run.json status.json lock.json training.log history.jsonl metrics.csv batch_metrics.csv history.json results.json
+    class_names.json classification_report.txt predictions.npz predictions.csv best_model.safetensors
+    final_model.safetensors model.json checkpoints figures report.html""".split()
+)
+FIGURES = set("training_curves loss validation learning_rate combined confusion_matrix predictions top_losses".split())
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """Call the command line in a folder of its own; returns (exit code, output, errors)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["learnerkit", *map(str, words)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+def test_train_writes_every_file_of_the_design(command, tmp_path):
+    code, out, err = command("train", "digits", *QUICK, "--name", "a", "--tta", "3")
+    assert (code, err) == (0, "") and "test accuracy" in out
+    run = tmp_path / "runs" / "digits" / "a"
+    assert {path.name for path in run.iterdir()} >= LAYOUT
+    assert {path.stem for path in (run / "figures").iterdir()} == FIGURES
+    assert read_json(run / "status.json")["state"] == "done"
+    results = read_json(run / "results.json")
+    wanted = {"valid_accuracy", "test_accuracy", "test_accuracy_tta", "test_macro_f1", "parameters", "seconds"}
+    assert wanted <= set(results)
+    arrays = read_npz(run / "predictions.npz")
+    assert set(arrays) == {"ids", "part", "targets", "probabilities", "probabilities_tta"}
+    assert arrays["probabilities"].shape == (192, 10) and set(arrays["part"]) == {"valid", "test"}
+    test = arrays["part"] == "test"
+    right = (arrays["probabilities"].argmax(1) == arrays["targets"])[test].mean()
+    assert right == pytest.approx(results["test_accuracy"])
+    page = (run / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 5 and "http://" not in page and "https://" not in page
+    for name in LAYOUT:
+        if (run / name).is_file():
+            assert not (run / name).name.endswith(".tmp")
+
+
+def test_evaluate_report_and_load_run(command, tmp_path):
+    whole = [word for word in QUICK if word not in ("--limit-batches", "3")]
+    command("train", "digits", *whole, "--tta", "0", "--name", "a")
+    run = tmp_path / "runs" / "digits" / "a"
+    before = read_json(run / "results.json")
+    code, out, _ = command("evaluate", run, "--tta", "9")
+    assert code == 0 and "with 9 views" in out
+    after = read_json(run / "results.json")
+    assert (
+        "test_accuracy_tta" not in before
+        and after["test_accuracy"] == before["test_accuracy"]
+        and "test_accuracy_tta" in after
+    )
+    (run / "report.html").unlink()
+    assert command("report", run)[0] == 0 and (run / "report.html").exists()
+    (run / "report.html").unlink()
+    assert command("report", "--all")[0] == 0 and (run / "report.html").exists()
+    learn = load_run(run)
+    assert learn.validate()[1] == pytest.approx(after["valid_accuracy"])
+    model = load_model(run)
+    assert model(next(iter(learn.dls.test))[0]).shape[1] == 10
+
+
+def test_evaluate_other_data_labelled_and_not(command, tmp_path):
+    data = write_cifar10(tmp_path / "cifar-10-batches-py", rows=40)
+    flags = "--epochs 1 --bs 32 --arch tiny_cnn --name a --dropout null --tta 0".split()
+    code, _, err = command("train", "cifar10-se-resnet", "--data", data, *flags)
+    assert code == 0, err
+    run = tmp_path / "runs" / "cifar10-se-resnet" / "a"
+    code, out, err = command("evaluate", run, "--data", data, "--tta", "4")
+    assert code == 0 and "all accuracy" in out, err
+    flat = tmp_path / "unlabelled"
+    flat.mkdir()
+    for n in range(5):
+        Image.fromarray(np.full((20, 20, 3), 40 * n, np.uint8)).save(flat / f"img{n}.png")
+    assert command("evaluate", run, "--data", flat)[0] == 0
+    with (run / "evaluations" / "unlabelled" / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["ID"] for row in rows] == [f"img{n}" for n in range(5)] and set(rows[0]) == {"ID", "Labels"}
+    vocab = read_json(run / "class_names.json")
+    assert all(row["Labels"] in vocab for row in rows)
+    hidden = tmp_path / "hidden.pkl"
+    hidden.write_bytes(pickle.dumps({b"data": np.zeros((3, 3072), np.uint8), b"ids": [7, 8, 9]}, protocol=2))
+    assert command("evaluate", run, "--data", hidden, "--codes")[0] == 0
+    lines = (run / "evaluations" / "hidden.pkl" / "predictions.csv").read_text().split()
+    assert lines[0] == "ID,Labels" and [line.split(",")[0] for line in lines[1:]] == ["7", "8", "9"]
+    assert all(line.split(",")[1].isdigit() for line in lines[1:])
+    code, _, err = command("evaluate", run, "--data", write_folder(tmp_path / "others", ("cat", "zebra")))
+    assert code == 2 and "zebra" in err
+
+
+def test_resume_goes_on_and_takes_everything_from_the_run(command, tmp_path):
+    command("train", "digits", *QUICK, "--name", "a", "--checkpoint-every", "1")
+    run = tmp_path / "runs" / "digits" / "a"
+    rows = read_ledger(run / "history.jsonl")
+    code, _, err = command("train", "--resume", run)
+    assert code == 0, err
+    assert read_ledger(run / "history.jsonl") == rows  # it was complete: nothing more to do
+    assert "resumed from epoch_002" in (run / "training.log").read_text()
+    code, _, err = command("train", "--resume", run, "--epochs", "9")
+    assert code == 2 and "takes everything from the run" in err
+
+
+BAD = [
+    (["train"], "which recipe?"),
+    (["train", "digitz"], "unknown recipe 'digitz'; did you mean digits"),
+    (["train", "digits", "--lr", "fast", "--bs", "0"], "2 fault(s)"),
+    (["train", "--resume", "nowhere"], "is not a run folder"),
+    (["train", "digits", "--flip"], "does not keep its classes under a mirror"),
+    (["train", "digits", "--arch", "resnet19"], "did you mean resnet18"),
+    (["train", "digits", "--monitor", "acuracy", "--limit-batches", "1", "--epochs", "1"], "did you mean accuracy"),
+    (["train", "cifar10-hybrid", "--data", "missing"], "no such file or folder"),
+    (["evaluate", "nowhere"], "is not a run folder"),
+    (["report"], "which runs?"),
+    (["report", "nowhere"], "is not a run folder"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"), BAD, ids=lambda item: " ".join(item)[:40] if isinstance(item, list) else ""
+)
+def test_bad_input_is_one_error_and_exit_code_2(command, words, message, tmp_path):
+    code, _, err = command(*words)
+    assert code == 2 and message in err and "Traceback" not in err and err.startswith("error: ")
+
+
+def test_a_taken_name_is_refused_and_nothing_overwritten(command, tmp_path):
+    command("train", "digits", *QUICK, "--name", "a")
+    run = tmp_path / "runs" / "digits" / "a"
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    code, _, err = command("train", "digits", *QUICK, "--name", "a")
+    assert code == 2 and "there already; nothing was overwritten" in err
+    assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+def test_two_wrong_keys_come_in_one_error(command, tmp_path):
+    (tmp_path / "r.yaml").write_text("data: {pth: x}\ntrain: {epocs: 3, lr: -1}\n")
+    code, _, err = command("train", tmp_path / "r.yaml")
+    assert code == 2
+    assert "data.pth: unknown key; did you mean path" in err
+    assert "train.epocs: unknown key; did you mean epochs" in err and "train.lr: -1" in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_damaged_data_is_one_error_and_makes_no_run(command, tmp_path):
+    data = write_cifar10(tmp_path / "c", data_batch_1=good_batch(columns=3071))
+    code, _, err = command("train", "cifar10-hybrid", "--data", data)
+    assert code == 2 and "(20, 3071)" in err and not (tmp_path / "runs").exists()
+
+
+def test_a_nan_loss_exits_with_1_and_marks_the_run(command, tmp_path):
+    code, _, err = command("train", "digits", *QUICK, "--lr", "1e30", "--name", "a", "--epochs", "9")
+    assert code == 1 and "the loss became nan" in err and "Traceback" not in err
+    assert read_json(tmp_path / "runs" / "digits" / "a" / "status.json")["state"] == "failed"
+
+
+def test_doctor(command, tmp_path):
+    code, out, _ = command("doctor", write_cifar10(tmp_path / "c"))
+    assert code == 0 and "120 images of 32x32, 10 classes" in out and "FAULT" not in out
+    code, out, _ = command("doctor", write_cifar10(tmp_path / "d", test_batch=good_batch(columns=3)))
+    assert code == 2 and "FAULT" in out and "(20, 3)" in out
+
+
+def test_help_version_and_every_field_is_a_flag():
+    done = subprocess.run([sys.executable, "-m", "learnerkit.cli", "--version"], capture_output=True, text=True)
+    assert done.stdout.strip() == "0.1.0"
+    from learnerkit.tasks.recipe import flags
+
+    text = subprocess.run(
+        [sys.executable, "-m", "learnerkit.cli", "train", "--help"],
+        capture_output=True,
+        text=True,
+        env={"COLUMNS": "200", "PATH": "/usr/bin:/bin"},
+    ).stdout
+    assert not [flag for flag in flags() if f"--{flag.replace('_', '-')}" not in text]
+
+
+def test_runs_of_scripts_are_loaded_and_foreign_data_refused(tmp_path):
+    from learnerkit.all import Run, digits_dls, image_learner
+    from tests.conftest import make_toy_dls, toy_learner
+
+    learn = image_learner(digits_dls(bs=32, size=16), "tiny_cnn", cbs=Run(tmp_path, "a"), limit_batches=3)
+    learn.logger = lambda row: None
+    learn.fit_one_cycle(1, 0.1)
+    loaded = load_run(tmp_path / "a")
+    assert loaded.validate()[0] == pytest.approx(learn.validate()[0], abs=1e-6)
+    with pytest.raises(DataError, match="the run had"):
+        load_run(tmp_path / "a", data=make_toy_dls())
+    toy = toy_learner([Run(tmp_path, "b")])
+    toy.fit(1)
+    with pytest.raises(RunError, match="pass data="):
+        load_run(tmp_path / "b")
+    assert load_run(tmp_path / "b", data=make_toy_dls()).validate()[0] == pytest.approx(toy.validate()[0], abs=1e-6)
