@@ -95,10 +95,9 @@ def main():
     middle = {name: statistics.median(values) for name, values in rates.items()}
     for name, values in rates.items():
         print(f"{name:<32} {middle[name]:9,.0f} images/s ({min(values):,.0f}-{max(values):,.0f})")
-    print(f"base over fastai: {middle['learnerkit'] / middle['fastai from arrays, w0']:.1f} times")
-    print(
-        f"ra over torchvision, 2 workers: {middle['learnerkit, ra'] / middle['torchvision per image, w2, ra']:.1f} times"
-    )
+    plain, augmented = middle["learnerkit"], middle["learnerkit, ra"]
+    print(f"base over fastai: {plain / middle['fastai from arrays, w0']:.1f} times")
+    print(f"ra over torchvision, 2 workers: {augmented / middle['torchvision per image, w2, ra']:.1f} times")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from learnerkit import __version__
-from learnerkit.core.errors import LearnerkitError, RecipeError
+from learnerkit.core.errors import LearnerkitError, RecipeError, StoppedError
 from learnerkit.tasks.recipe import check_recipe, flags, load_recipe, recipe_names
 
 app = typer.Typer(
@@ -29,6 +29,16 @@ console = Console(soft_wrap=True)
 def _heavy(module: str) -> Any:
     """A module of learnerkit that imports torch and fastai."""
     return import_module(f"learnerkit.{module}")
+
+
+def _train(*args: Any, **kwargs: Any) -> Any:
+    """Run a training; a polite stop becomes its exit code."""
+    try:
+        return _heavy("tasks.classify").train(*args, **kwargs)
+    except KeyboardInterrupt as stop:
+        error = StoppedError("stopped. Where a checkpoint was written, `learnerkit train --resume RUN` goes on from it")
+        error.exit_code = 128 + next((number for number in stop.args if isinstance(number, int)), 2)
+        raise error from None
 
 
 def _finish(folder: Any) -> None:
@@ -49,7 +59,7 @@ def demo(
 ) -> None:
     """Train a digit classifier in some two minutes, without any download, and write its report."""
     console.print("digits: 1,257 training, 270 validation, 270 test images of scikit-learn's handwritten digits")
-    _finish(_heavy("tasks.classify").train(load_recipe("digits"), out, name))
+    _finish(_train(load_recipe("digits"), out, name))
 
 
 def train(recipe: str | None, **given: Any) -> None:
@@ -70,7 +80,7 @@ def train(recipe: str | None, **given: Any) -> None:
         settings = load_recipe(recipe, overrides)
         out = out or Path("runs") / Path(recipe).stem
     allowed = tuple(filter(None, (allow or "").split(",")))
-    _finish(_heavy("tasks.classify").train(settings, out, name, resume=resume is not None, allow=allowed))
+    _finish(_train(settings, out, name, resume=resume is not None, allow=allowed))
 
 
 def _train_signature() -> inspect.Signature:
@@ -173,10 +183,6 @@ def main() -> None:
     except LearnerkitError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt as stop:
-        number = next((arg for arg in stop.args if isinstance(arg, int)), 2)
-        typer.echo("stopped; the run folder holds a checkpoint: go on with `learnerkit train --resume RUN`", err=True)
-        sys.exit(128 + number)
 
 
 if __name__ == "__main__":

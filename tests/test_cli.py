@@ -2,8 +2,10 @@
 
 import csv
 import pickle
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -219,3 +221,50 @@ def test_runs_of_scripts_are_loaded_and_foreign_data_refused(tmp_path):
     with pytest.raises(RunError, match="pass data="):
         load_run(tmp_path / "b")
     assert load_run(tmp_path / "b", data=make_toy_dls()).validate()[0] == pytest.approx(toy.validate()[0], abs=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_the_step_marks_the_run_and_it_goes_on(tmp_path, number):
+    words = [
+        "train",
+        "digits",
+        "--arch",
+        "tiny_cnn",
+        "--dropout",
+        "null",
+        "--epochs",
+        "40",
+        "--name",
+        "a",
+        "--tta",
+        "0",
+    ]
+    process = subprocess.Popen([sys.executable, "-m", "learnerkit.cli", *words], cwd=tmp_path, stderr=subprocess.PIPE)
+    run = tmp_path / "runs" / "digits" / "a"
+    for _ in range(600):
+        if (run / "history.jsonl").exists():
+            break
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number and b"Traceback" not in err
+    assert read_json(run / "status.json")["state"] == "interrupted"
+    done = subprocess.run(
+        [sys.executable, "-m", "learnerkit.cli", "train", "--resume", run], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert [row["epoch"] for row in read_ledger(run / "history.jsonl")] == list(range(1, 41))
+
+
+def test_a_refused_resume_touches_nothing(command, tmp_path):
+    command("train", "digits", *QUICK, "--name", "a")
+    run = tmp_path / "runs" / "digits" / "a"
+    (run / "run.json").write_text((run / "run.json").read_text().replace('"0.1.0"', '"0.0.9"'))
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != "lock.json"}
+    code, _, err = command("train", "--resume", run)
+    assert code == 2 and "versions was learnerkit: '0.0.9', now '0.1.0'" in err and "--allow versions" in err
+    assert before == {path: path.read_bytes() for path in before}
+    code, _, err = command("train", "--resume", run, "--allow", "versions")
+    assert code == 0, err
+    assert read_json(run / "run.json")["allowed"] == ["versions"]

@@ -1,11 +1,9 @@
 """The callback that keeps a run: its folder, ledger, weights and checkpoints. It only calls `core`'s engine."""
 
 import json
-import signal
 import time
 import traceback
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from fastai.callback.core import Callback
@@ -17,6 +15,7 @@ from learnerkit.core.environment import environment
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import atomic_write, read_json, to_json, write_json
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.signals import PoliteStop
 from learnerkit.core.tensors import load_state, load_weights, state_bytes, weights_bytes
 
 SAME_ON_RESUME = ("recipe", "classes", "fingerprint", "split", "versions", "threads")
@@ -54,15 +53,15 @@ class Run(Callback):
         self.folder: RunFolder | None = None
         self.best: float | None = None
         self.epochs_before = self.steps_before = 0  # of earlier fits into the same folder
-        self.active, self.stop_signal = False, None
+        self.active, self.stop = False, PoliteStop()
         self.extra: dict[str, Any] = {}
 
     # fit
 
     def before_fit(self) -> None:
         learn = self.learn
-        self.active = learn.in_fit and not hasattr(learn, "lr_finder")
-        if not self.active:
+        self.active = False
+        if not learn.in_fit or hasattr(learn, "lr_finder"):
             return
         self.logged = 0
         if self.folder is None:
@@ -73,14 +72,16 @@ class Run(Callback):
         learn.run_folder = self.folder
         self.folder.set_status("running", epochs=learn.n_epoch)
         self.folder.log(f"fit of {learn.n_epoch} epochs begins")
-        self._catch_signals()
+        self.active = True
+        self.stop.catch()
 
     def _open(self) -> None:
         learn = self.learn
         if self.resume:
-            self.folder = RunFolder.open(self.root / self.run_name)
-            self.folder.lock()
-            self._go_on()
+            folder = RunFolder.open(self.root / self.run_name)
+            folder.lock()
+            self._go_on(folder)
+            self.folder = folder
             return
         self.folder = RunFolder.create(self.root, self.run_name)
         described = {**self._identity(), **environment(learn.dls.device), "started": time.strftime("%Y-%m-%d %H:%M:%S")}
@@ -105,41 +106,41 @@ class Run(Callback):
         }
         return json.loads(to_json(identity))
 
-    def _go_on(self) -> None:
-        described, now = read_json(self.folder.file("run.json")), self._identity() | environment(self.learn.dls.device)
+    def _go_on(self, folder: RunFolder) -> None:
+        described, now = read_json(folder.file("run.json")), self._identity() | environment(self.learn.dls.device)
         described["threads"], now["threads"] = described["device"]["threads"], now["device"]["threads"]
         wrong = [key for key in SAME_ON_RESUME if described[key] != now[key] and key not in self.allow]
         if wrong:
             detail = "; ".join(f"{key} was {_differing(described[key], now[key])}" for key in wrong)
             raise RunError(
-                f"{self.folder.path}: cannot be resumed, since {detail}. Resume with what the run began with, or pass "
+                f"{folder.path}: cannot be resumed, since {detail}. Resume with what the run began with, or pass "
                 f"allow={wrong} (--allow {','.join(wrong)}) to go on all the same."
             )
-        checkpoint, faults = newest(self.folder.checkpoints)
+        checkpoint, faults = newest(folder.checkpoints)
         for fault in faults:
-            self.folder.log(f"checkpoint passed over: {fault}")
+            folder.log(f"checkpoint passed over: {fault}")
             print(f"checkpoint passed over: {fault}; going on from {checkpoint.path.name}")
         state = load_state(checkpoint.path / "state.pt")
         state["model"] = load_weights(checkpoint.path / "model.safetensors")
         own = state.pop("run")
         self.best, self.epochs_before, self.steps_before = own["best"], own["epochs_before"], own["steps_before"]
-        self.folder.cut_history(self.epochs_before + state["epoch"])
-        kept = _cut_csv(self.folder.file("batch_metrics.csv"), self.steps_before + state["train_iter"])
+        self.learn.restore_state(state)  # refuses before anything of the run is touched
+        folder.cut_history(self.epochs_before + state["epoch"])
+        kept = _cut_csv(folder.file("batch_metrics.csv"), self.steps_before + state["train_iter"])
         self.logged = max(0, kept - self.steps_before)
-        self.learn.restore_state(state)
         if self.allow:
-            write_json(self.folder.file("run.json"), {**read_json(self.folder.file("run.json")), "allowed": self.allow})
-        self.folder.log(f"resumed from {checkpoint.path.name}")
+            write_json(folder.file("run.json"), {**read_json(folder.file("run.json")), "allowed": self.allow})
+        folder.log(f"resumed from {checkpoint.path.name}")
 
     # epochs and batches
 
     def after_batch(self) -> None:
-        if self.active and self.stop_signal is not None and self.learn.training:
+        if self.active and self.stop.asked is not None and self.learn.training:
             learn = self.learn
             accumulating = any(getattr(cb, "count", 0) for cb in learn.cbs if cb.name == "accumulate")
             if not accumulating:
                 self._commit(whole_epoch=False)
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt(self.stop.asked)
 
     def after_epoch(self) -> None:
         if not self.active:
@@ -215,35 +216,16 @@ class Run(Callback):
 
     def restore(self) -> None:
         """After the fit: signal handlers back, and the state of a run that did not end by itself marked."""
-        self._release_signals()
+        self.stop.release()
         error = self.learn.fit_error
         if self.folder is None or not self.active or error is None:
             return
         self.active = False
         self.folder.log("".join(traceback.format_exception(error)))
         if isinstance(error, KeyboardInterrupt):
-            self.folder.set_status("interrupted", signal=self.stop_signal)
+            self.folder.set_status("interrupted", signal=self.stop.asked)
         else:
             self.folder.set_status("failed", error=f"{type(error).__name__}: {error}")
-
-    def _catch_signals(self) -> None:
-        self.stop_signal, self.handlers = None, {}
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                self.handlers[number] = signal.signal(number, self._on_signal)
-            except ValueError:  # not in the main thread
-                return
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.stop_signal is not None:
-            raise KeyboardInterrupt
-        self.stop_signal = number
-        print("\nstopping after this step; once more to leave at once", flush=True)
-
-    def _release_signals(self) -> None:
-        for number, handler in getattr(self, "handlers", {}).items():
-            signal.signal(number, handler)
-        self.handlers = {}
 
 
 def _short(value: Any) -> str:

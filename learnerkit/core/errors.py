@@ -39,6 +39,12 @@ class TrainingError(LearnerkitError):
     exit_code = 1
 
 
+class StoppedError(LearnerkitError):
+    """A training stopped by Ctrl-C or SIGTERM; the exit code says which."""
+
+    exit_code = 130
+
+
 def nearest(name: str, known: Iterable[str], n: int = 3) -> str:
     """Words for an error message: the known names nearest to `name`, or all of them when none is near."""
     known = sorted(known)

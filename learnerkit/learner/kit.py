@@ -1,7 +1,7 @@
 """Our one subclass of fastai's Learner: the same events, order and weights, with less work per batch.
 
 What differs from fastai's loop, all of it here:
-- events go through a table event -> callbacks, built once, instead of asking every callback at every event;
+- events go through a table event -> callbacks (`learner.events`), instead of asking every callback at every event;
 - a batch that is on the model's device already is not walked through again;
 - randomness is a function of (seed, epoch, step), seeded before each batch is cut (None leaves the generators alone);
 - training may begin at any (epoch, batch): `restore_state` says where;
@@ -11,46 +11,23 @@ What differs from fastai's loop, all of it here:
 import contextlib
 import random
 from collections.abc import Callable, Iterator
-from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
-from fastai.callback.core import Callback, TrainEvalCallback, _inner_loop, event
-from fastai.learner import (
-    CancelBackwardException,
-    CancelBatchException,
-    CancelEpochException,
-    CancelFitException,
-    CancelStepException,
-    CancelTrainException,
-    CancelValidException,
-    Learner,
-)
+from fastai.callback.core import Callback, TrainEvalCallback
+from fastai.learner import CancelEpochException
 from fastai.torch_core import rank_distrib
 from fastcore.foundation import L
 from fastcore.imports import noop
-from fastcore.xtras import modify_exception
 
 from learnerkit.callbacks.progress import Progress
-from learnerkit.core.errors import LearnerkitError
 from learnerkit.core.seed import kept_random_state, seed_of, seed_position
+from learnerkit.learner.events import EventLearner
 from learnerkit.learner.recorder import LeanRecorder
 from learnerkit.learner.schedule import LeanScheduler, one_cycle
-from learnerkit.learner.state import learner_state, load_learner_state
-
-_CANCELS = (
-    CancelBatchException,
-    CancelBackwardException,
-    CancelEpochException,
-    CancelFitException,
-    CancelStepException,
-    CancelTrainException,
-    CancelValidException,
-)
-_INNER = frozenset(_inner_loop)
-_EVENTS = frozenset(name for name in vars(event) if not name.startswith("_"))
+from learnerkit.learner.state import check_learner_state, learner_state, load_learner_state
 
 
 class CastBatch(Callback):
@@ -69,7 +46,7 @@ def _plain(part: Any) -> Any:
     return tuple(_plain(item) for item in part) if isinstance(part, tuple) else part
 
 
-class KitLearner(Learner):
+class KitLearner(EventLearner):
     """A fastai Learner that is lean, seeded by position and resumable.
 
     seed: of order, augmentation and dropout; None leaves torch's and Python's generators alone, as fastai does.
@@ -91,56 +68,6 @@ class KitLearner(Learner):
         self._first_epoch = self._first_batch = 0
         own = [TrainEvalCallback, LeanRecorder, CastBatch, Progress]
         super().__init__(*args, default_cbs=False, cbs=own + list(L(cbs)), **kwargs)
-
-    # events
-
-    def add_cb(self, cb: Callback | type[Callback]) -> "KitLearner":
-        """Add a callback, as fastai does, and forget the event table."""
-        super().add_cb(cb)
-        self._table = {}
-        return self
-
-    def remove_cb(self, cb: Callback | type[Callback]) -> "KitLearner":
-        """Remove a callback, as fastai does, and forget the event table."""
-        super().remove_cb(cb)
-        self._table = {}
-        return self
-
-    def _entries(self, name: str) -> list[tuple[Callback, Callable]]:
-        """The callbacks that act at an event, in order, with the method to call."""
-        if name not in _EVENTS:
-            raise AttributeError(f"missing {name}: not an event of the training loop")
-        entries = []
-        for cb in self.cbs.sorted("order"):
-            if type(cb).__call__ is not Callback.__call__:
-                entries.append((cb, partial(cb, name)))
-            elif name in vars(cb) or hasattr(type(cb), name):
-                entries.append((cb, getattr(cb, name)))
-        self._table[name] = entries
-        return entries
-
-    def __call__(self, event_name: str | list[str]) -> None:
-        if not isinstance(event_name, str):
-            for name in event_name:
-                self(name)
-            return
-        entries = self._table.get(event_name)
-        if entries is None:
-            entries = self._entries(event_name)
-        inner = event_name in _INNER
-        for cb, method in entries:
-            if not cb.run or (inner and not (cb.run_train if self.training else cb.run_valid)):
-                continue
-            try:
-                method()
-            except (*_CANCELS, LearnerkitError):
-                raise
-            except Exception as error:
-                note = f"Exception occured in `{type(cb).__name__}` when calling event `{event_name}`:\n\t{error}"
-                raise modify_exception(error, note, replace=True) from None
-        if event_name == "after_fit":
-            for cb in self.cbs:
-                cb.run = True
 
     # batches
 
@@ -311,7 +238,8 @@ class KitLearner(Learner):
         return learner_state(self, whole_epoch)
 
     def restore_state(self, state: dict[str, Any]) -> None:
-        """Let the next fit go on from a `kit_state`, as if it had never stopped."""
+        """Let the fit that has just begun go on from a `kit_state`; RunError, nothing done, when it does not fit."""
+        check_learner_state(self, state)
         self._pending_state = state
 
     @contextlib.contextmanager

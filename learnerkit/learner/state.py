@@ -42,8 +42,8 @@ def opt_state(opt: Any) -> dict[str, Any]:
     return {"state": [dict(item) for item in state["state"]], "hypers": [dict(item) for item in state["hypers"]]}
 
 
-def load_learner_state(learn: "KitLearner", state: dict[str, Any]) -> None:
-    """Put a state back into a learner whose fit has just begun; RunError names what does not fit."""
+def check_learner_state(learn: "KitLearner", state: dict[str, Any]) -> None:
+    """RunError naming everything in which a state does not fit the fit that has just begun."""
     faults = []
     for key, now in (("n_epoch", learn.n_epoch), ("n_iter", learn.batches_of(learn.dls.train)), ("seed", learn.seed)):
         if state[key] != now:
@@ -53,6 +53,10 @@ def load_learner_state(learn: "KitLearner", state: dict[str, Any]) -> None:
     faults += [f"callback '{name}' was not there" for name in sorted(names - set(state["callbacks"]))]
     if faults:
         raise RunError("cannot resume: " + "; ".join(faults) + ". Resume with what the run began with.")
+
+
+def load_learner_state(learn: "KitLearner", state: dict[str, Any]) -> None:
+    """Put a checked state back into a learner whose fit has just begun."""
     learn.model.load_state_dict(state["model"])
     if isinstance(learn.opt, OptimWrapper):
         learn.opt.opt.load_state_dict(state["opt"])

@@ -1,0 +1,85 @@
+"""Events through a table: which callbacks act at an event is found once, not at every event of every batch."""
+
+from collections.abc import Callable
+from functools import partial
+
+from fastai.callback.core import Callback, _inner_loop, event
+from fastai.learner import (
+    CancelBackwardException,
+    CancelBatchException,
+    CancelEpochException,
+    CancelFitException,
+    CancelStepException,
+    CancelTrainException,
+    CancelValidException,
+    Learner,
+)
+from fastcore.xtras import modify_exception
+
+from learnerkit.core.errors import LearnerkitError
+
+CANCELS = (
+    CancelBatchException,
+    CancelBackwardException,
+    CancelEpochException,
+    CancelFitException,
+    CancelStepException,
+    CancelTrainException,
+    CancelValidException,
+)
+INNER = frozenset(_inner_loop)
+EVENTS = frozenset(name for name in vars(event) if not name.startswith("_"))
+
+
+class EventLearner(Learner):
+    """A fastai Learner that calls the same callbacks in the same order, found once for each event."""
+
+    _table: dict[str, list[tuple[Callback, Callable]]]
+
+    def add_cb(self, cb: Callback | type[Callback]) -> "EventLearner":
+        """Add a callback, as fastai does, and forget the event table."""
+        super().add_cb(cb)
+        self._table = {}
+        return self
+
+    def remove_cb(self, cb: Callback | type[Callback]) -> "EventLearner":
+        """Remove a callback, as fastai does, and forget the event table."""
+        super().remove_cb(cb)
+        self._table = {}
+        return self
+
+    def _entries(self, name: str) -> list[tuple[Callback, Callable]]:
+        """The callbacks that act at an event, in order, with the method to call."""
+        if name not in EVENTS:
+            raise AttributeError(f"missing {name}: not an event of the training loop")
+        entries = []
+        for cb in self.cbs.sorted("order"):
+            if type(cb).__call__ is not Callback.__call__:
+                entries.append((cb, partial(cb, name)))
+            elif name in vars(cb) or hasattr(type(cb), name):
+                entries.append((cb, getattr(cb, name)))
+        self._table[name] = entries
+        return entries
+
+    def __call__(self, event_name: str | list[str]) -> None:
+        if not isinstance(event_name, str):
+            for name in event_name:
+                self(name)
+            return
+        entries = self._table.get(event_name)
+        if entries is None:
+            entries = self._entries(event_name)
+        inner = event_name in INNER
+        for cb, method in entries:
+            if not cb.run or (inner and not (cb.run_train if self.training else cb.run_valid)):
+                continue
+            try:
+                method()
+            except (*CANCELS, LearnerkitError):
+                raise
+            except Exception as error:
+                note = f"Exception occured in `{type(cb).__name__}` when calling event `{event_name}`:\n\t{error}"
+                raise modify_exception(error, note, replace=True) from None
+        if event_name == "after_fit":
+            for cb in self.cbs:
+                cb.run = True
