@@ -19,7 +19,7 @@ SAMPLES = 25  # pictures kept for each gallery of the report
 
 def predict_part(learn: KitLearner, dl: DataLoader, cbs: list[Callback] | None = None) -> tuple[np.ndarray, Any]:
     """Probabilities [N,K] and targets [N] (None where unlabelled) of a loader."""
-    with learn.no_bar(), learn.no_logging():
+    with learn.no_logging():
         probabilities, targets = learn.get_preds(dl=dl, cbs=cbs)
     labelled = isinstance(targets, torch.Tensor) and len(targets) == len(probabilities)
     return probabilities.float().numpy(), targets.numpy() if labelled else None
