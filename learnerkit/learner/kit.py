@@ -57,6 +57,7 @@ class KitLearner(EventLearner):
 
     recipe: dict | None = None
     in_fit = False
+    epochs_before = epoch = 0  # epochs of earlier fits: a second fit does not draw what the first drew
     fit_error: BaseException | None = None
 
     def __init__(
@@ -107,15 +108,15 @@ class KitLearner(EventLearner):
 
     def _positioned(self, first: int) -> Iterator[tuple[int, Any]]:
         """Batches from number `first` on, each cut with the generators seeded for its position."""
-        rank = rank_distrib()
+        rank, epoch = rank_distrib(), self.epochs_before + self.epoch
         if self.seed is not None:
-            seed_position(self.seed, self.epoch)
+            seed_position(self.seed, epoch)
             if hasattr(self.dl, "rng"):
-                self.dl.rng = random.Random(seed_of(self.seed, self.epoch))
+                self.dl.rng = random.Random(seed_of(self.seed, epoch))
         batches = iter(self.dl)
         for i in range(self.n_iter):
             if self.seed is not None:
-                seed_position(self.seed, self.epoch, i, rank)
+                seed_position(self.seed, epoch, i, rank)
             batch = next(batches)
             if i >= first:
                 yield i, batch
@@ -128,10 +129,10 @@ class KitLearner(EventLearner):
         if self._pending_state is not None:
             load_learner_state(self, self._pending_state)
             self._pending_state = None
-        for epoch in range(self._first_epoch, self.n_epoch):
+        first, self._first_epoch = self._first_epoch, 0
+        for epoch in range(first, self.n_epoch):
             self.epoch = epoch
             self._with_events(self._do_epoch, "epoch", CancelEpochException)
-        self._first_epoch = 0
 
     def _with_events(self, f: Callable, event_type: str, ex: type, final: Callable = noop) -> None:
         if event_type != "fit":
@@ -145,6 +146,8 @@ class KitLearner(EventLearner):
             raise
         finally:
             self._restore_callbacks()
+            if not hasattr(self, "lr_finder"):
+                self.epochs_before += self.epoch + 1
             if self.fit_error is not None:
                 self._end_cleanup()
 

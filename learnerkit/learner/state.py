@@ -30,6 +30,7 @@ def learner_state(learn: "KitLearner", whole: bool) -> dict[str, Any]:
         "pct_train": float(learn.pct_train),
         "train_iter": learn.train_iter,
         "seed": learn.seed,
+        "epochs_before": learn.epochs_before,
         "callbacks": states,
     }
 
@@ -67,4 +68,4 @@ def load_learner_state(learn: "KitLearner", state: dict[str, Any]) -> None:
             cb.load_state_dict(state["callbacks"][cb.name])
     learn.epoch, learn._first_epoch, learn._first_batch = state["epoch"], state["epoch"], state["batch"]
     learn._restored_position = state["pct_train"], state["train_iter"]
-    learn.train_iter = state["train_iter"]
+    learn.train_iter, learn.epochs_before = state["train_iter"], state["epochs_before"]

@@ -150,3 +150,30 @@ def test_fine_tune_freeze_and_lr_find_work():
     assert_same_weights(before, state_of(learn))
     learn.fit_flat_cos(1, 0.01)
     assert len(learn.recorder.lrs) == len(learn.dls.train)
+
+
+def test_a_second_fit_draws_anew_and_lr_find_does_not_count():
+    def orders(first):
+        learn, seen = toy_learner(), []
+        watch = Callback(before_batch=lambda self: self.training and seen.append(self.y.tolist()))
+        if first == "lr_find":
+            learn.lr_find(num_it=6, show_plot=False)
+        elif first:
+            learn.fit(first)
+        learn.add_cb(watch)
+        learn.fit(1)
+        return seen
+
+    assert orders(0) == orders("lr_find") != orders(1)
+
+
+def test_a_fit_after_a_broken_fit_starts_at_its_first_epoch():
+    class Broken(Callback):
+        def after_train(self):
+            raise ValueError("x")
+
+    learn = toy_learner()
+    with pytest.raises(ValueError, match="x"):
+        learn.fit(2, cbs=Broken())
+    learn.fit(2)
+    assert len(learn.recorder.values) == 2
