@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from learnerkit import __version__
-from learnerkit.core.errors import LearnerkitError, RecipeError, StoppedError
+from learnerkit.core.errors import LearnerkitError, RecipeError, RunError, StoppedError
 from learnerkit.tasks.recipe import check_recipe, flags, load_recipe, recipe_names
 
 app = typer.Typer(
@@ -23,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(soft_wrap=True)
+console = Console(soft_wrap=True, markup=False, highlight=False)
 
 
 def _heavy(module: str) -> Any:
@@ -145,8 +145,14 @@ def report(
     if not folders:
         raise RecipeError("which runs? Give run folders, or --all for every run below --root (runs)")
     write_report = _heavy("runs.report").write_report
+    faults = []
     for folder in folders:
-        console.print(write_report(folder))
+        try:
+            console.print(str(write_report(folder)))
+        except LearnerkitError as error:
+            faults.append(str(error))
+    if faults:
+        raise RunError(f"{len(faults)} of {len(folders)} reports could not be made:\n  " + "\n  ".join(faults))
 
 
 @app.command()
@@ -156,7 +162,7 @@ def doctor(
     """Check the installation and the device and, with a path, the data."""
     lines, healthy = import_module("learnerkit.doctor").examine(data)
     for good, text in lines:
-        console.print(f"  {'ok   ' if good else 'FAULT'} {text}", markup=False)
+        console.print(f"  {'ok   ' if good else 'FAULT'} {text}")
     if not healthy:
         raise typer.Exit(2)
 

@@ -22,6 +22,8 @@ class Accumulate(Callback):
         self.count = self.samples = 0
 
     def before_train(self) -> None:
+        if self.count:  # of an epoch that was cancelled within a group
+            self.learn.opt.zero_grad()
         self.count = self.samples = 0
 
     def after_loss(self) -> None:

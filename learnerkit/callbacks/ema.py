@@ -12,6 +12,8 @@ class EMA(Callback):
 
     decay: weight of the past, such as .999. In the first steps it is lower, (1+n)/(10+n), so that the start is
         forgotten.
+    The average belongs to this callback, not to the model: `learn.save` stores the trained weights, `Run` the averaged
+    ones as best and final. After loading other weights, remove the callback or add a fresh one.
     """
 
     order = -20

@@ -28,7 +28,7 @@ class _Mix(Callback):
     def before_batch(self) -> None:
         learn = self.learn
         self.lam = 1.0
-        if torch.rand(()).item() >= self.p:
+        if torch.rand(()).item() >= self.p or self._mixed_already():
             return
         images = [part for part in learn.xb if part.ndim >= 3]
         order = torch.randperm(len(images[0]))
@@ -37,6 +37,11 @@ class _Mix(Callback):
         fresh = iter(mixed)
         learn.xb = tuple(next(fresh) if part.ndim >= 3 else part for part in learn.xb)
         self.other_targets = [target[on_device] for target in learn.yb]
+
+    def _mixed_already(self) -> bool:
+        """Whether a callback before this one mixed the batch: CutMix and MixUp take turns, never both."""
+        mixers = [cb for cb in self.learn.cbs if isinstance(cb, _Mix)]
+        return any(cb.lam != 1.0 for cb in mixers[: mixers.index(self)])
 
     def after_loss(self) -> None:
         if self.lam == 1.0:

@@ -21,13 +21,14 @@ class Precision(MixedPrecision):
 
     def before_fit(self) -> None:
         device = self.learn.dls.device.type
-        if self.kind == "fp16" and device == "cpu":
+        if self.kind == "fp16" and device == "cpu" and self.learn.in_fit:
             raise TrainingError("precision 'fp16' on a CPU is some 60 times slower than fp32; use 'fp32' or 'bf16'")
         if self.kind == "bf16" and device == "cuda" and not torch.cuda.is_bf16_supported():
             raise TrainingError("precision 'bf16': this GPU has no bf16; use 'fp16' or 'fp32'")
         dtype = torch.bfloat16 if self.kind == "bf16" else torch.float16
-        self.autocast = autocast(device, dtype=dtype)
-        self.learn.scaler = GradScaler(device, enabled=self.kind == "fp16")
+        possible = not (self.kind == "fp16" and device == "cpu")  # such a run can still be evaluated on a CPU
+        self.autocast = autocast(device, dtype=dtype if possible else torch.bfloat16, enabled=possible)
+        self.learn.scaler = GradScaler(device, enabled=self.kind == "fp16" and possible)
         self.scales, self.entered = [], False
 
     def before_batch(self) -> None:

@@ -1,6 +1,5 @@
 """The callback that keeps a run: its folder, ledger, weights and checkpoints. It only calls `core`'s engine."""
 
-import json
 import time
 import traceback
 from pathlib import Path
@@ -8,13 +7,14 @@ from typing import Any
 
 from fastai.callback.core import Callback
 
+from learnerkit.callbacks.identity import data_facts, identity
 from learnerkit.callbacks.schedule import read_monitor
 from learnerkit.callbacks.track import check_mode, is_better
 from learnerkit.core.checkpoint import commit, newest, point
 from learnerkit.core.environment import environment
-from learnerkit.core.errors import RunError
+from learnerkit.core.errors import RunError, differing
 from learnerkit.core.files import atomic_write, read_json, to_json, write_json
-from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.run_folder import RunFolder, cut_csv
 from learnerkit.core.signals import PoliteStop
 from learnerkit.core.tensors import load_state, load_weights, state_bytes, weights_bytes
 
@@ -67,6 +67,7 @@ class Run(Callback):
         if self.folder is None:
             self._open()
         else:
+            self.folder.lock()
             rows = self.folder.history()
             self.epochs_before, self.steps_before = len(rows), rows[-1]["step"] if rows else 0
         learn.run_folder = self.folder
@@ -80,11 +81,20 @@ class Run(Callback):
         if self.resume:
             folder = RunFolder.open(self.root / self.run_name)
             folder.lock()
-            self._go_on(folder)
+            try:
+                self._go_on(folder)
+            except BaseException:
+                folder.unlock()
+                raise
             self.folder = folder
             return
         self.folder = RunFolder.create(self.root, self.run_name)
-        described = {**self._identity(), **environment(learn.dls.device), "started": time.strftime("%Y-%m-%d %H:%M:%S")}
+        described = {
+            **identity(self.learn),
+            **data_facts(self.learn),
+            **environment(learn.dls.device),
+            "started": time.strftime("%Y-%m-%d %H:%M:%S"),
+        }
         described |= {"monitor": self.monitor, "mode": self.mode, "n_epoch": learn.n_epoch, **self.extra}
         write_json(self.folder.file("run.json"), described)
         if described["classes"]:
@@ -92,26 +102,12 @@ class Run(Callback):
         if spec := getattr(learn.model, "spec", None):
             write_json(self.folder.file("model.json"), spec)
 
-    def _identity(self) -> dict[str, Any]:
-        """What must be the same for a resume to mean the same run."""
-        learn, dls = self.learn, self.learn.dls
-        source, split = getattr(dls, "source", None), getattr(dls, "split", None)
-        split = split and {"hash": split.hash(source.ids), **split.counts, "valid_is_test": split.valid_is_test}
-        identity = {
-            "recipe": {"dls": getattr(dls, "recipe", None), "learner": learn.recipe},
-            "classes": list(source.vocab) if source else [str(name) for name in getattr(dls, "vocab", [])],
-            "fingerprint": source.fingerprint if source else None,
-            "split": split,
-            "seed": learn.seed,
-        }
-        return json.loads(to_json(identity))
-
     def _go_on(self, folder: RunFolder) -> None:
-        described, now = read_json(folder.file("run.json")), self._identity() | environment(self.learn.dls.device)
+        described, now = folder.described(), identity(self.learn) | environment(self.learn.dls.device)
         described["threads"], now["threads"] = described["device"]["threads"], now["device"]["threads"]
-        wrong = [key for key in SAME_ON_RESUME if described[key] != now[key] and key not in self.allow]
+        wrong = [key for key in SAME_ON_RESUME if described.get(key) != now[key] and key not in self.allow]
         if wrong:
-            detail = "; ".join(f"{key} was {_differing(described[key], now[key])}" for key in wrong)
+            detail = "; ".join(f"{key} was {differing(described.get(key), now[key])}" for key in wrong)
             raise RunError(
                 f"{folder.path}: cannot be resumed, since {detail}. Resume with what the run began with, or pass "
                 f"allow={wrong} (--allow {','.join(wrong)}) to go on all the same."
@@ -124,9 +120,9 @@ class Run(Callback):
         state["model"] = load_weights(checkpoint.path / "model.safetensors")
         own = state.pop("run")
         self.best, self.epochs_before, self.steps_before = own["best"], own["epochs_before"], own["steps_before"]
-        self.learn.restore_state(state)  # refuses before anything of the run is touched
+        self.learn.restore_state(state, self.allow)  # refuses before anything of the run is touched
         folder.cut_history(self.epochs_before + state["epoch"])
-        kept = _cut_csv(folder.file("batch_metrics.csv"), self.steps_before + state["train_iter"])
+        kept = cut_csv(folder.file("batch_metrics.csv"), self.steps_before + state["train_iter"])
         self.logged = max(0, kept - self.steps_before)
         if self.allow:
             write_json(folder.file("run.json"), {**read_json(folder.file("run.json")), "allowed": self.allow})
@@ -147,6 +143,8 @@ class Run(Callback):
             return
         learn = self.learn
         figures = learn.monitored
+        if not figures:  # an epoch that was skipped or cancelled
+            return
         value = read_monitor(figures, self.monitor)
         better = is_better(value, self.best, self.mode)
         epoch = self.epochs_before + learn.epoch + 1
@@ -165,6 +163,14 @@ class Run(Callback):
             path = self._commit(whole_epoch=True)
             if better:
                 point(self.folder.checkpoints, "best", path, epoch=epoch, value=self.best)
+        if self.stop.asked is not None:
+            if not due:
+                self._commit(whole_epoch=True)
+            raise KeyboardInterrupt(self.stop.asked)
+
+    def after_cancel_fit(self) -> None:
+        if self.active and self.folder.history():  # stopped early: the last epoch has no checkpoint yet
+            self._commit(whole_epoch=True)
 
     def _write_batches(self) -> None:
         losses, rates = self.learn.recorder.batch_losses, self.learn.recorder.lrs
@@ -218,32 +224,16 @@ class Run(Callback):
         """After the fit: signal handlers back, and the state of a run that did not end by itself marked."""
         self.stop.release()
         error = self.learn.fit_error
-        if self.folder is None or not self.active or error is None:
-            return
-        self.active = False
-        self.folder.log("".join(traceback.format_exception(error)))
-        if isinstance(error, KeyboardInterrupt):
-            self.folder.set_status("interrupted", signal=self.stop.asked)
-        else:
-            self.folder.set_status("failed", error=f"{type(error).__name__}: {error}")
+        if self.folder is not None and self.active and error is not None:
+            self.active = False
+            self.folder.log("".join(traceback.format_exception(error)))
+            if isinstance(error, KeyboardInterrupt):
+                self.folder.set_status("interrupted", signal=self.stop.asked)
+            else:
+                self.folder.set_status("failed", error=f"{type(error).__name__}: {error}")
+        if self.folder is not None and self.learn.in_fit:
+            self.folder.unlock()
 
 
 def _short(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
-
-
-def _differing(before: Any, now: Any) -> str:
-    if isinstance(before, dict) and isinstance(now, dict):
-        keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-        return ", ".join(f"{key}: {_differing(before.get(key), now.get(key))}" for key in keys)
-    return f"{before!r}, now {now!r}"
-
-
-def _cut_csv(path: Path, last_step: int) -> int:
-    """Drop what stands past a step, and a torn last line; returns the number of lines kept."""
-    if not path.exists():
-        return 0
-    header, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if line.endswith("\n") and int(line.split(",", 1)[0]) <= last_step]
-    atomic_write(path, header + "".join(kept))
-    return len(kept)

@@ -38,6 +38,15 @@ def make_scheduler(
     return lr_scheduler.ConstantLR(optimizer, factor=1.0)
 
 
+def check_schedule(kind: str, options: dict[str, Any]) -> list[str]:
+    """One fault line when torch's scheduler of the kind does not take the options."""
+    try:
+        make_scheduler(torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0), kind, 3, 3, "min", **options)
+    except (TypeError, ValueError, AttributeError) as error:
+        return [f"schedule_args of '{kind}': {error}"]
+    return []
+
+
 class Schedule(Callback):
     """Multiply the rate given to `fit` by a schedule, in place of fit_one_cycle's.
 

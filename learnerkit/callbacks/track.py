@@ -42,7 +42,7 @@ class EarlyStop(Callback):
     warmup_epochs: epochs at the start that never count against it.
     """
 
-    order = 63
+    order = 85  # after Run, which has to see the epoch that ends the fit
 
     def __init__(
         self, monitor: str, mode: str, patience: int = 5, min_delta: float = 0.0, warmup_epochs: int = 0
@@ -107,10 +107,10 @@ class SaveTopK(Callback):
             return
         if len(self.kept) == self.k and not is_better(value, self.kept[-1]["value"], self.mode):
             return
-        folder = self.target()
-        file = f"epoch_{learn.epoch + 1:03d}.safetensors"
+        folder, epoch = self.target(), learn.epochs_before + learn.epoch + 1
+        file = f"epoch_{epoch:03d}.safetensors"
         atomic_write(folder / file, weights_bytes(learn.eval_weights()))
-        self.kept.append({"epoch": learn.epoch + 1, "value": value, "file": file})
+        self.kept.append({"epoch": epoch, "value": value, "file": file})
         self.kept.sort(key=lambda entry: entry["value"], reverse=self.mode == "max")
         dropped, self.kept = self.kept[self.k :], self.kept[: self.k]
         write_json(folder / "topk.json", {"monitor": self.monitor, "mode": self.mode, "kept": self.kept})

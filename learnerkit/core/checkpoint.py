@@ -6,6 +6,7 @@ sizes and checksums last; rename; fsync of the parent. A folder without a valid 
 """
 
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from learnerkit.core.files import fsync_folder, read_json, sha256, to_json, writ
 
 SCHEMA = 1
 MANIFEST = "MANIFEST.json"
+NAME = re.compile(r"epoch_(\d+)_step_(\d+)")
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,12 @@ def check(path: Path) -> Checkpoint:
 
 def candidates(parent: Path) -> list[Path]:
     """Checkpoint folders, newest position first, not yet checked."""
-    return sorted((path for path in parent.glob("epoch_*_step_*") if path.is_dir()), reverse=True, key=_position)
+    folders = [path for path in parent.glob("epoch_*_step_*") if path.is_dir() and NAME.fullmatch(path.name)]
+    return sorted(folders, reverse=True, key=_position)
 
 
 def _position(path: Path) -> tuple[int, int]:
-    _, epoch, _, step = path.name.split("_")
+    epoch, step = NAME.fullmatch(path.name).groups()
     return int(epoch), int(step)
 
 
@@ -117,8 +120,10 @@ def newest(parent: Path) -> tuple[Checkpoint, list[str]]:
 
 def prune(parent: Path, keep_last: int) -> None:
     """Remove all but the newest `keep_last` checkpoints (at least 2) and the best one."""
-    best = parent / "best.json"
-    kept = {read_json(best)["checkpoint"]} if best.exists() else set()
+    try:
+        kept = {read_json(parent / "best.json")["checkpoint"]}
+    except (DataError, KeyError, TypeError):
+        kept = set()
     for path in candidates(parent)[max(2, keep_last) :]:
         if path.name not in kept:
             doomed = parent / f".del-{path.name}-{os.getpid()}"

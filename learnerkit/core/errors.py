@@ -5,6 +5,7 @@ A message names the file or argument, what was found, what would be right, and w
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class LearnerkitError(Exception):
@@ -50,6 +51,14 @@ def nearest(name: str, known: Iterable[str], n: int = 3) -> str:
     known = sorted(known)
     close = get_close_matches(name, known, n=n, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+
+
+def differing(before: Any, now: Any) -> str:
+    """Words for what changed: only the keys that differ, where both are mappings."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+        return ", ".join(f"{key}: {differing(before.get(key), now.get(key))}" for key in keys)
+    return f"{before!r}, now {now!r}"
 
 
 def check_keys(given: Iterable[str], known: Iterable[str], what: str) -> list[str]:

@@ -30,3 +30,12 @@ def record_call(function: Callable, args: tuple, kwargs: dict[str, Any], skip: t
         "args": {name: value for name, value in plain.items() if is_plain(value)},
         "lost": [name for name, value in plain.items() if not is_plain(value)],
     }
+
+
+def fit_arguments(**arguments: Any) -> dict[str, Any]:
+    """The arguments of a fit in JSON's types, for a resume to compare."""
+    return {key: list(value) if isinstance(value, tuple) else _number(value) for key, value in arguments.items()}
+
+
+def _number(value: Any) -> Any:
+    return [value.start, value.stop] if isinstance(value, slice) else value

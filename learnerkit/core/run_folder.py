@@ -44,13 +44,16 @@ class RunFolder:
         Raises RunError when a run of that name is there already.
         """
         root = Path(root)
-        root.mkdir(parents=True, exist_ok=True)
-        if name is not None:
-            cls.refuse_taken(root, name)
-            try:
-                (root / name).mkdir()
-            except FileExistsError:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            if name is not None:
                 cls.refuse_taken(root, name)
+                (root / name).mkdir()
+        except OSError as error:
+            raise RunError(
+                f"{root / (name or '')}: cannot be made ({error.strerror}); choose another --out or --name"
+            ) from error
+        if name is not None:
             run = cls(root / name)
         else:
             stamp = time.strftime("%Y%m%d")
@@ -70,7 +73,7 @@ class RunFolder:
         """RunError when `name` cannot be a new run under `root`: no folder name, or there already."""
         if Path(name).name != name or name in ("", ".", ".."):
             raise RunError(f"run name '{name}': must be one folder name, without '/' and not '..'")
-        if (Path(root) / name).exists():
+        if os.path.lexists(Path(root) / name):
             raise RunError(
                 f"{Path(root) / name}: a run of this name is there already; nothing was overwritten. "
                 "Choose another name (--name) or go on with it (--resume)."
@@ -96,11 +99,26 @@ class RunFolder:
         """The folder of complete, resumable states."""
         return self.path / "checkpoints"
 
+    def described(self) -> dict[str, Any]:
+        """The content of run.json; RunError when it is not what a run writes."""
+        content = read_json(self.file("run.json"))
+        missing = [
+            key for key in ("recipe", "classes", "device") if not isinstance(content, dict) or key not in content
+        ]
+        if missing:
+            raise RunError(f"{self.file('run.json')}: is damaged, it lacks {', '.join(missing)}")
+        return content
+
     def lock(self) -> None:
         """Become the owner of the run, until `unlock` or the end of the process; RunError when another is.
 
         lockf, not flock: a data-loading worker that outlives a killed owner would go on holding a flock.
         """
+        if self._release is not None:
+            return
+        key = str(self.path.resolve())
+        if key in _OWNED:  # a lock belongs to a process: it does not keep this one from itself
+            raise RunError(f"{self.path}: is in use by this process; unlock the earlier run first")
         handle = os.open(self.file("lock.json"), os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,7 +130,8 @@ class RunFolder:
         os.ftruncate(handle, 0)
         os.write(handle, (to_json(owner, indent=None) + "\n").encode())
         # closing any handle of the file would drop the lock: this one stays open as long as its owner
-        self._release = weakref.finalize(self, os.close, handle)
+        _OWNED.add(key)
+        self._release = weakref.finalize(self, _give_up, handle, key)
 
     def unlock(self) -> None:
         """Give the run up."""
@@ -159,6 +178,14 @@ class RunFolder:
         write_json(self.file("history.json"), {key: [row.get(key) for row in rows] for key in columns})
 
 
+_OWNED: set[str] = set()  # run folders that this process holds
+
+
+def _give_up(handle: int, key: str) -> None:
+    os.close(handle)
+    _OWNED.discard(key)
+
+
 def csv_text(rows: list[dict]) -> str:
     """Rows as CSV, with the union of their keys as header."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
@@ -167,3 +194,13 @@ def csv_text(rows: list[dict]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def cut_csv(path: Path, last_step: int) -> int:
+    """Drop the lines past a step, and a torn last line; returns the number of lines kept."""
+    if not path.exists():
+        return 0
+    header, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if line.endswith("\n") and int(line.split(",", 1)[0]) <= last_step]
+    atomic_write(path, header + "".join(kept))
+    return len(kept)

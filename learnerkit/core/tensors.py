@@ -6,6 +6,8 @@ Weights are safetensors; other state is torch's format read with `weights_only=T
 
 import io
 import pickle
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,9 @@ def load_weights(path: PathLike) -> dict[str, torch.Tensor]:
         raise DataError(f"{path}: is not a valid safetensors file ({error})") from error
 
 
+NOT_NPZ = (ValueError, OSError, EOFError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
+
+
 def write_npz(path: PathLike, **arrays: np.ndarray) -> Path:
     """Replace the file `path` by the named arrays, compressed."""
     buffer = io.BytesIO()
@@ -78,9 +83,18 @@ def write_npz(path: PathLike, **arrays: np.ndarray) -> Path:
 def read_npz(path: PathLike) -> dict[str, np.ndarray]:
     """The arrays of an npz file; pickled objects are refused."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except (ValueError, OSError, EOFError) as error:
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise DataError(f"{path}: is not a readable npz file ({error})") from error

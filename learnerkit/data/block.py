@@ -1,7 +1,9 @@
 """From an ImageSource to DataLoaders through fastai's DataBlock."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from fastai.data.block import DataBlock, TransformBlock
 from fastai.data.core import DataLoaders, TfmdDL
@@ -11,8 +13,8 @@ from torch import Tensor
 from learnerkit.core.errors import DataError
 from learnerkit.data.folder import FileImages
 from learnerkit.data.resident import ResidentDL
-from learnerkit.data.source import ImageSource
-from learnerkit.data.split import Split, make_split
+from learnerkit.data.source import UNLABELLED, ImageSource
+from learnerkit.data.split import Split, checked, make_split
 from learnerkit.data.transforms import AsImage, Augment, AugmentFloat, FileRows, ImageRows, LabelRows, NormalizeBytes
 from learnerkit.ops.augment import ColorJitter, Cutout, Erase, Flip, Perspective, RandomCrop, Rotate
 from learnerkit.ops.randaugment import RandAugment
@@ -131,20 +133,41 @@ def image_dls(
     randaugment: number of operations and magnitude (0 to 30), such as (2, 9).
     erase: probability of random erasing; .3 is usual.
     cutout: side of the cut-out square in pixels; 16 is usual.
-    limit: only the first so many images of each part, for quick trials.
+    limit: only so many images of each part, evenly spaced over it, for quick trials.
     num_workers: processes that decode files, for sets that stream; a resident set needs none.
     device: where the set and its batches live; fastai's default device when None.
     """
+    unlabelled = np.flatnonzero(source.labels == UNLABELLED)
+    if len(unlabelled):
+        raise DataError(
+            f"{source.name}: {len(unlabelled)} images have no label, the first is {source.ids[unlabelled[0]]}"
+        )
     split = make_split(source.labels, source.parts, valid, fractions, split_seed, source.groups)
     if limit:
-        split = Split(split.train[:limit], split.valid[:limit], split.test[:limit], split.valid_is_test)
+        split = checked(split.limited(limit), source.labels)
     if len(split.train) < bs:
         raise DataError(f"{source.name}: {len(split.train)} training images make no batch of {bs}; pass a smaller bs")
     operations = augmentations(source, crop, flip, rotate, jitter, perspective, randaugment, erase, cutout)
-    mean, std = source.stats or source.measured_stats(split.train)
+    source.stats = source.stats or source.measured_stats(split.train)
+    return _loaders(source, split, operations, device, bs=bs, num_workers=num_workers)
+
+
+def evaluation_dls(source: ImageSource, bs: int = 128, device: str | torch.device | None = None) -> ImageLoaders:
+    """DataLoaders whose train and valid parts are both the whole set, unlabelled sets too: to measure a finished model.
+
+    source: the set, with the statistics that the model was trained with.
+    bs: images a batch; device: as in `image_dls`.
+    """
+    rows = np.arange(len(source))
+    return _loaders(source, Split(rows, rows, rows[:0]), [], device, bs=bs, drop_last=False)
+
+
+def _loaders(
+    source: ImageSource, split: Split, operations: list[Operation], device: str | torch.device | None, **kwargs: Any
+) -> ImageLoaders:
     batch_tfms = [
         Augment([op for op in operations if not op.on_float]),
-        NormalizeBytes(mean, std),
+        NormalizeBytes(*source.stats),
         AugmentFloat([op for op in operations if op.on_float]),
     ]
     parts = [rows for rows in (split.train, split.valid, split.test) if len(rows)]
@@ -152,8 +175,7 @@ def image_dls(
     datasets = block.datasets(list(range(len(source))))
     datasets._dbunch_type = ImageLoaders
     loaders = datasets.dataloaders(
-        bs=bs,
-        num_workers=num_workers,
+        **kwargs,
         after_item=block.item_tfms,
         after_batch=block.batch_tfms,
         device=torch.device(device or default_device()),

@@ -4,7 +4,9 @@ The files are pickles; `core.unpickle` reads them without running anything. Batc
 ones are accepted when they are consistent. Format and checksums: www.cs.toronto.edu/~kriz/cifar.html.
 """
 
+import lzma
 import tarfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,9 +108,9 @@ def _open_archive(path: Path) -> tuple[Layout, Callable[[str], bytes]]:
                 name = Path(member.name).name
                 if member.isfile() and name in wanted and member.size < 2**28:
                     members[name] = archive.extractfile(member).read()
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{path}: is not a readable archive ({error}). Get it again.") from error
-    layout = CIFAR10 if CIFAR10.test in members else CIFAR100
+    layout = CIFAR10 if any(name in members for name in (*CIFAR10.train, CIFAR10.test, CIFAR10.meta)) else CIFAR100
 
     def read(file: str) -> bytes:
         if file not in members:
@@ -172,4 +174,6 @@ def _check_batch(batch: dict, label_key: str, n_classes: int, file: str) -> tupl
             f"{file}: label {wrong[0][1]} in row {wrong[0][0]} (and {len(wrong) - 1} more) is not in 0..{n_classes - 1}"
         )
     names = batch.get("filenames", [""] * len(codes))
+    if len(names) != len(codes):
+        raise DataError(f"{file}: {len(codes)} labels but {len(names)} file names")
     return data.reshape(-1, 3, 32, 32), np.array(codes), names

@@ -13,7 +13,9 @@ from learnerkit.core.errors import DataError
 from learnerkit.data.source import ImageSource
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
-PARTS = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
+PARTS = {"train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid"}
+PARTS |= {"test": "test", "testing": "test"}
+UNREADABLE = (OSError, ValueError, SyntaxError, DataError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,13 @@ def list_folder(root: Path, vocab: Sequence[str] | None = None) -> Listing:
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder. Expected class folders with images, or train/ and test/ above them.")
-    folders = {entry.name: entry for entry in sorted(root.iterdir()) if entry.is_dir()}
-    parts = {name: PARTS[name] for name in folders if name in PARTS}
-    roots = [(part, folders[name]) for name, part in parts.items()] if "train" in parts.values() else [("", root)]
+    parts = {folder: PARTS.get(folder.name.lower(), "") for folder in _folders(root)}
+    roots = {folder: part for folder, part in parts.items() if part} if "train" in parts.values() else {root: ""}
     found = []
-    for part, base in roots:
-        for folder in sorted(entry for entry in base.iterdir() if entry.is_dir()):
+    for base, part in roots.items():
+        for folder in _folders(base):
             images = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-            found += [(file, folder.name, part) for file in images]
+            found += [(file, folder.name, part) for file in images if not file.name.startswith(".")]
     classes = sorted({name for _, name, _ in found})
     if not found:
         raise DataError(
@@ -60,6 +61,10 @@ def list_folder(root: Path, vocab: Sequence[str] | None = None) -> Listing:
     return Listing(
         root, [f for f, _, _ in found], [codes[name] for _, name, _ in found], [p for _, _, p in found], vocab
     )
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
 def decode(file: Path, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -95,7 +100,7 @@ class FileImages:
             return np.stack([self[int(row)] for row in rows])
         try:
             return decode(self.files[rows], self.size)
-        except (OSError, ValueError, SyntaxError) as error:
+        except UNREADABLE as error:
             raise DataError(f"{self.files[rows]}: {error}") from error
 
 
@@ -118,27 +123,31 @@ def read_folder(listing: Listing, size: int | tuple[int, int] | None = None) -> 
 
     size: height and width in pixels; the size of the first image when None, and then all must have it.
     """
-    if isinstance(size, int):
-        size = (size, size)
+    size = (size, size) if isinstance(size, int) else size
+    return _source(listing, decode_all(listing.root, listing.files, size))
+
+
+def decode_all(root: Path, files: Sequence[Path], size: tuple[int, int] | None) -> np.ndarray:
+    """Many image files as uint8 [N,3,H,W]; DataError lists each that cannot be read or has another size.
+
+    root: how the error calls the set.
+    """
 
     def attempt(file: Path) -> np.ndarray | str:
         try:
             return decode(file, size)
-        except (OSError, ValueError, DataError, SyntaxError) as error:
+        except UNREADABLE as error:
             return f"{file}: {error}"
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        decoded = list(pool.map(attempt, listing.files))
+        decoded = list(pool.map(attempt, files))
     faults = [item for item in decoded if isinstance(item, str)]
     shape = next((item.shape for item in decoded if not isinstance(item, str)), None)
     faults += [
         f"{file}: {item.shape[2]}x{item.shape[1]} pixels, the first image has {shape[2]}x{shape[1]}; pass size="
-        for file, item in zip(listing.files, decoded, strict=True)
+        for file, item in zip(files, decoded, strict=True)
         if not isinstance(item, str) and item.shape != shape
     ]
     if faults:
-        raise DataError(
-            f"{listing.root}: {len(faults)} of {len(listing.files)} images cannot be used:\n  "
-            + "\n  ".join(faults[:50])
-        )
-    return _source(listing, np.stack(decoded))
+        raise DataError(f"{root}: {len(faults)} of {len(files)} images cannot be used:\n  " + "\n  ".join(faults))
+    return np.stack(decoded)

@@ -53,6 +53,8 @@ class ImageSource:
             faults.append(f"images are {self.images.dtype} {self.images.shape}; uint8 [N,C,H,W] is needed")
         if len(self.labels) != len(self.images):
             faults.append(f"{len(self.images)} images but {len(self.labels)} labels")
+        if len(self.ids) != len(self.images) or len(set(self.ids)) != len(self.ids):
+            faults.append(f"{len(self.images)} images but {len(set(self.ids))} different names")
         if len(set(self.vocab)) != len(self.vocab):
             faults.append("two classes have the same name")
         wrong = np.flatnonzero((self.labels < UNLABELLED) | (self.labels >= len(self.vocab)))

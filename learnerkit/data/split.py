@@ -17,7 +17,8 @@ PARTS = ("train", "valid", "test")
 class Split:
     """Row numbers of each part.
 
-    train, valid, test: sorted int64 rows; test may be empty.
+    train, valid, test: int64 rows; train and test sorted, valid shuffled so that its first batches stand for the whole;
+        test may be empty.
     valid_is_test: the comparison mode in which valid and test are the same rows.
     """
 
@@ -32,6 +33,12 @@ class Split:
         for part in PARTS:
             digest.update((part + "\n" + "\n".join(ids[row] for row in getattr(self, part)) + "\n").encode())
         return digest.hexdigest()[:16]
+
+    def limited(self, n: int) -> "Split":
+        """At most `n` rows of each part, evenly spaced, so that files sorted by class keep all classes."""
+        parts = [getattr(self, part) for part in PARTS]
+        kept = [rows[np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int)] for rows in parts]
+        return Split(*kept, self.valid_is_test)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -96,7 +103,8 @@ def make_split(
     if not np.any(parts == "train"):
         if valid == "test":
             raise DataError("valid='test': this set has no official test part; leave it out, or pass fractions")
-        return checked(Split(*deal(labels, fractions, split_seed, groups)), labels)
+        train, held, test = deal(labels, fractions, split_seed, groups)
+        return checked(Split(train, _shuffled(held, split_seed), test), labels)
     train, held, test = (np.flatnonzero(parts == part) for part in PARTS)
     if valid == "test":
         if not len(test):
@@ -107,7 +115,11 @@ def make_split(
     if not len(held):
         chosen = deal(labels[train], (1 - valid, valid), split_seed, None if groups is None else groups[train])
         train, held = train[chosen[0]], train[chosen[1]]
-    return checked(Split(train, held, test), labels)
+    return checked(Split(train, _shuffled(held, split_seed), test), labels)
+
+
+def _shuffled(rows: np.ndarray, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).permutation(rows)
 
 
 def checked(split: Split, labels: np.ndarray) -> Split:

@@ -91,6 +91,13 @@ class Rows(Transform):
         super().__init__()
         self.tensor = torch.as_tensor(array)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the data: an exported learner takes its transforms along, not the images it was trained on."""
+        return {**self.__dict__, "tensor": self.tensor[:0].clone()}
+
+    def __deepcopy__(self, memo: dict) -> "Rows":
+        return self
+
     def on(self, device: torch.device) -> Tensor:
         """The whole tensor on `device`; moved there at the first call."""
         if self.tensor.device != device:

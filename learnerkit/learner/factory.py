@@ -17,7 +17,7 @@ from learnerkit.callbacks.accumulate import Accumulate
 from learnerkit.callbacks.precision import Precision
 from learnerkit.core.errors import DataError, RecipeError, nearest
 from learnerkit.core.record import record_call
-from learnerkit.core.seed import kept_random_state, seed_all
+from learnerkit.core.seed import kept_random_state, seed_position
 from learnerkit.learner.kit import KitLearner
 from learnerkit.metrics.classification import MacroF1
 from learnerkit.models.create import create_model
@@ -108,7 +108,7 @@ def image_learner(
     n_in = dls.one_batch()[0].shape[1] if isinstance(arch, str) else None
     with kept_random_state():
         if seed is not None:
-            seed_all(seed)
+            seed_position(seed)
         model = create_model(arch, n_in, n_out, **(model_args or {})) if isinstance(arch, str) else arch
     if channels_last:
         model = model.to(memory_format=torch.channels_last)

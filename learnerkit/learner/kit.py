@@ -10,7 +10,7 @@ What differs from fastai's loop, all of it here:
 
 import contextlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -23,33 +23,19 @@ from fastcore.foundation import L
 from fastcore.imports import noop
 
 from learnerkit.callbacks.progress import Progress
+from learnerkit.core.record import fit_arguments
 from learnerkit.core.seed import kept_random_state, seed_of, seed_position
+from learnerkit.learner.cast import CastBatch
 from learnerkit.learner.events import EventLearner
 from learnerkit.learner.recorder import LeanRecorder
 from learnerkit.learner.schedule import LeanScheduler, one_cycle
 from learnerkit.learner.state import check_learner_state, learner_state, load_learner_state
 
 
-class CastBatch(Callback):
-    """Tensor subclasses of a batch to plain tensors, as fastai's CastToTensor does."""
-
-    order, name = 9, "cast_to_tensor"
-
-    def before_batch(self) -> None:
-        learn = self.learn
-        learn.xb, learn.yb = _plain(learn.xb), _plain(learn.yb)
-
-
-def _plain(part: Any) -> Any:
-    if isinstance(part, torch.Tensor):
-        return part if type(part) is torch.Tensor else part.as_subclass(torch.Tensor)
-    return tuple(_plain(item) for item in part) if isinstance(part, tuple) else part
-
-
 class KitLearner(EventLearner):
     """A fastai Learner that is lean, seeded by position and resumable.
 
-    seed: of order, augmentation and dropout; None leaves torch's and Python's generators alone, as fastai does.
+    seed: of order, augmentation and dropout; None leaves the process's generators alone, as fastai does.
     limit_batches: train and validate on so many batches an epoch, for quick trials.
     cbs: callbacks, beside our recorder, progress bar and cast.
     All other arguments are fastai's. `spec` and `recipe` record how it was built.
@@ -57,6 +43,8 @@ class KitLearner(EventLearner):
 
     recipe: dict | None = None
     in_fit = False
+    fit_call: dict | None = None
+    _one_cycle_call: dict | None = None
     epochs_before = epoch = 0  # epochs of earlier fits: a second fit does not draw what the first drew
     fit_error: BaseException | None = None
 
@@ -74,7 +62,8 @@ class KitLearner(EventLearner):
 
     def batches_of(self, dl: Any) -> int:
         """Batches of a loader that a pass takes: all or, inside fit, `limit_batches`."""
-        return len(dl) if self.limit_batches is None or not self.in_fit else min(len(dl), self.limit_batches)
+        limited = self.limit_batches is not None and self.in_fit and not hasattr(self, "lr_finder")
+        return min(len(dl), self.limit_batches) if limited else len(dl)
 
     def _set_device(self, b: Any) -> Any:
         device = self._device
@@ -146,7 +135,7 @@ class KitLearner(EventLearner):
             raise
         finally:
             self._restore_callbacks()
-            if not hasattr(self, "lr_finder"):
+            if not hasattr(self, "lr_finder") and self.fit_error is None:
                 self.epochs_before += self.epoch + 1
             if self.fit_error is not None:
                 self._end_cleanup()
@@ -170,6 +159,8 @@ class KitLearner(EventLearner):
                 stack.enter_context(kept_random_state())
             self.in_fit = True
             stack.callback(setattr, self, "in_fit", False)
+            self.fit_call = self._one_cycle_call or fit_arguments(call="fit", n_epoch=n_epoch, lr=lr, wd=wd)
+            self._one_cycle_call = None
             super().fit(n_epoch, lr, wd, cbs, reset_opt, start_epoch)
 
     def fit_one_cycle(
@@ -201,6 +192,8 @@ class KitLearner(EventLearner):
             "mom": one_cycle(pct_start, *(self.moms if moms is None else moms)),
         }
         schedules = {name: f for name, f in schedules.items() if name in self.opt.hypers[-1]}
+        shape = {"div": div, "div_final": div_final, "pct_start": pct_start, "moms": moms}
+        self._one_cycle_call = fit_arguments(call="fit_one_cycle", n_epoch=n_epoch, lr=lr_max, wd=wd, **shape)
         cbs = [LeanScheduler(schedules), *L(cbs)]
         self.fit(n_epoch, cbs=cbs, reset_opt=reset_opt, wd=wd, start_epoch=start_epoch)
 
@@ -240,9 +233,9 @@ class KitLearner(EventLearner):
         """Everything that a resume needs, after an epoch or after a batch: see `learner.state`."""
         return learner_state(self, whole_epoch)
 
-    def restore_state(self, state: dict[str, Any]) -> None:
+    def restore_state(self, state: dict[str, Any], allow: Sequence[str] = ()) -> None:
         """Let the fit that has just begun go on from a `kit_state`; RunError, nothing done, when it does not fit."""
-        check_learner_state(self, state)
+        check_learner_state(self, state, allow)
         self._pending_state = state
 
     @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Model names to modules: `create_model`, `list_models`, and what a built model says of itself."""
 
 import inspect
+from fnmatch import fnmatch
 from importlib import import_module
 from typing import Any
 
@@ -16,7 +17,7 @@ from learnerkit.models.registry import Builder, families, patterns
 
 def list_models(pattern: str = "*") -> list[str]:
     """Registered names that fit a shell pattern; 'wrn_D_K' stands for every valid depth and width."""
-    return families.matching(pattern) + [shown for _, shown, _ in patterns if pattern == "*" or pattern in shown]
+    return families.matching(pattern) + [shown for _, shown, _ in patterns if fnmatch(shown, pattern)]
 
 
 def create_model(name: str, n_in: int = 3, n_out: int = 10, **kwargs: Any) -> nn.Module:
@@ -53,7 +54,10 @@ def _call(builder: Builder, name: str, numbers: tuple, n_in: int, n_out: int, kw
 
 def _from_library(library: str, name: str, n_in: int, n_out: int, kwargs: dict[str, Any]) -> nn.Module:
     if library == "timm":
-        return _timm().create_model(name, in_chans=n_in, num_classes=n_out, **kwargs)
+        timm = _timm()
+        if not timm.is_model(name):
+            raise ModelError(check_keys([name], timm.list_models(), "timm model")[0])
+        return timm.create_model(name, in_chans=n_in, num_classes=n_out, **kwargs)
     if library == "torchvision":
         known = torchvision.models.list_models(torchvision.models)
         faults = [] if name in known else check_keys([name], known, "torchvision model")

@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 
 from learnerkit.callbacks.tta import TTA
-from learnerkit.core.errors import DataError
-from learnerkit.core.files import PathLike, write_json
+from learnerkit.core.errors import DataError, RunError
+from learnerkit.core.files import PathLike, read_json, sha256, write_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import write_npz
 from learnerkit.core.unpickle import load_cifar_pickle
+from learnerkit.data.block import evaluation_dls
 from learnerkit.data.cifar import PLANE, is_cifar, read_cifar
-from learnerkit.data.folder import SUFFIXES, decode, list_folder, read_folder
-from learnerkit.data.source import ImageSource
+from learnerkit.data.folder import SUFFIXES, decode_all, list_folder, read_folder
+from learnerkit.data.source import UNLABELLED, ImageSource
 from learnerkit.runs.figures import draw_confusion
 from learnerkit.runs.load import load_run
 from learnerkit.tasks.evaluate import evaluate_parts, figures_of, predict_part, write_predictions, write_report_text
@@ -27,7 +28,8 @@ def evaluate_run(
     path: the run folder.
     tta: number of test-time views; 0 for none.
     data: other data: a CIFAR folder, a folder of class folders, a flat folder of images, or an unlabelled CIFAR pickle
-        (keys data and, if it likes, ids); the run's own valid and test parts when None.
+        (keys data and, if it likes, ids); the run's own valid and test parts when None. The run's own data need not be
+        there any more.
     codes: class indices instead of names in predictions.csv.
     Returns the folder written to, and the figures.
     """
@@ -36,18 +38,21 @@ def evaluate_run(
         learn = load_run(path)
         results = evaluate_parts(learn, run, ["valid", "test"] if len(learn.dls.loaders) > 2 else ["valid"], tta, codes)
         return run.path, results
-    learn = load_run(path)
-    source = read_any(Path(data), learn.dls.source)
-    target = run.file("evaluations") / Path(data).name
-    target.mkdir(parents=True, exist_ok=True)
-    items = [np.ascontiguousarray(image) for image in source.images]
-    dl = learn.dls.test_dl(items)
-    results: dict[str, Any] = {"data": str(data), "images": len(items)}
+    described = run.described()
+    if not described.get("data"):
+        raise RunError(f"{run.path}: was made from DataLoaders of its own; use load_run(path, data=dls) and get_preds")
+    place = Path(data).resolve()
+    source = read_any(place, described)
+    dls = evaluation_dls(source)
+    learn = load_run(path, data=dls)
+    target = _target(run, place)
+    dl = dls.test_dl(list(range(len(source))))
+    results: dict[str, Any] = {"data": str(place), "images": len(source)}
     probabilities, _ = predict_part(learn, dl)
     shown = predict_part(learn, dl, [TTA(tta)])[0] if tta else probabilities
-    write_predictions(target / "predictions.csv", np.array(source.ids), shown, learn.dls.source.vocab, codes)
+    write_predictions(target / "predictions.csv", np.array(source.ids), shown, source.vocab, codes)
     arrays = {"ids": np.array(source.ids), "probabilities": probabilities}
-    if (source.labels >= 0).all():
+    if (source.labels != UNLABELLED).all():
         results |= {f"all_{key}": value for key, value in figures_of(probabilities, source.labels).items()}
         if tta:
             results |= {f"all_{key}_tta": value for key, value in figures_of(shown, source.labels).items()}
@@ -55,7 +60,7 @@ def evaluate_run(
         write_report_text(target / "classification_report.txt", source.labels, shown, source.vocab, "all")
         matrix = np.zeros((len(source.vocab),) * 2, dtype=int)
         np.add.at(matrix, (source.labels, shown.argmax(axis=1)), 1)
-        draw_confusion(matrix, source.vocab, Path(data).name).savefig(target / "confusion_matrix.png")
+        draw_confusion(matrix, source.vocab, place.name).savefig(target / "confusion_matrix.png")
     if tta:
         arrays["probabilities_tta"] = shown
     write_npz(target / "predictions.npz", **arrays)
@@ -63,46 +68,56 @@ def evaluate_run(
     return target, results
 
 
-def read_any(path: Path, like: ImageSource) -> ImageSource:
-    """Images of any format that the command line takes, with the classes and size of the run's own set.
+def _target(run: RunFolder, place: Path) -> Path:
+    """The folder for the evaluation of one place; another place of the same name gets one of its own."""
+    target = run.file("evaluations") / place.name
+    results = target / "results.json"
+    if results.exists() and read_json(results).get("data") != str(place):
+        target = target.with_name(f"{place.name}-{sha256(str(place).encode())[:8]}")
+    target.mkdir(parents=True, exist_ok=True)
+    return target
 
-    Unlabelled images have the label -1.
+
+def read_any(path: Path, described: dict[str, Any]) -> ImageSource:
+    """Images of any format that the command line takes, with the classes, size and statistics of a run's own set.
+
+    described: the run's run.json. Unlabelled images have the label -1.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
-    size = tuple(like.images.shape[2:])
+    vocab, data = described["classes"], described["data"]
+    size = tuple(data["shape"][1:])
     if path.is_file() and not is_cifar(path):
-        return _unlabelled_pickle(path, like)
-    if is_cifar(path):
-        source = read_cifar(path, "coarse" if like.name.endswith("-coarse") else "fine")
-        if source.vocab != like.vocab:
-            raise DataError(f"{path}: its classes are {source.vocab[:5]}..., the run's {like.vocab[:5]}...")
-        return source
-    if any(entry.is_dir() for entry in path.iterdir()):
-        return read_folder(list_folder(path, like.vocab), size)
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-    if not files:
-        raise DataError(f"{path}: holds no image files and no class folders")
-    images, faults = [], []
-    for file in files:
-        try:
-            images.append(decode(file, size))
-        except (OSError, ValueError, SyntaxError, DataError) as error:
-            faults.append(f"{file}: {error}")
-    if faults:
-        raise DataError(f"{path}: {len(faults)} image(s) cannot be read:\n  " + "\n  ".join(faults))
-    labels = np.full(len(files), -1)
-    return ImageSource(path.name, np.stack(images), labels, like.vocab, [file.stem for file in files])
+        source = _unlabelled_pickle(path, vocab)
+    elif is_cifar(path):
+        source = read_cifar(path, "coarse" if data["name"].endswith("-coarse") else "fine")
+        if source.vocab != vocab:
+            raise DataError(f"{path}: its classes are {source.vocab[:5]}..., the run's {vocab[:5]}...")
+    elif any(entry.is_dir() and not entry.name.startswith(".") for entry in path.iterdir()):
+        source = read_folder(list_folder(path, vocab), size)
+    else:
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        if not files:
+            raise DataError(f"{path}: holds no image files and no class folders")
+        ids = [file.stem for file in files]
+        ids = ids if len(set(ids)) == len(ids) else [file.name for file in files]
+        source = ImageSource(path.name, decode_all(path, files, size), np.full(len(files), UNLABELLED), vocab, ids)
+    source.stats, source.keeps = tuple(map(tuple, data["stats"])), tuple(data["keeps"])
+    if source.images.shape[1:] != tuple(data["shape"]):
+        raise DataError(f"{path}: its images are {source.images.shape[1:]}, the run's {tuple(data['shape'])}")
+    return source
 
 
-def _unlabelled_pickle(path: Path, like: ImageSource) -> ImageSource:
+def _unlabelled_pickle(path: Path, vocab: list[str]) -> ImageSource:
     batch = load_cifar_pickle(path.read_bytes(), str(path))
     data = batch.get("data")
-    if not isinstance(data, np.ndarray) or data.size % PLANE:
-        raise DataError(
-            f"{path}: needs the key 'data' with rows of {PLANE:,} bytes; it has {', '.join(map(str, batch))}"
-        )
-    images = data.transpose(0, 3, 1, 2) if data.ndim == 4 and data.shape[-1] == 3 else data.reshape(-1, 3, 32, 32)
-    labels = batch.get("labels", [-1] * len(images))
+    rows = isinstance(data, np.ndarray) and (data.shape[1:] == (PLANE,) or data.shape[1:] == (32, 32, 3))
+    if not rows:
+        found = data.shape if isinstance(data, np.ndarray) else f"the keys {', '.join(map(str, batch))}"
+        raise DataError(f"{path}: needs 'data' with rows of {PLANE:,} bytes or of 32x32x3; it has {found}")
+    images = data.transpose(0, 3, 1, 2) if data.ndim == 4 else data.reshape(-1, 3, 32, 32)
     ids = [str(name) for name in batch.get("ids", range(len(images)))]
-    return ImageSource(path.name, images, np.array(labels), like.vocab, ids)
+    labels = batch.get("labels", [UNLABELLED] * len(images))
+    if not all(type(code) is int for code in labels):
+        raise DataError(f"{path}: its labels are not all integers")
+    return ImageSource(path.name, np.ascontiguousarray(images), np.array(labels), vocab, ids)

@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
+from learnerkit.core.errors import DataError
 from learnerkit.core.files import read_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz
@@ -21,6 +22,11 @@ def new_figure(width: float = 7, height: float = 4.5, rows: int = 1, columns: in
     figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns)
+
+
+def plain_text(text: str) -> str:
+    """Text that matplotlib does not take for a formula."""
+    return text.replace("$", r"\$")
 
 
 def _lines(axes: Any, rows: list[dict], keys: list[str], title: str, ylabel: str) -> None:
@@ -43,8 +49,9 @@ def _rates(run: RunFolder) -> tuple[np.ndarray, np.ndarray]:
     path = run.file("batch_metrics.csv")
     if not path.exists():
         return np.empty(0), np.empty(0)
-    table = np.loadtxt(path, delimiter=",", skiprows=1, usecols=(0, 3), ndmin=2)
-    return table[:, 0], table[:, 1]
+    rows = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    whole = [row for row in rows if len(row) == 4]  # a kill may tear the last line
+    return np.array([float(row[0]) for row in whole]), np.array([float(row[3]) for row in whole])
 
 
 def draw_loss(run: RunFolder, rows: list[dict]) -> Figure:
@@ -94,6 +101,7 @@ def draw_confusion(matrix: np.ndarray, vocab: list[str], title: str) -> Figure:
 
     matrix: counts [K,K]. Numbers are written up to 30 classes, names up to 50.
     """
+    vocab = [plain_text(name) for name in vocab]
     side = min(14, 3 + 0.45 * len(vocab))
     figure, axes = new_figure(side + 1, side)
     shares = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
@@ -124,7 +132,7 @@ def draw_gallery(images: np.ndarray, titles: list[str], right: list[bool], title
         if number < len(images):
             picture = images[number].transpose(1, 2, 0)
             panel.imshow(picture if picture.shape[2] == 3 else picture[..., 0], cmap="gray", vmin=0, vmax=255)
-            panel.set_title(titles[number], fontsize=8, color="green" if right[number] else "red")
+            panel.set_title(plain_text(titles[number]), fontsize=8, color="green" if right[number] else "red")
     figure.suptitle(title)
     return figure
 
@@ -143,10 +151,19 @@ def evaluation_of(run: RunFolder) -> dict[str, Any] | None:
     if not run.file("predictions.npz").exists():
         return None
     arrays = read_npz(run.file("predictions.npz"))
+    missing = {"ids", "part", "targets", "probabilities"} - set(arrays)
+    if missing:
+        raise DataError(
+            f"{run.file('predictions.npz')}: lacks {', '.join(sorted(missing))}; run `learnerkit evaluate` again"
+        )
     part = str(arrays["part"][-1])
     chosen = arrays["part"] == part
     probabilities = arrays.get("probabilities_tta", arrays["probabilities"])[chosen]
     targets, vocab = arrays["targets"][chosen], read_json(run.file("class_names.json"))
+    if not isinstance(vocab, list) or len(vocab) != probabilities.shape[1]:
+        raise DataError(
+            f"{run.file('class_names.json')}: does not fit the predictions of {probabilities.shape[1]} classes"
+        )
     matrix = confusion_matrix(targets, probabilities.argmax(axis=1), labels=list(range(len(vocab))))
     tta = "probabilities_tta" in arrays
     return {

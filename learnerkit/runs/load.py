@@ -6,7 +6,7 @@ from typing import Any
 
 from learnerkit._fastai import DataLoaders
 from learnerkit.core.errors import DataError, RunError
-from learnerkit.core.files import PathLike, read_json
+from learnerkit.core.files import PathLike
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import load_weights
 from learnerkit.data.dls import cifar_dls, digits_dls, folder_dls
@@ -18,16 +18,20 @@ CALLS: dict[str, Callable[..., Any]] = {
 }
 
 
-def load_run(path: PathLike, data: PathLike | DataLoaders | None = None, weights: str | None = None) -> KitLearner:
+def load_run(
+    path: PathLike, data: PathLike | DataLoaders | None = None, weights: str | None = None, **replace: Any
+) -> KitLearner:
     """The Learner of a finished run, a script's or the command line's.
 
     path: the run folder.
     data: where the data are now, or DataLoaders to use instead; needed when the run was made from DataLoaders that
         `cifar_dls`, `digits_dls` or `folder_dls` did not make, or when the data have moved.
     weights: 'best_model' or 'final_model'; the best ones when None and there are any.
+    replace: arguments of the learner's factory to use instead of the recorded ones; those that could not be recorded,
+        such as a loss function, must be given here.
     """
     run = RunFolder.open(path)
-    described = read_json(run.file("run.json"))
+    described = run.described()
     recorded = described["recipe"]
     dls = data if isinstance(data, DataLoaders) else _rebuild_dls(run.path, recorded["dls"], data)
     call = recorded["learner"]
@@ -38,10 +42,19 @@ def load_run(path: PathLike, data: PathLike | DataLoaders | None = None, weights
     known = list(getattr(dls, "vocab", []))
     if known and described["classes"] and [str(name) for name in known] != described["classes"]:
         raise DataError(f"{run.path}: the data have the classes {known}, the run had {described['classes']}")
-    learn = CALLS[call["call"]](dls, **call["args"])
+    missing = [name for name in call["lost"] if name not in replace]
+    if missing:
+        given = ", ".join(f"{name}=..." for name in missing)
+        raise RunError(
+            f"{run.path}: was built with {', '.join(missing)}, which cannot be recorded; pass load_run(..., {given})"
+        )
+    learn = CALLS[call["call"]](dls, **{**call["args"], **replace})
     if weights is None:
         weights = "best_model" if run.file("best_model.safetensors").exists() else "final_model"
-    learn.model.load_state_dict(load_weights(run.file(f"{weights}.safetensors")))
+    try:
+        learn.model.load_state_dict(load_weights(run.file(f"{weights}.safetensors")))
+    except RuntimeError as error:
+        raise RunError(f"{run.path}: {weights}.safetensors does not fit the recorded model ({error})") from error
     learn.run_folder = run
     return learn
 
@@ -53,4 +66,8 @@ def _rebuild_dls(run: Path, call: dict | None, data: PathLike | None) -> DataLoa
     arguments = dict(call["args"])
     if data is not None and "path" in arguments:
         arguments["path"] = str(data)
-    return CALLS[call["call"]](**arguments)
+    try:
+        return CALLS[call["call"]](**arguments)
+    except DataError as error:
+        hint = "" if data is not None else " If the data have moved, say where they are: data=, or evaluate's --data."
+        raise DataError(f"{run}: its data cannot be read: {error}{hint}") from error

@@ -29,7 +29,7 @@ def write_report(path: PathLike | RunFolder) -> Path:
     path: the run folder.
     """
     run = path if isinstance(path, RunFolder) else RunFolder.open(path)
-    described = read_json(run.file("run.json"))
+    described = run.described()
     results = _optional(run, "results.json") or {}
     evaluation = evaluation_of(run)
     figures = {file.stem: base64.b64encode(file.read_bytes()).decode() for file in draw_figures(run)}

@@ -6,9 +6,10 @@ from typing import Any
 from learnerkit.callbacks.ema import EMA
 from learnerkit.callbacks.mix import CutMix, MixUp
 from learnerkit.callbacks.run import Run
-from learnerkit.callbacks.schedule import Schedule
+from learnerkit.callbacks.schedule import Schedule, check_schedule
 from learnerkit.callbacks.stochastic_depth import StochasticDepth
 from learnerkit.callbacks.track import EarlyStop, SaveTopK
+from learnerkit.core.errors import RecipeError, check_keys
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import load_weights
 from learnerkit.data.block import ImageLoaders
@@ -16,8 +17,9 @@ from learnerkit.data.cifar import LAYOUTS, is_cifar
 from learnerkit.data.dls import cifar_dls, digits_dls, folder_dls
 from learnerkit.learner.factory import image_learner
 from learnerkit.learner.kit import KitLearner
+from learnerkit.ops.views import make_views
 from learnerkit.tasks.evaluate import evaluate_parts
-from learnerkit.tasks.recipe import Recipe
+from learnerkit.tasks.recipe import Data, Recipe
 
 
 def open_dls(recipe: Recipe) -> ImageLoaders:
@@ -26,8 +28,12 @@ def open_dls(recipe: Recipe) -> ImageLoaders:
     path, size, label = settings.pop("path"), settings.pop("size"), settings.pop("label")
     if path == "digits":
         settings.pop("valid")
+        if recipe.data.valid != Data().valid:
+            raise RecipeError("valid: the digits have fixed parts of 1,257, 270 and 270 images; leave it out")
         return digits_dls(size=size or 32, **settings)
     if path in LAYOUTS or not Path(path).exists() or is_cifar(Path(path)):
+        if size is not None:
+            raise RecipeError("size: CIFAR images are 32x32; leave it out")
         return cifar_dls(path if path in LAYOUTS else Path(path).resolve(), label=label, **settings)
     return folder_dls(Path(path).resolve(), size=size, **settings)
 
@@ -96,6 +102,14 @@ def train(
         resume=resume,
         allow=allow,
     )
+    if settings.schedule == "one_cycle":
+        faults = check_keys(settings.schedule_args, ("div", "div_final", "pct_start", "moms"), "train.schedule_args")
+    else:
+        faults = check_schedule(settings.schedule, settings.schedule_args)
+    if faults:
+        raise RecipeError("; ".join(faults))
+    if recipe.evaluate.tta:
+        make_views(recipe.evaluate.tta, "mirror" in dls.source.keeps)  # refuses too many before the training
     run.extra = {"resolved": recipe.model_dump(mode="json"), "title": recipe.title}
     learn = build_learner(recipe, dls, [run])
     fit(recipe, learn)

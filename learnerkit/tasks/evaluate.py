@@ -52,9 +52,11 @@ def evaluate_parts(
     columns: dict[str, list[np.ndarray]] = {key: [] for key in ("ids", "part", "targets", "probabilities")}
     for part in parts:
         dl, ids = (dls.valid if part == "valid" else dls.test), np.array(dls.ids(part))
-        if learn.limit_batches is not None:  # a quick trial evaluates as little as it trained
+        rows = np.arange(len(ids))
+        if learn.limit_batches is not None:  # a quick trial evaluates as little as it trained, evenly spaced
             results["limited_to"] = learn.limit_batches * dl.bs
-            dl, ids = dls.test_dl(dl.items[: results["limited_to"]], with_labels=True), ids[: results["limited_to"]]
+            rows = np.linspace(0, len(ids) - 1, min(len(ids), results["limited_to"])).astype(int)
+            dl, ids = dls.test_dl([dl.items[row] for row in rows], with_labels=True), ids[rows]
         probabilities, targets = predict_part(learn, dl)
         for key, value in figures_of(probabilities, targets).items():
             results[f"{part}_{key}"] = value
@@ -75,7 +77,7 @@ def evaluate_parts(
     write_report_text(
         run.file("classification_report.txt"), arrays["targets"][last], shown, dls.source.vocab, parts[-1]
     )
-    write_samples(learn, run, parts[-1], arrays["targets"][last], shown)
+    write_samples(learn, run, parts[-1], rows, arrays["targets"][last], shown)
     return results
 
 
@@ -97,9 +99,14 @@ def write_report_text(path: Path, targets: np.ndarray, probabilities: np.ndarray
     atomic_write(path, f"part: {part}, {len(targets)} images\n\n{text}")
 
 
-def write_samples(learn: KitLearner, run: RunFolder, part: str, targets: np.ndarray, probabilities: np.ndarray) -> None:
-    """Keep the pixels of the worst and of evenly spaced images, so that pictures can be drawn from the files alone."""
-    rows = getattr(learn.dls.split, part)
+def write_samples(
+    learn: KitLearner, run: RunFolder, part: str, chosen: np.ndarray, targets: np.ndarray, probabilities: np.ndarray
+) -> None:
+    """Keep the pixels of the worst and of evenly spaced images, so that pictures can be drawn from the files alone.
+
+    chosen: positions in the part that were evaluated; targets, probabilities: of those.
+    """
+    rows = getattr(learn.dls.split, part)[chosen]
     losses = -np.log(probabilities[np.arange(len(targets)), targets].clip(1e-12))
     worst = np.argsort(-losses, kind="stable")[:SAMPLES]
     spread = np.linspace(0, len(targets) - 1, min(SAMPLES, len(targets))).astype(int)

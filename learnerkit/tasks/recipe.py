@@ -4,7 +4,7 @@ This module imports no torch, so that `--help` is instant.
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -24,18 +24,22 @@ class Section(BaseModel):
 class Data(Section):
     """What is trained on."""
 
-    path: str = Field("cifar10", description="official CIFAR folder or archive, image folder, 'cifar10', 'digits'")
+    path: str = Field(
+        "cifar10", min_length=1, description="official CIFAR folder or archive, image folder, 'cifar10', 'digits'"
+    )
     bs: int = Field(128, ge=1, description="images a batch")
     label: Literal["fine", "coarse"] = Field("fine", description="label level of CIFAR-100")
     size: int | None = Field(None, ge=8, description="side in pixels that folder images are resized to")
     valid: float | Literal["test"] = Field(0.1, description="part of the training images held out, or 'test'")
-    split_seed: int = Field(42, description="which lot decides the parts")
+    split_seed: int = Field(42, ge=0, lt=2**32, description="which lot decides the parts")
     crop: int = Field(4, ge=0, description="zero padding in pixels before the random crop")
     flip: bool | None = Field(None, description="mirror; by default where the set keeps its classes")
     rotate: float = Field(0, ge=0, description="greatest angle in degrees")
     jitter: bool = Field(False, description="brightness, contrast, saturation .3 and hue .1")
     perspective: float = Field(0, ge=0, le=1, description="probability of a perspective")
-    randaugment: tuple[int, int] | None = Field(None, description="operations and magnitude, such as 2,9")
+    randaugment: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=0, le=30)]] | None = Field(
+        None, description="operations and magnitude, such as 2,9"
+    )
     erase: float = Field(0, ge=0, le=1, description="probability of random erasing")
     cutout: int = Field(0, ge=0, description="side of the cut-out square in pixels")
     limit: int | None = Field(None, ge=1, description="only so many images of each part")
@@ -84,7 +88,7 @@ class Train(Section):
 class Evaluate(Section):
     """How the result is measured."""
 
-    tta: int = Field(0, ge=0, description="test-time views; 0 for none")
+    tta: int = Field(0, ge=0, le=34, description="test-time views; 0 for none")
 
 
 class Recipe(Section):
@@ -92,7 +96,7 @@ class Recipe(Section):
 
     task: Literal["classify"] = Field("classify", description="what kind of training")
     title: str = Field("", description="one line about the recipe")
-    seed: int = Field(42, description="seed of weights, order, augmentation and dropout")
+    seed: int = Field(42, ge=0, lt=2**63, description="seed of weights, order, augmentation and dropout")
     data: Data = Data()
     model: Model = Model()
     train: Train = Train()
@@ -128,10 +132,12 @@ def load_recipe(name: PathLike, overrides: dict[str, Any] | None = None) -> Reci
         path = FOLDER / f"{name}.yaml"
         if not path.exists():
             raise RecipeError(f"unknown recipe '{name}'; {nearest(str(name), recipe_names())}, or give a .yaml file")
-    content, known = read_yaml(path), flags()
+    content, known = {key: value for key, value in read_yaml(path).items() if value is not None}, flags()
     for flag, value in (overrides or {}).items():
         section, key, _ = known[flag]
         place = content.setdefault(section, {}) if section else content
+        if not isinstance(place, dict):
+            raise RecipeError(f"recipe {name}: {section}: {place!r} is not a group of keys")
         place[key] = _value(value, known[flag][2].annotation)
     return check_recipe(content, str(name))
 
