@@ -16,7 +16,7 @@ class Progress(ProgressCallback):
 
     def before_fit(self) -> None:
         self.live = sys.stdout.isatty() or "ipykernel" in sys.modules
-        self.shown = 0.0
+        self.shown, self.begun = 0.0, False
         if self.live:
             super().before_fit()
         elif self.learn.logger is print:
@@ -34,8 +34,12 @@ class Progress(ProgressCallback):
             super()._launch_pbar()
 
     def before_epoch(self) -> None:
-        if self.live:
-            super().before_epoch()
+        if not self.live:
+            return
+        if not self.begun and getattr(self, "mbar", False):
+            self.mbar.update(0)  # fastprogress has to see a beginning, also where a resumed fit has none
+        self.begun = True
+        super().before_epoch()
 
     def after_train(self) -> None:
         if self.live:

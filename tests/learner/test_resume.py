@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 import pytest
 import torch
@@ -149,3 +150,18 @@ def test_stochastic_depth_resumes(tmp_path):
     resumed = build("cut", resume=True)
     resumed.fit_one_cycle(2, 0.05)
     assert_same_weights(state_of(whole), state_of(resumed))
+
+
+def test_resume_with_a_live_progress_bar(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    stopped = learner(tmp_path, "plain", at=(1, 1))
+    stopped.logger = print
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit_one_cycle(EPOCHS, 0.05)
+    resumed = learner(tmp_path, "plain", resume=True)
+    resumed.logger = print
+    resumed.fit_one_cycle(EPOCHS, 0.05)
+    assert resumed.progress.live is False and resumed.logger is print
+    done = learner(tmp_path, "plain", resume=True)
+    done.fit_one_cycle(EPOCHS, 0.05)
+    assert "Epoch 3/3" in capsys.readouterr().out
