@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 import torch
-from fastai.callback.core import Callback, CancelTrainException
+from fastai.callback.core import Callback, CancelFitException, CancelTrainException
 from fastai.learner import load_learner
 from fastai.optimizer import ranger
 from PIL import Image
@@ -324,3 +324,16 @@ def test_smaller_ones():
     assert list_models("wrn*") == ["wrn_D_K"] and "resnet18" in list_models("res*")
     learn = toy_learner(limit_batches=2)
     assert learn.lr_find(num_it=20, show_plot=False).valley > 1e-5
+
+
+def test_a_fit_cancelled_within_an_epoch_commits_nothing(tmp_path):
+    class Cancel(Callback):
+        order = 90
+
+        def after_batch(self):
+            if self.training and (self.epoch, self.iter) == (1, 1):
+                raise CancelFitException
+
+    learn = toy_learner([Run(tmp_path, "a", checkpoint_every=1), Cancel()])
+    learn.fit(3)
+    assert checkpoint.newest(tmp_path / "a" / "checkpoints")[0].epoch == 1

@@ -169,7 +169,8 @@ class Run(Callback):
             raise KeyboardInterrupt(self.stop.asked)
 
     def after_cancel_fit(self) -> None:
-        if self.active and self.folder.history():  # stopped early: the last epoch has no checkpoint yet
+        rows = self.folder.history() if self.active else []
+        if rows and rows[-1]["epoch"] == self.epochs_before + self.learn.epoch + 1:  # stopped after a whole epoch
             self._commit(whole_epoch=True)
 
     def _write_batches(self) -> None:
