@@ -22,7 +22,7 @@ class Precision(MixedPrecision):
     def before_fit(self) -> None:
         device = self.learn.dls.device.type
         if self.kind == "fp16" and device == "cpu" and self.learn.in_fit:
-            raise TrainingError("precision 'fp16' on a CPU is some 60 times slower than fp32; use 'fp32' or 'bf16'")
+            raise TrainingError("precision 'fp16' is far slower than fp32 on a CPU; use 'fp32' or 'bf16'")
         if self.kind == "bf16" and device == "cuda" and not torch.cuda.is_bf16_supported():
             raise TrainingError("precision 'bf16': this GPU has no bf16; use 'fp16' or 'fp32'")
         dtype = torch.bfloat16 if self.kind == "bf16" else torch.float16

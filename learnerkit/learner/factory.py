@@ -87,8 +87,8 @@ def image_learner(
     precision: 'fp32', 'bf16' (also on a CPU), 'fp16' (GPU only).
     clip: greatest norm of the gradient; 0 for none.
     accumulate, accumulate_unit: step once for so many 'batches' or 'samples'.
-    channels_last: memory layout of the weights; about a tenth faster for convolutions.
-    compile: `torch.compile` the model; costs one to two minutes at the start.
+    channels_last: memory layout of the weights; faster for convolutions.
+    compile: `torch.compile` the model; the first batches wait for the compiler.
     limit_batches: so many batches an epoch, for quick trials.
     model_args: the model's own arguments, such as {'dropout': .3}.
     kwargs: fastai's Learner arguments (splitter, path, model_dir, ...).

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import confusion_matrix
 
 from learnerkit.callbacks.tta import TTA
 from learnerkit.core.errors import DataError, RunError
@@ -58,8 +59,7 @@ def evaluate_run(
             results |= {f"all_{key}_tta": value for key, value in figures_of(shown, source.labels).items()}
         arrays["targets"] = source.labels
         write_report_text(target / "classification_report.txt", source.labels, shown, source.vocab, "all")
-        matrix = np.zeros((len(source.vocab),) * 2, dtype=int)
-        np.add.at(matrix, (source.labels, shown.argmax(axis=1)), 1)
+        matrix = confusion_matrix(source.labels, shown.argmax(axis=1), labels=list(range(len(source.vocab))))
         draw_confusion(matrix, source.vocab, place.name).savefig(target / "confusion_matrix.png")
     if tta:
         arrays["probabilities_tta"] = shown
