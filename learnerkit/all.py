@@ -12,6 +12,7 @@ from learnerkit._fastai import (
 )
 from learnerkit.callbacks.accumulate import Accumulate
 from learnerkit.callbacks.ema import EMA
+from learnerkit.callbacks.guard import Guard
 from learnerkit.callbacks.mix import CutMix, MixUp
 from learnerkit.callbacks.precision import Precision
 from learnerkit.callbacks.run import Run
@@ -23,6 +24,7 @@ from learnerkit.data.block import CifarBlock, LabelBlock, image_dls
 from learnerkit.data.cifar import read_cifar
 from learnerkit.data.dls import array_dls, cifar_dls, digits_dls, folder_dls
 from learnerkit.data.resident import ResidentDL
+from learnerkit.data.verify import verify
 from learnerkit.interpret.classification import ImageInterpretation
 from learnerkit.learner.factory import image_learner
 from learnerkit.learner.kit import KitLearner
@@ -47,6 +49,7 @@ __all__ = [
     "EarlyStop",
     "GradientAccumulation",
     "GradientClip",
+    "Guard",
     "ImageInterpretation",
     "KitLearner",
     "LabelBlock",
@@ -73,5 +76,6 @@ __all__ = [
     "model_info",
     "read_cifar",
     "register_model",
+    "verify",
     "write_report",
 ]

@@ -64,6 +64,9 @@ def _data(path: Path) -> list[Line]:
     split = import_module("learnerkit.data.split")
     if not path.exists():
         return [(False, f"{path}: no such file or folder")]
+    report = import_module("learnerkit.data.verify").verify(path)
+    if not report:
+        return [(False, str(fault)) for fault in report.faults]
     source = cifar.read_cifar(path) if cifar.is_cifar(path) else folder.read_folder(folder.list_folder(path))
     counts = split.make_split(source.labels, source.parts).counts
     height, width = source.images.shape[2:]

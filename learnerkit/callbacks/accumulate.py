@@ -42,6 +42,9 @@ class Accumulate(Callback):
                     parameter.grad.div_(self.samples)
         self.count = self.samples = 0
 
+    def after_cancel_step(self) -> None:
+        self.count = self.samples = 0
+
     def restore(self) -> None:
         """Drop gradients of a group that a cancel or exception cut short."""
         if self.count and self.learn.opt is not None:

@@ -10,11 +10,13 @@ from fastai.callback.core import Callback
 from learnerkit.callbacks.identity import data_facts, identity
 from learnerkit.callbacks.schedule import read_monitor
 from learnerkit.callbacks.track import check_mode, is_better
-from learnerkit.core.checkpoint import commit, newest, point
+from learnerkit.core import fsops
+from learnerkit.core.checkpoint import candidates, commit, newest, point
+from learnerkit.core.disk import check_space, forecast_bytes
 from learnerkit.core.environment import environment
 from learnerkit.core.errors import RunError, differing
 from learnerkit.core.files import atomic_write, read_json, to_json, write_json
-from learnerkit.core.run_folder import RunFolder, cut_csv
+from learnerkit.core.run_folder import RunFolder, csv_text, cut_csv
 from learnerkit.core.signals import PoliteStop
 from learnerkit.core.tensors import load_state, load_weights, state_bytes, weights_bytes
 
@@ -28,7 +30,8 @@ class Run(Callback):
     name: the run's name under it; the date and a number without one.
     monitor, mode: the figure that chooses the best weights, and whether 'min' or 'max' is better.
     checkpoint_every: epochs between complete, resumable checkpoints; 0 for the last epoch alone.
-    keep_last: how many checkpoints stay, besides the best one.
+    keep_last, keep_every: how many of the newest checkpoints stay, and those of which epochs, besides the best one.
+    keep_checkpoints: False removes them all once the run is done; the weights stay.
     resume: go on with the run `name` from its newest checkpoint.
     allow: keys that may differ at a resume ('versions', 'threads', 'recipe', ...); recorded in the run.
     """
@@ -43,13 +46,16 @@ class Run(Callback):
         mode: str = "max",
         checkpoint_every: int = 10,
         keep_last: int = 2,
+        keep_every: int = 0,
+        keep_checkpoints: bool = True,
         resume: bool = False,
         allow: tuple[str, ...] = (),
     ) -> None:
         if resume and name is None:
             raise RunError("Run(resume=True): say which run with name=")
         self.root, self.run_name, self.monitor, self.mode = Path(root), name, monitor, check_mode(mode)
-        self.checkpoint_every, self.keep_last, self.resume, self.allow = checkpoint_every, keep_last, resume, allow
+        self.checkpoint_every, self.keep_last, self.keep_every = checkpoint_every, keep_last, keep_every
+        self.keep_checkpoints, self.resume, self.allow = keep_checkpoints, resume, allow
         self.folder: RunFolder | None = None
         self.best: float | None = None
         self.epochs_before = self.steps_before = 0  # of earlier fits into the same folder
@@ -88,6 +94,8 @@ class Run(Callback):
                 raise
             self.folder = folder
             return
+        peak = self._forecast()
+        check_space(self.root, peak, "this run")
         self.folder = RunFolder.create(self.root, self.run_name)
         described = {
             **identity(self.learn),
@@ -96,11 +104,27 @@ class Run(Callback):
             "started": time.strftime("%Y-%m-%d %H:%M:%S"),
         }
         described |= {"monitor": self.monitor, "mode": self.mode, "n_epoch": learn.n_epoch, **self.extra}
+        described["disk_forecast_bytes"] = peak
         write_json(self.folder.file("run.json"), described)
+        if quarantine := getattr(getattr(learn.dls, "source", None), "quarantine", None):
+            rows = [{"file": fault.file, "place": fault.place, "reason": fault.reason} for fault in quarantine]
+            atomic_write(self.folder.file("quarantine.csv"), csv_text(rows))
+            self.folder.log(f"{len(rows)} bad samples or files set aside: quarantine.csv")
         if described["classes"]:
             write_json(self.folder.file("class_names.json"), described["classes"])
         if spec := getattr(learn.model, "spec", None):
             write_json(self.folder.file("model.json"), spec)
+
+    def _forecast(self) -> int:
+        """Peak bytes of the states that this run keeps."""
+        learn = self.learn
+        weights = sum(t.numel() * t.element_size() for t in learn.model.state_dict().values())
+        groups = learn.opt.hypers
+        moments = sum(1 for name in ("mom", "sqr_mom") if groups and groups[-1].get(name))
+        averaged = weights if any(callable(getattr(type(cb), "eval_weights", None)) for cb in learn.cbs) else 0
+        every = learn.n_epoch // self.keep_every if self.keep_every else 0
+        kept = sum(getattr(cb, "k", 0) for cb in learn.cbs if cb.name == "save_top_k")
+        return forecast_bytes(weights, moments * weights, averaged, self.keep_last + 1 + every, 2 + kept)
 
     def _go_on(self, folder: RunFolder) -> None:
         described, now = folder.described(), identity(self.learn) | environment(self.learn.dls.device)
@@ -112,6 +136,12 @@ class Run(Callback):
                 f"{folder.path}: cannot be resumed, since {detail}. Resume with what the run began with, or pass "
                 f"allow={wrong} (--allow {','.join(wrong)}) to go on all the same."
             )
+        if not candidates(folder.checkpoints):  # stopped before the first checkpoint
+            print(f"{folder.path}: holds no checkpoint yet; it begins anew")
+            folder.log("begins anew: there was no checkpoint")
+            folder.cut_history(0)
+            cut_csv(folder.file("batch_metrics.csv"), 0)
+            return
         checkpoint, faults = newest(folder.checkpoints)
         for fault in faults:
             folder.log(f"checkpoint passed over: {fault}")
@@ -199,7 +229,9 @@ class Run(Callback):
             "state.pt": state_bytes(state),
             "state.json": to_json({**position, "batch": state["batch"], "n_epoch": state["n_epoch"]}).encode(),
         }
-        return commit(self.folder.checkpoints, position["epoch"], position["step"], files, self.keep_last).path
+        return commit(
+            self.folder.checkpoints, position["epoch"], position["step"], files, self.keep_last, self.keep_every
+        ).path
 
     # end
 
@@ -218,6 +250,8 @@ class Run(Callback):
             self.folder.file("results.json"),
             {**kept, **best, "epochs": len(rows), "parameters": parameters, "seconds": seconds},
         )
+        if not self.keep_checkpoints:
+            fsops.remove_tree(self.folder.checkpoints)
         self.folder.log("fit ends")
         self.folder.set_status("done", epochs=len(rows))
 

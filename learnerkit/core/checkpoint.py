@@ -11,8 +11,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from learnerkit.core.errors import DataError, RunError
-from learnerkit.core.files import fsync_folder, read_json, sha256, to_json, write_json, write_synced
+from learnerkit.core import fsops
+from learnerkit.core.errors import DataError, LearnerkitError, RunError
+from learnerkit.core.files import read_json, remove_leftovers, sha256, to_json, write_json, write_synced
 
 SCHEMA = 1
 MANIFEST = "MANIFEST.json"
@@ -33,40 +34,47 @@ def folder_name(epoch: int, step: int) -> str:
     return f"epoch_{epoch:03d}_step_{step:06d}"
 
 
-def commit(parent: Path, epoch: int, step: int, files: dict[str, bytes], keep_last: int = 2) -> Checkpoint:
+def commit(
+    parent: Path, epoch: int, step: int, files: dict[str, bytes], keep_last: int = 2, keep_every: int = 0
+) -> Checkpoint:
     """Write one checkpoint durably, point `last.json` at it, then prune older ones.
 
     parent: the checkpoints folder, made when missing.
     epoch, step: whole epochs and batches trained.
     files: content by file name.
-    keep_last: how many of the newest stay, at least 2; the one that best.json names always stays.
+    keep_last, keep_every: see `prune`.
+    Raises LearnerkitError when the disk refuses; the checkpoints that were there are still there then.
     """
-    parent.mkdir(parents=True, exist_ok=True)
+    fsops.make_folder(parent)
     _remove_leftovers(parent)
     name = folder_name(epoch, step)
-    temporary = parent / f".tmp-{name}-{os.getpid()}"
-    temporary.mkdir()
+    target, temporary, displaced = parent / name, parent / f".tmp-{name}-{os.getpid()}", parent / f".del-{name}"
     try:
+        fsops.make_folder(temporary)
         for file, data in files.items():
             write_synced(temporary / file, data)
         sums = {file: {"bytes": len(data), "sha256": sha256(data)} for file, data in files.items()}
         manifest = {"schema": SCHEMA, "epoch": epoch, "step": step, "files": sums}
         write_synced(temporary / MANIFEST, to_json(manifest).encode())
-        fsync_folder(temporary)
-        target = parent / name
+        fsops.sync(temporary)
         if target.exists():
-            os.replace(target, parent / f".del-{name}-{os.getpid()}")
-        os.replace(temporary, target)
-        fsync_folder(parent)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+            fsops.replace(target, displaced)
+        fsops.replace(temporary, target)
+        fsops.sync(parent)
+    except BaseException as error:
+        if displaced.exists() and not target.exists():
+            os.replace(displaced, target)
+        _remove_leftovers(parent)
+        if isinstance(error, OSError):
+            raise LearnerkitError(f"{target}: the checkpoint could not be written ({error})") from error
         raise
     point(parent, "last", target)
-    prune(parent, keep_last)
+    prune(parent, keep_last, keep_every)
     return Checkpoint(target, epoch, step)
 
 
 def _remove_leftovers(parent: Path) -> None:
+    remove_leftovers(parent)
     for pattern in (".tmp-*", ".del-*"):
         for orphan in parent.glob(pattern):
             shutil.rmtree(orphan, ignore_errors=True)
@@ -118,14 +126,22 @@ def newest(parent: Path) -> tuple[Checkpoint, list[str]]:
     raise RunError(f"{parent}: holds no usable checkpoint{detail}. Start the run anew under another name.")
 
 
-def prune(parent: Path, keep_last: int) -> None:
-    """Remove all but the newest `keep_last` checkpoints (at least 2) and the best one."""
+def prune(parent: Path, keep_last: int, keep_every: int = 0) -> None:
+    """Remove older checkpoints; what the disk refuses to remove now goes at the next commit.
+
+    keep_last: how many of the newest stay, at least 2; the one that best.json names always stays.
+    keep_every: those of every so many whole epochs stay too; 0 for none.
+    """
     try:
-        kept = {read_json(parent / "best.json")["checkpoint"]}
+        best = read_json(parent / "best.json")["checkpoint"]
     except (DataError, KeyError, TypeError):
-        kept = set()
+        best = None
     for path in candidates(parent)[max(2, keep_last) :]:
-        if path.name not in kept:
-            doomed = parent / f".del-{path.name}-{os.getpid()}"
-            os.replace(path, doomed)
-            shutil.rmtree(doomed)
+        if path.name == best or (keep_every and _position(path)[0] % keep_every == 0):
+            continue
+        doomed = parent / f".del-{path.name}"
+        try:
+            fsops.replace(path, doomed)
+            fsops.remove_tree(doomed)
+        except OSError:
+            shutil.rmtree(doomed, ignore_errors=True)

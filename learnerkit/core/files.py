@@ -13,27 +13,17 @@ from typing import Any
 
 import yaml
 
+from learnerkit.core import fsops
 from learnerkit.core.errors import DataError, LearnerkitError, RecipeError
 
 PathLike = str | os.PathLike[str]
 
 
-def fsync_folder(folder: Path) -> None:
-    """Make renames inside `folder` durable."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 def write_synced(path: Path, data: bytes) -> None:
     """Write `data` to `path` and flush it to the disk; a full disk is reported as one, with the sizes."""
     try:
-        with path.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        fsops.write(path, data)
+        fsops.sync(path)
     except OSError as error:
         path.unlink(missing_ok=True)
         raise LearnerkitError(_disk_message(path, len(data), error)) from error
@@ -52,10 +42,20 @@ def atomic_write(path: PathLike, data: bytes | str) -> Path:
     """Replace the file `path` by `data`, whole or not at all."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    write_synced(temporary, data.encode() if isinstance(data, str) else data)
-    os.replace(temporary, path)
-    fsync_folder(path.parent)
+    try:
+        write_synced(temporary, data.encode() if isinstance(data, str) else data)
+        fsops.replace(temporary, path)
+        fsops.sync(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise LearnerkitError(f"{path}: could not be replaced ({error})") from error
     return path
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that a killed writer left in `folder`; only the owner of the folder may call this."""
+    for orphan in folder.glob(".*.tmp"):
+        orphan.unlink(missing_ok=True)
 
 
 def _plain(value: Any) -> Any:
@@ -101,10 +101,12 @@ def read_json(path: PathLike) -> Any:
 
 def append_line(path: PathLike, line: str) -> None:
     """Append one line to a ledger and flush it to the disk."""
-    with Path(path).open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    data = (line + "\n").encode()
+    try:
+        fsops.append(Path(path), data)
+        fsops.sync(Path(path))
+    except OSError as error:
+        raise LearnerkitError(_disk_message(Path(path), len(data), error)) from error
 
 
 def read_ledger(path: PathLike) -> list[dict]:

@@ -20,7 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from learnerkit.core.errors import RunError
-from learnerkit.core.files import PathLike, append_line, atomic_write, read_json, read_ledger, to_json, write_json
+from learnerkit.core.files import (
+    PathLike,
+    append_line,
+    atomic_write,
+    read_json,
+    read_ledger,
+    remove_leftovers,
+    to_json,
+    write_json,
+)
 
 STATES = ("created", "running", "interrupted", "failed", "done")
 
@@ -129,6 +138,7 @@ class RunFolder:
         owner = {"pid": os.getpid(), "host": socket.gethostname(), "started": time.strftime("%Y-%m-%d %H:%M:%S")}
         os.ftruncate(handle, 0)
         os.write(handle, (to_json(owner, indent=None) + "\n").encode())
+        remove_leftovers(self.path)  # of an owner that was killed
         # closing any handle of the file would drop the lock: this one stays open as long as its owner
         _OWNED.add(key)
         self._release = weakref.finalize(self, _give_up, handle, key)

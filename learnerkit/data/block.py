@@ -1,6 +1,7 @@
 """From an ImageSource to DataLoaders through fastai's DataBlock."""
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from fastai.torch_core import default_device
 from torch import Tensor
 
 from learnerkit.core.errors import DataError
+from learnerkit.data.copies import warn_of_copies_across
 from learnerkit.data.folder import FileImages
 from learnerkit.data.resident import ResidentDL
 from learnerkit.data.source import UNLABELLED, ImageSource
@@ -58,6 +60,12 @@ class ImageLoaders(DataLoaders):
         if len(self.loaders) < 3:
             raise DataError(f"{self.source.name}: has no test part")
         return self.loaders[2]
+
+    def batch_ids(self, dl: TfmdDL, number: int) -> list[str]:
+        """Names of the images in batch `number` (from 0) of the pass over `dl` that is under way."""
+        order = getattr(dl, "order_of_pass", None) or list(getattr(dl, "_DataLoader__idxs", []))
+        items = [dl.items[place] for place in order[number * dl.bs : (number + 1) * dl.bs]]
+        return [self.source.ids[item] if isinstance(item, Integral) else str(item) for item in items]
 
     def ids(self, part: str) -> list[str]:
         """Names of the images of 'train', 'valid' or 'test', in the order of that loader without shuffling."""
@@ -142,7 +150,9 @@ def image_dls(
         raise DataError(
             f"{source.name}: {len(unlabelled)} images have no label, the first is {source.ids[unlabelled[0]]}"
         )
-    split = make_split(source.labels, source.parts, valid, fractions, split_seed, source.groups)
+    split = _split(source, valid, fractions, split_seed)
+    if not split.valid_is_test:
+        warn_of_copies_across(source, split)
     if limit:
         split = checked(split.limited(limit), source.labels)
     if len(split.train) < bs:
@@ -150,6 +160,19 @@ def image_dls(
     operations = augmentations(source, crop, flip, rotate, jitter, perspective, randaugment, erase, cutout)
     source.stats = source.stats or source.measured_stats(split.train)
     return _loaders(source, split, operations, device, bs=bs, num_workers=num_workers)
+
+
+def _split(source: ImageSource, valid: float | str, fractions: Sequence[float], split_seed: int) -> Split:
+    groups = source.groups if source.groups is not None else source.copies
+    try:
+        return make_split(source.labels, source.parts, valid, fractions, split_seed, groups)
+    except DataError as error:
+        if groups is None or source.groups is not None:
+            raise
+        copies = len(groups) - len(np.unique(groups))
+        raise DataError(
+            f"{source.name}: {error} {copies} of {len(groups)} images are copies of others; copies stay in one part."
+        ) from error
 
 
 def evaluation_dls(source: ImageSource, bs: int = 128, device: str | torch.device | None = None) -> ImageLoaders:

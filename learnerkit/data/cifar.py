@@ -8,13 +8,14 @@ import lzma
 import tarfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from learnerkit.core.errors import DataError
 from learnerkit.core.unpickle import load_cifar_pickle
+from learnerkit.data.faults import Fault, settle
 from learnerkit.data.source import CIFAR100_STATS, CIFAR_STATS, ImageSource
 
 PLANE = 3 * 32 * 32
@@ -72,14 +73,25 @@ def _find_folder(path: Path) -> tuple[Layout, Path] | None:
     return None
 
 
-def read_cifar(path: Path, label: str = "fine") -> ImageSource:
+def read_cifar(path: Path, label: str = "fine", skip_bad: bool = False) -> ImageSource:
     """Read CIFAR-10 or CIFAR-100.
 
     path: the official python folder, the folder that holds it, or its archive (.tar, .tar.gz, .tar.xz; streamed, never
         unpacked).
     label: 'fine' or 'coarse', for CIFAR-100.
+    skip_bad: set bad rows and damaged batch files aside; the file of class names must be good.
     Raises DataError listing every missing or damaged file.
     """
+    source, faults, rows = scan_cifar(path, label)
+    if source is None:
+        settle(str(path), faults, rows, skip_bad=False)
+    settle(str(path), faults, rows, skip_bad)
+    source.quarantine = faults
+    return source
+
+
+def scan_cifar(path: Path, label: str = "fine") -> tuple[ImageSource | None, list[Fault], int]:
+    """The good rows of a CIFAR set (None when there are none), every fault, and how many rows it has in all."""
     if label not in ("fine", "coarse"):
         raise DataError(f"label '{label}': CIFAR-100 has 'fine' (100 classes) and 'coarse' (20)")
     if path.is_file():
@@ -96,7 +108,7 @@ def read_cifar(path: Path, label: str = "fine") -> ImageSource:
         def read(file: str) -> bytes:
             return (folder / file).read_bytes()
 
-    return _read_layout(layout, read, path, label)
+    return _read_layout(layout, read, label)
 
 
 def _open_archive(path: Path) -> tuple[Layout, Callable[[str], bytes]]:
@@ -120,34 +132,43 @@ def _open_archive(path: Path) -> tuple[Layout, Callable[[str], bytes]]:
     return layout, read
 
 
-def _read_layout(layout: Layout, read: Callable[[str], bytes], path: Path, label: str) -> ImageSource:
+def _read_layout(
+    layout: Layout, read: Callable[[str], bytes], label: str
+) -> tuple[ImageSource | None, list[Fault], int]:
     faults, images, labels, ids, parts, vocab = [], [], [], [], [], []
     label_key = "labels" if layout is CIFAR10 else f"{label}_labels"
     names_key = "label_names" if layout is CIFAR10 else f"{label}_label_names"
     try:
-        meta = load_cifar_pickle(read(layout.meta), f"{path}: {layout.meta}")
-        vocab = meta[names_key]
+        vocab = load_cifar_pickle(read(layout.meta), layout.meta)[names_key]
     except FileNotFoundError:
-        faults.append(f"{layout.meta} is missing")
+        faults.append(Fault(layout.meta, "is missing", samples=0))
     except (DataError, KeyError) as error:
-        faults.append(str(error))
+        faults.append(Fault(layout.meta, _reason(error, layout.meta), samples=0))
+    whole: list[int] = []
     for file in (*layout.train, layout.test):
         try:
-            batch = load_cifar_pickle(read(file), f"{path}: {file}")
-            pixels, codes, names = _check_batch(batch, label_key, len(vocab), file)
+            pixels, codes, names = _check_batch(load_cifar_pickle(read(file), file), label_key, file)
         except FileNotFoundError:
-            faults.append(f"{file} is missing")
+            faults.append(Fault(file, "is missing", samples=0))
         except DataError as error:
-            faults.append(str(error))
+            faults.append(Fault(file, _reason(error, file), samples=0))
         else:
             part = "test" if file == layout.test else "train"
-            images.append(pixels)
-            labels.append(codes)
-            ids += [f"{file}/{row}/{name}" for row, name in enumerate(names)]
-            parts += [part] * len(codes)
-    if faults:
-        raise DataError(f"{path}: {len(faults)} fault(s) in the {layout.name} files:\n  " + "\n  ".join(faults))
-    return ImageSource(
+            wrong = bad_codes(codes, len(vocab), file) if vocab else []
+            bad = {int(fault.place.removeprefix("row ")) for fault in wrong}
+            good = [row for row in range(len(codes)) if row not in bad]
+            faults += wrong
+            whole.append(len(codes))
+            images.append(pixels[good])
+            labels.append(np.array([codes[row] for row in good], dtype=np.int64))
+            ids += [f"{file}/{row}/{names[row]}" for row in good]
+            parts += [part] * len(good)
+    # a file that cannot be read counts as many rows as the largest that can
+    faults = [replace(f, samples=max(whole, default=1)) if f.samples == 0 else f for f in faults]
+    rows = sum(whole) + sum(fault.samples for fault in faults if not fault.place)
+    if not vocab or not images:
+        return None, faults, rows
+    source = ImageSource(
         layout.name if layout is CIFAR10 or label == "fine" else f"{layout.name}-coarse",
         np.concatenate(images),
         np.concatenate(labels),
@@ -156,9 +177,24 @@ def _read_layout(layout: Layout, read: Callable[[str], bytes], path: Path, label
         np.array(parts),
         stats=layout.stats,
     )
+    return source, faults, rows
 
 
-def _check_batch(batch: dict, label_key: str, n_classes: int, file: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def _reason(error: Exception, file: str) -> str:
+    text = f"lacks the key {error}" if isinstance(error, KeyError) else str(error)
+    return text.removeprefix(f"{file}: ")
+
+
+def bad_codes(codes: list, n_classes: int, file: str) -> list[Fault]:
+    """A fault for each row whose label is no class number."""
+    return [
+        Fault(file, f"label {code!r} is not in 0..{n_classes - 1}", f"row {row}")
+        for row, code in enumerate(codes)
+        if type(code) is not int or not 0 <= code < n_classes
+    ]
+
+
+def _check_batch(batch: dict, label_key: str, file: str) -> tuple[np.ndarray, list, list[str]]:
     missing = [key for key in ("data", label_key) if key not in batch]
     if missing:
         raise DataError(f"{file}: lacks the key(s) {', '.join(missing)}; it has {', '.join(map(str, batch))}")
@@ -168,12 +204,7 @@ def _check_batch(batch: dict, label_key: str, n_classes: int, file: str) -> tupl
         raise DataError(f"{file}: pixels are {shape}; rows of {PLANE:,} bytes (3 planes of 32x32) are needed")
     if not isinstance(codes, list) or len(codes) != len(data):
         raise DataError(f"{file}: {len(data)} images but {len(codes)} labels")
-    wrong = [(row, code) for row, code in enumerate(codes) if type(code) is not int or not 0 <= code < n_classes]
-    if wrong and n_classes:
-        raise DataError(
-            f"{file}: label {wrong[0][1]} in row {wrong[0][0]} (and {len(wrong) - 1} more) is not in 0..{n_classes - 1}"
-        )
     names = batch.get("filenames", [""] * len(codes))
     if len(names) != len(codes):
         raise DataError(f"{file}: {len(codes)} labels but {len(names)} file names")
-    return data.reshape(-1, 3, 32, 32), np.array(codes), names
+    return data.reshape(-1, 3, 32, 32), codes, names

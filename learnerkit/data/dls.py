@@ -35,13 +35,16 @@ def recorded(function: Callable[..., ImageLoaders]) -> Callable[..., ImageLoader
 
 @recorded
 @delegates(image_dls, but=["fractions"])
-def cifar_dls(path: PathLike, bs: int = 128, label: str = "fine", crop: int = 4, **kwargs: Any) -> ImageLoaders:
+def cifar_dls(
+    path: PathLike, bs: int = 128, label: str = "fine", crop: int = 4, skip_bad: bool = False, **kwargs: Any
+) -> ImageLoaders:
     """DataLoaders of CIFAR-10 or CIFAR-100, with random crop and mirror by default.
 
     path: the official python folder or archive, or 'cifar10' or 'cifar100' to download the official archive once.
     bs: images a batch.
     label: 'fine' (100 classes) or 'coarse' (20), for CIFAR-100.
     crop: zero padding in pixels before the random crop; 0 for none.
+    skip_bad: train without bad rows and files, listed in the run's quarantine.csv, instead of refusing them.
     kwargs: see `image_dls`.
     """
     if str(path) in LAYOUTS and not Path(path).exists():
@@ -51,7 +54,7 @@ def cifar_dls(path: PathLike, bs: int = 128, label: str = "fine", crop: int = 4,
             f"{path}: no such file or folder. Give the official CIFAR folder or archive, or 'cifar10' or 'cifar100' to "
             "download one."
         )
-    return image_dls(read_cifar(Path(path), label), bs, crop=crop, **kwargs)
+    return image_dls(read_cifar(Path(path), label, skip_bad), bs, crop=crop, **kwargs)
 
 
 @recorded
@@ -77,6 +80,7 @@ def folder_dls(
     crop: int = 4,
     keeps: Sequence[str] = ("mirror", "shift"),
     resident: bool | None = None,
+    skip_bad: bool = False,
     **kwargs: Any,
 ) -> ImageLoaders:
     """DataLoaders of a folder of class folders, with train/, valid/ and test/ above them or without.
@@ -88,6 +92,7 @@ def folder_dls(
     crop: zero padding in pixels before the random crop; 0 for none.
     keeps: views that keep the class: 'mirror', 'shift'. Leave 'mirror' out for letters, digits, left and right.
     resident: keep the decoded set in memory; None does so up to 4 GiB.
+    skip_bad: train without bad files, listed in the run's quarantine.csv, instead of refusing them.
     kwargs: see `image_dls`.
     """
     listing = list_folder(Path(path), vocab)
@@ -96,7 +101,7 @@ def folder_dls(
         resident = size is None or len(listing.files) * 3 * size[0] * size[1] <= RESIDENT_BYTES
     if not resident and size is None:
         raise DataError(f"{path}: resident=False streams the files and needs size=, the height and width of the batch")
-    source = read_folder(listing, size) if resident else stream_folder(listing, size)
+    source = read_folder(listing, size, skip_bad) if resident else stream_folder(listing, size, skip_bad)
     source.keeps = tuple(keeps)
     return image_dls(source, bs, crop=crop, **kwargs)
 
@@ -108,6 +113,7 @@ def array_dls(
     bs: int = 128,
     vocab: Sequence[str] | None = None,
     keeps: Sequence[str] = ("shift",),
+    skip_bad: bool = False,
     **kwargs: Any,
 ) -> ImageLoaders:
     """DataLoaders of arrays in memory.
@@ -117,8 +123,9 @@ def array_dls(
     bs: images a batch.
     vocab: class names; '0', '1', ... without them.
     keeps: views that keep the class; add 'mirror' where a mirror image is of the same class.
+    skip_bad: train without rows whose label is no class number instead of refusing them.
     kwargs: see `image_dls`.
     """
-    source: ImageSource = array_source(images, labels, vocab)
+    source: ImageSource = array_source(images, labels, vocab, skip_bad)
     source.keeps = tuple(keeps)
     return image_dls(source, bs, **kwargs)

@@ -1,6 +1,9 @@
 """A folder of class folders: `ROOT/class/*.jpg`, or `ROOT/{train,valid,test}/class/*.jpg`."""
 
+import hashlib
 import os
+import re
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +13,9 @@ import numpy as np
 from PIL import Image
 
 from learnerkit.core.errors import DataError
+from learnerkit.data.checked import Checked, check_files
+from learnerkit.data.copies import contradictions, digests, first_copies
+from learnerkit.data.faults import Fault, settle
 from learnerkit.data.source import ImageSource
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
@@ -104,50 +110,102 @@ class FileImages:
             raise DataError(f"{self.files[rows]}: {error}") from error
 
 
-def stream_folder(listing: Listing, size: int | tuple[int, int]) -> ImageSource:
-    """The images of a folder as a set that is read file by file during training.
+CHECK_VERSION = 1
 
-    size: height and width in pixels.
+
+def check_image(file: Path) -> Checked:
+    """What is wrong with an image file ('' when nothing is), and a digest of its bytes."""
+    try:
+        digest = hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
+        decode(file)
+    except UNREADABLE as error:
+        return _reason(error, file), ""
+    return "", digest
+
+
+def _reason(error: Exception, file: Path) -> str:
+    """An exception's text in the words of somebody who has the file."""
+    text = getattr(error, "strerror", None) or str(error)
+    return re.sub(rf":? ?'?{re.escape(str(file))}'?", "", text) or type(error).__name__
+
+
+def stream_folder(listing: Listing, size: int | tuple[int, int], skip_bad: bool = False) -> ImageSource:
+    """The images of a folder as a set that is read file by file during training; each file is checked once before.
+
+    size: height and width in pixels; skip_bad: set bad files aside.
     """
     size = (size, size) if isinstance(size, int) else tuple(size)
-    return _source(listing, FileImages(listing.files, size))
+    found = check_files(listing.files, check_image, "image", CHECK_VERSION)
+    faults = {row: reason for row, (reason, _) in enumerate(found) if reason}
+    good = np.array([row for row in range(len(found)) if row not in faults], dtype=np.int64)
+    contents = first_copies([found[row][1] for row in good])
+    rows, quarantine = _settled(listing, good, faults, contents, skip_bad)
+    source = _source(listing, FileImages([listing.files[row] for row in rows], size), rows, quarantine)
+    source.digests = [found[row][1] for row in rows]
+    return source
 
 
-def _source(listing: Listing, images: np.ndarray | FileImages) -> ImageSource:
-    ids = [str(file.relative_to(listing.root)) for file in listing.files]
-    return ImageSource(listing.root.name, images, np.array(listing.labels), listing.vocab, ids, np.array(listing.parts))
+def read_folder(
+    listing: Listing, size: int | tuple[int, int] | None = None, skip_bad: bool = False, labelled: bool = True
+) -> ImageSource:
+    """Decode every image into one array; DataError lists each file that cannot be used.
 
-
-def read_folder(listing: Listing, size: int | tuple[int, int] | None = None) -> ImageSource:
-    """Decode every image into one array; DataError lists each file that cannot be read.
-
-    size: height and width in pixels; the size of the first image when None, and then all must have it.
+    size: height and width in pixels; the commonest size when None, and then all must have it.
+    skip_bad: set bad files aside.
+    labelled: whether an image that stands in two classes is a fault.
     """
-    size = (size, size) if isinstance(size, int) else size
-    return _source(listing, decode_all(listing.root, listing.files, size))
+    images, faults = decode_all(listing.files, (size, size) if isinstance(size, int) else size)
+    good = np.array([row for row in range(len(listing.files)) if row not in faults], dtype=np.int64)
+    contents = first_copies(digests(images)) if labelled else np.arange(len(images))
+    rows, quarantine = _settled(listing, good, faults, contents, skip_bad)
+    images = images if len(rows) == len(good) else images[np.isin(good, rows)]
+    return _source(listing, images, rows, quarantine)
 
 
-def decode_all(root: Path, files: Sequence[Path], size: tuple[int, int] | None) -> np.ndarray:
-    """Many image files as uint8 [N,3,H,W]; DataError lists each that cannot be read or has another size.
+def _settled(
+    listing: Listing, good: np.ndarray, faults: dict[int, str], contents: np.ndarray, skip_bad: bool
+) -> tuple[np.ndarray, list[Fault]]:
+    """The rows to train on and the faults that are set aside; DataError where they may not be.
 
-    root: how the error calls the set.
+    good: rows that can be read; faults: reason by row of the others; contents: `first_copies` of the good ones.
+    """
+    names = [str(file.relative_to(listing.root)) for file in listing.files]
+    quarantine = [Fault(names[row], reason) for row, reason in faults.items()]
+    labels = np.array(listing.labels)[good]
+    twofold = contradictions(contents, labels, [names[row] for row in good], listing.vocab)
+    quarantine += twofold
+    settle(str(listing.root), quarantine, len(names), skip_bad)
+    refused = {fault.file for fault in twofold}
+    return np.array([row for row in good if names[row] not in refused], dtype=np.int64), quarantine
+
+
+def _source(
+    listing: Listing, images: np.ndarray | FileImages, rows: np.ndarray, quarantine: list[Fault]
+) -> ImageSource:
+    ids = [str(listing.files[row].relative_to(listing.root)) for row in rows]
+    labels, parts = np.array(listing.labels)[rows], np.array(listing.parts)[rows]
+    return ImageSource(listing.root.name, images, labels, listing.vocab, ids, parts, quarantine=quarantine)
+
+
+def decode_all(files: Sequence[Path], size: tuple[int, int] | None) -> tuple[np.ndarray, dict[int, str]]:
+    """The image files that can be used as uint8 [N,3,H,W], and the reason by row of those that cannot.
+
+    size: height and width to resize to; the commonest one of the files when None, and others are faults.
     """
 
     def attempt(file: Path) -> np.ndarray | str:
         try:
             return decode(file, size)
         except UNREADABLE as error:
-            return f"{file}: {error}"
+            return _reason(error, file)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         decoded = list(pool.map(attempt, files))
-    faults = [item for item in decoded if isinstance(item, str)]
-    shape = next((item.shape for item in decoded if not isinstance(item, str)), None)
-    faults += [
-        f"{file}: {item.shape[2]}x{item.shape[1]} pixels, the first image has {shape[2]}x{shape[1]}; pass size="
-        for file, item in zip(files, decoded, strict=True)
-        if not isinstance(item, str) and item.shape != shape
-    ]
-    if faults:
-        raise DataError(f"{root}: {len(faults)} of {len(files)} images cannot be used:\n  " + "\n  ".join(faults))
-    return np.stack(decoded)
+    shapes = Counter(item.shape for item in decoded if not isinstance(item, str))
+    shape = shapes.most_common(1)[0][0] if shapes else (3, 0, 0)
+    for row, item in enumerate(decoded):
+        if not isinstance(item, str) and item.shape != shape:
+            decoded[row] = f"{item.shape[2]}x{item.shape[1]} pixels, most have {shape[2]}x{shape[1]}; pass size="
+    faults = {row: item for row, item in enumerate(decoded) if isinstance(item, str)}
+    images = [item for item in decoded if not isinstance(item, str)]
+    return np.stack(images) if images else np.zeros((0, *shape), np.uint8), faults

@@ -74,7 +74,7 @@ class ResidentDL(TfmdDL):
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         self.randomize()
         self.before_iter()
-        indices = list(self.get_idxs())
+        indices = self.order_of_pass = list(self.get_idxs())
         for start in range(0, len(indices), self.bs):
             chosen = indices[start : start + self.bs]
             if len(chosen) < self.bs and self.drop_last:

@@ -14,6 +14,7 @@ from fastai.optimizer import OptimWrapper
 from torch import nn
 
 from learnerkit.callbacks.accumulate import Accumulate
+from learnerkit.callbacks.guard import Guard
 from learnerkit.callbacks.precision import Precision
 from learnerkit.core.errors import DataError, RecipeError, nearest
 from learnerkit.core.record import record_call
@@ -67,6 +68,7 @@ def image_learner(
     accumulate_unit: str = "batches",
     channels_last: bool = True,
     compile: bool = False,
+    guard: str = "stop",
     limit_batches: int | None = None,
     model_args: dict[str, Any] | None = None,
     **kwargs: Any,
@@ -89,6 +91,7 @@ def image_learner(
     accumulate, accumulate_unit: step once for so many 'batches' or 'samples'.
     channels_last: memory layout of the weights; faster for convolutions.
     compile: `torch.compile` the model; the first batches wait for the compiler.
+    guard: what to do when an input, loss or gradient is not finite: 'stop', 'skip' or 'rollback'; see `Guard`.
     limit_batches: so many batches an epoch, for quick trials.
     model_args: the model's own arguments, such as {'dropout': .3}.
     kwargs: fastai's Learner arguments (splitter, path, model_dir, ...).
@@ -104,6 +107,7 @@ def image_learner(
     given = {"arch": arch, "label_smoothing": label_smoothing, "opt": opt, "lr": lr, "wd": wd, "momentum": momentum}
     given |= {"seed": seed, "precision": precision, "clip": clip, "accumulate": accumulate, "loss_func": loss_func}
     given |= {"accumulate_unit": accumulate_unit, "channels_last": channels_last, "compile": compile}
+    given |= {"guard": guard}
     given |= {"limit_batches": limit_batches, "model_args": model_args, **kwargs}
     n_in = dls.one_batch()[0].shape[1] if isinstance(arch, str) else None
     with kept_random_state():
@@ -115,12 +119,13 @@ def image_learner(
     model = model.to(dls.device)
     if compile:
         model.compile()
+    extra = [] if cbs is None else [cbs] if isinstance(cbs, Callback) else list(cbs)
     own = [
+        None if any(isinstance(cb, Guard) for cb in extra) else Guard(guard),
         Precision(precision) if precision != "fp32" else None,
         GradientClip(clip) if clip else None,
         Accumulate(accumulate, accumulate_unit) if accumulate > 1 else None,
     ]
-    extra = [] if cbs is None else [cbs] if isinstance(cbs, Callback) else list(cbs)
     learn = KitLearner(
         dls,
         model,

@@ -10,6 +10,7 @@ What differs from fastai's loop, all of it here:
 
 import contextlib
 import random
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -22,6 +23,7 @@ from fastai.torch_core import rank_distrib
 from fastcore.foundation import L
 from fastcore.imports import noop
 
+from learnerkit.callbacks.guard import Guard
 from learnerkit.callbacks.progress import Progress
 from learnerkit.core.record import fit_arguments
 from learnerkit.core.seed import kept_random_state, seed_of, seed_position
@@ -37,7 +39,7 @@ class KitLearner(EventLearner):
 
     seed: of order, augmentation and dropout; None leaves the process's generators alone, as fastai does.
     limit_batches: train and validate on so many batches an epoch, for quick trials.
-    cbs: callbacks, beside our recorder, progress bar and cast.
+    cbs: callbacks, beside our recorder, progress bar, cast and guard (one's own Guard takes the place of ours).
     All other arguments are fastai's. `spec` and `recipe` record how it was built.
     """
 
@@ -55,8 +57,10 @@ class KitLearner(EventLearner):
         self.seed, self.limit_batches = seed, limit_batches
         self._pending_state: dict | None = None
         self._first_epoch = self._first_batch = 0
-        own = [TrainEvalCallback, LeanRecorder, CastBatch, Progress]
-        super().__init__(*args, default_cbs=False, cbs=own + list(L(cbs)), **kwargs)
+        own, given = [TrainEvalCallback, LeanRecorder, CastBatch, Progress], list(L(cbs))
+        if not any(cb is Guard or isinstance(cb, Guard) for cb in given):
+            own.append(Guard)
+        super().__init__(*args, default_cbs=False, cbs=own + given, **kwargs)
 
     # batches
 
@@ -139,6 +143,8 @@ class KitLearner(EventLearner):
                 self.epochs_before += self.epoch + 1
             if self.fit_error is not None:
                 self._end_cleanup()
+                if self.opt is not None:
+                    self.opt.zero_grad()
 
     def fit(
         self,
@@ -237,6 +243,18 @@ class KitLearner(EventLearner):
         """Let the fit that has just begun go on from a `kit_state`; RunError, nothing done, when it does not fit."""
         check_learner_state(self, state, allow)
         self._pending_state = state
+
+    def export(self, fname: Any = "export.pkl", **kwargs: Any) -> None:
+        """fastai's export, with a warning: `load_learner` runs whatever such a pickle says.
+
+        fname: file name under `learn.path`; kwargs: fastai's.
+        """
+        warnings.warn(
+            "learn.export writes a pickle: loading it runs the code that it names, so take none from a stranger. "
+            "export_model(learn, path) and load_model(path) share a model without code.",
+            stacklevel=2,
+        )
+        super().export(fname, **kwargs)
 
     @contextlib.contextmanager
     def no_bar(self) -> Iterator["KitLearner"]:

@@ -29,10 +29,16 @@ class SmoothLoss:
         """Forget everything."""
         self.count, self.val = 0, 0.0
 
-    def extend(self, losses: list[float]) -> list[float]:
-        """Take in the losses of some batches; returns the smoothed value after each."""
+    def extend(self, losses: list[float], skip: bool = False) -> list[float]:
+        """Take in the losses of some batches; returns the smoothed value after each.
+
+        skip: pass over those that are not finite.
+        """
         smoothed = []
         for loss in losses:
+            if skip and loss - loss != 0:
+                smoothed.append(self.value)
+                continue
             self.count += 1
             self.val = loss + self.beta * (self.val - loss)
             smoothed.append(self.val / (1 - self.beta**self.count))
@@ -81,11 +87,16 @@ class LeanRecorder(Recorder):
         values = torch.stack(self._pending).float().cpu().tolist()
         self._pending = []
         first = len(self._raw)
+        guard = getattr(self.learn, "guard", None)
+        passes = guard is not None and guard.run and guard.policy != "stop"
         self._raw += values
-        self._smoothed += self.smooth_loss.extend(values)
+        self._smoothed += self.smooth_loss.extend(values, skip=passes)
         wrong = next((i for i, value in enumerate(values) if value - value != 0), None)
-        if wrong is not None and not hasattr(self.learn, "lr_finder"):
-            raise not_finite(values[wrong], self.epoch, first + wrong)
+        if wrong is None or passes or hasattr(self.learn, "lr_finder"):
+            return
+        if guard is not None and guard.run:
+            guard.read()  # names the batch
+        raise not_finite(values[wrong], self.epoch, first + wrong)
 
     def after_batch(self) -> None:
         learn = self.learn

@@ -2,13 +2,16 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from fastai.learner import Metric
 from sklearn.metrics import f1_score
 
 
 class MacroF1(Metric):
-    """Unweighted mean over all classes of the F1 score; a class without images and without predictions counts as 0.
+    """Unweighted mean over all classes of the F1 score.
+
+    A class without images that is predicted counts as 0; one without both has no F1, and is left out.
 
     n_out: number of classes.
     """
@@ -35,4 +38,4 @@ class MacroF1(Metric):
             return None
         predictions, targets = torch.cat(self.predictions).cpu(), torch.cat(self.targets).cpu()
         labels = list(range(self.n_out))
-        return float(f1_score(targets, predictions, labels=labels, average="macro", zero_division=0))
+        return float(f1_score(targets, predictions, labels=labels, average="macro", zero_division=np.nan))

@@ -14,6 +14,7 @@ from learnerkit.core.tensors import write_npz
 from learnerkit.core.unpickle import load_cifar_pickle
 from learnerkit.data.block import evaluation_dls
 from learnerkit.data.cifar import PLANE, is_cifar, read_cifar
+from learnerkit.data.faults import Fault, settle
 from learnerkit.data.folder import SUFFIXES, decode_all, list_folder, read_folder
 from learnerkit.data.source import UNLABELLED, ImageSource
 from learnerkit.runs.figures import draw_confusion
@@ -101,7 +102,9 @@ def read_any(path: Path, described: dict[str, Any]) -> ImageSource:
             raise DataError(f"{path}: holds no image files and no class folders")
         ids = [file.stem for file in files]
         ids = ids if len(set(ids)) == len(ids) else [file.name for file in files]
-        source = ImageSource(path.name, decode_all(path, files, size), np.full(len(files), UNLABELLED), vocab, ids)
+        images, faults = decode_all(files, size)
+        settle(str(path), [Fault(files[row].name, reason) for row, reason in faults.items()], len(files), False)
+        source = ImageSource(path.name, images, np.full(len(files), UNLABELLED), vocab, ids)
     source.stats, source.keeps = tuple(map(tuple, data["stats"])), tuple(data["keeps"])
     if source.images.shape[1:] != tuple(data["shape"]):
         raise DataError(f"{path}: its images are {source.images.shape[1:]}, the run's {tuple(data['shape'])}")

@@ -27,7 +27,7 @@ def open_dls(recipe: Recipe) -> ImageLoaders:
     settings = recipe.data.model_dump()
     path, size, label = settings.pop("path"), settings.pop("size"), settings.pop("label")
     if path == "digits":
-        settings.pop("valid")
+        settings.pop("valid"), settings.pop("skip_bad")
         if recipe.data.valid != Data().valid:
             raise RecipeError("valid: the digits have fixed parts of 1,257, 270 and 270 images; leave it out")
         return digits_dls(size=size or 32, **settings)
@@ -64,6 +64,7 @@ def build_learner(recipe: Recipe, dls: ImageLoaders, cbs: list[Any]) -> KitLearn
         accumulate_unit=train.accumulate_unit,
         channels_last=train.channels_last,
         compile=train.compile,
+        guard=train.guard,
         limit_batches=train.limit_batches,
         model_args={} if model.dropout is None else {"dropout": model.dropout},
         cbs=[cb for cb in own if cb is not None] + cbs,
@@ -99,6 +100,8 @@ def train(
         mode=settings.mode,
         checkpoint_every=settings.checkpoint_every,
         keep_last=settings.keep_last,
+        keep_every=settings.keep_every,
+        keep_checkpoints=settings.keep_checkpoints,
         resume=resume,
         allow=allow,
     )

@@ -32,7 +32,7 @@ def figures_of(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, floa
     safe = probabilities.astype(np.float64).clip(1e-12)
     return {
         "accuracy": float(accuracy_score(targets, predicted)),
-        "macro_f1": float(f1_score(targets, predicted, labels=labels, average="macro", zero_division=0)),
+        "macro_f1": float(f1_score(targets, predicted, labels=labels, average="macro", zero_division=np.nan)),
         "log_loss": float(log_loss(targets, safe / safe.sum(axis=1, keepdims=True), labels=labels)),
     }
 
@@ -92,10 +92,11 @@ def write_predictions(
 
 
 def write_report_text(path: Path, targets: np.ndarray, probabilities: np.ndarray, vocab: list[str], part: str) -> None:
-    """scikit-learn's classification report over the whole vocabulary."""
+    """scikit-learn's classification report over the whole vocabulary; 'n/a' where a figure is undefined."""
     predicted = probabilities.argmax(axis=1)
     labels = list(range(len(vocab)))
-    text = classification_report(targets, predicted, labels=labels, target_names=vocab, digits=4, zero_division=0)
+    settings = {"labels": labels, "target_names": vocab, "digits": 4, "zero_division": np.nan}
+    text = classification_report(targets, predicted, **settings).replace(" nan", " n/a")
     atomic_write(path, f"part: {part}, {len(targets)} images\n\n{text}")
 
 

@@ -43,6 +43,7 @@ class Data(Section):
     erase: float = Field(0, ge=0, le=1, description="probability of random erasing")
     cutout: int = Field(0, ge=0, description="side of the cut-out square in pixels")
     limit: int | None = Field(None, ge=1, description="only so many images of each part")
+    skip_bad: bool = Field(False, description="train without bad samples, listed in quarantine.csv")
     num_workers: int = Field(0, ge=0, description="decoding processes for folders too large for memory")
 
 
@@ -76,6 +77,9 @@ class Train(Section):
     accumulate_unit: Literal["batches", "samples"] = Field("batches", description="what accumulate counts")
     channels_last: bool = Field(True, description="memory layout of the weights")
     compile: bool = Field(False, description="torch.compile the model")
+    guard: Literal["stop", "skip", "rollback"] = Field(
+        "stop", description="what to do when an input, loss or gradient is not finite"
+    )
     limit_batches: int | None = Field(None, ge=1, description="so many batches an epoch, for quick trials")
     monitor: str = Field("accuracy", description="figure on the valid part that chooses the best weights")
     mode: Literal["min", "max"] = Field("max", description="whether less or more of it is better")
@@ -83,6 +87,8 @@ class Train(Section):
     save_top_k: int = Field(0, ge=0, description="keep the weights of the k best epochs")
     checkpoint_every: int = Field(10, ge=0, description="epochs between resumable checkpoints")
     keep_last: int = Field(2, ge=2, description="checkpoints kept besides the best")
+    keep_every: int = Field(0, ge=0, description="keep the checkpoint of every n-th epoch too; 0 for none")
+    keep_checkpoints: bool = Field(True, description="keep checkpoints after the end; the weights always stay")
 
 
 class Evaluate(Section):

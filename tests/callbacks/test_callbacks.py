@@ -287,7 +287,7 @@ def test_run_writes_its_files_and_never_truncates(tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_the_run_with_one_clear_error(tmp_path):
     learn = toy_learner([Run(tmp_path, "a")], lr=1e30)
-    with pytest.raises(TrainingError, match=r"the loss became nan in epoch \d+ at training step \d+"):
+    with pytest.raises(TrainingError, match=r"the loss is not finite in training batch 2 of epoch 1. The batch: \d+"):
         learn.fit(5, 1e30)
     status = read_json(tmp_path / "a" / "status.json")
     assert status["state"] == "failed" and "TrainingError" in status["error"]

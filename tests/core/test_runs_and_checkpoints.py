@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from learnerkit.core import checkpoint
-from learnerkit.core.errors import DataError, RunError
+from learnerkit.core.errors import DataError, LearnerkitError, RunError
 from learnerkit.core.run_folder import RunFolder
 
 FILES = {"model.safetensors": b"m" * 100, "state.pt": b"s" * 50}
@@ -106,7 +106,7 @@ def test_a_crash_before_the_rename_leaves_the_old_one(tmp_path, monkeypatch):
         raise OSError("gone")
 
     monkeypatch.setattr(checkpoint.os, "replace", crash)
-    with pytest.raises(OSError, match="gone"):
+    with pytest.raises(LearnerkitError, match=r"could not be written \(gone"):
         checkpoint.commit(tmp_path, 2, 20, FILES)
     monkeypatch.undo()
     assert checkpoint.newest(tmp_path)[0].step == 10 and not list(tmp_path.glob(".tmp-*"))

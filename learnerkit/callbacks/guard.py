@@ -1,0 +1,232 @@
+"""The guard: numbers that are not finite reach neither weights, optimizer, nor batch-norm statistics."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from fastai.callback.core import Callback, CancelBatchException
+from fastai.optimizer import OptimWrapper
+
+from learnerkit.core.errors import RecipeError, TrainingError
+
+POLICIES = ("stop", "skip", "rollback")
+READ_EVERY = 64  # batches between two looks at the flags that an accelerator keeps
+
+
+def largest(tensors: Iterable[torch.Tensor]) -> torch.Tensor | None:
+    """The largest magnitude in some tensors, on their device: inf or nan when any value is; None without floats."""
+    floats = [tensor.detach() for tensor in tensors if tensor.is_floating_point() and tensor.numel()]
+    if not floats:
+        return None
+    norms = torch._foreach_norm(floats, float("inf"))
+    return torch.stack([norm.float() for norm in norms]).amax() if len(norms) > 1 else norms[0].float()
+
+
+class Guard(Callback):
+    """Check inputs before the forward pass, the loss, and the gradients before the step.
+
+    At a trip the model, its batch-norm statistics and the optimizer are those of the last good step, bit for bit. On an
+    accelerator with a fused optimizer the flags stay on the device: the optimizer skips by itself (torch's `found_inf`)
+    and the flags are read every 64 batches; elsewhere they are read at once.
+
+    policy: 'stop' ends the training with TrainingError, 'skip' goes on with the next batch, 'rollback' puts the state
+        of the epoch's beginning back and goes on with the next batch.
+    rollbacks: how many of those are borne in one fit.
+    late: whether flags are read late; None decides by the device.
+    """
+
+    order = -9
+
+    def __init__(self, policy: str = "stop", rollbacks: int = 3, late: bool | None = None) -> None:
+        if policy not in POLICIES:
+            raise RecipeError(f"Guard(policy='{policy}'): one of {', '.join(POLICIES)}")
+        self.policy, self.rollbacks, self.late = policy, rollbacks, late
+        self.skipped = self.rolled = 0
+        self.kept: dict[str, Any] | None = None
+        self.flags: list[tuple[int, torch.Tensor]] = []
+
+    # fit
+
+    def before_fit(self) -> None:
+        learn = self.learn
+        self.run = not hasattr(learn, "lr_finder") and learn.in_fit
+        self.skipped = self.rolled = 0
+        self.kept, self.flags, self.sticky = None, [], None
+        fused = isinstance(learn.opt, OptimWrapper) and bool(learn.opt.opt.defaults.get("fused"))
+        accelerator = learn.dls.device is not None and torch.device(learn.dls.device).type != "cpu"
+        self.is_late = fused and (accelerator if self.late is None else self.late)
+        self.stepped = False
+        self.has_scaler = False
+        buffers = [b for b in learn.model.buffers() if b.is_floating_point() or b.dtype == torch.int64]
+        self.buffers, self.saved = buffers, [torch.empty_like(b) for b in buffers]
+
+    def before_train(self) -> None:
+        scaler = getattr(self.learn, "scaler", None)
+        self.has_scaler = scaler is not None and scaler.is_enabled()  # its own step skips what overflows
+        if self.policy == "rollback" and self.kept is None:
+            self._keep()
+
+    def before_batch(self) -> None:
+        self.waits = self.is_late and (not self.learn.training or (self.stepped and not self.has_scaler))
+        self.bad: torch.Tensor | None = None
+        if self.learn.training and self.buffers:
+            torch._foreach_copy_(self.saved, self.buffers)
+        self._look("input", self.learn.xb)
+
+    def after_loss(self) -> None:
+        if len(self.learn.yb):
+            self._look("loss", [self.learn.loss])
+
+    def before_step(self) -> None:
+        if not self.has_scaler:
+            parameters = (p for group in self.learn.opt.param_lists for p in group)
+            self._look("gradient", [p.grad for p in parameters if p.grad is not None])
+        if self.waits and self.bad is not None:
+            bad = self.bad
+            if self.policy != "skip":  # nothing moves any more until the flag is read
+                bad = self.sticky = bad if self.sticky is None else torch.maximum(bad, self.sticky)
+            self._buffers_back(bad)
+            self.learn.opt.opt.found_inf = bad
+            self.flags.append((self.learn.iter, bad))
+        self.stepped = True
+
+    def after_batch(self) -> None:
+        if not self.learn.training and self.waits and self.bad is not None:
+            self.flags.append((self.learn.iter, self.bad))
+        if len(self.flags) >= READ_EVERY:
+            self.read()
+
+    def after_train(self) -> None:
+        self.read()
+        self.kept = None
+
+    def after_validate(self) -> None:
+        self.read()
+
+    # looking
+
+    def _look(self, where: str, tensors: Iterable[torch.Tensor]) -> None:
+        size = largest(tensors)
+        if size is None:
+            return
+        if self.waits:
+            bad = (~torch.isfinite(size)).float().reshape(1)
+            self.bad = bad if self.bad is None else torch.maximum(self.bad, bad)
+        elif not torch.isfinite(size):
+            self._trip(where)
+
+    def _buffers_back(self, bad: torch.Tensor) -> None:
+        for buffer, saved in zip(self.buffers, self.saved, strict=True):
+            buffer.copy_(torch.where(bad.bool(), saved, buffer))
+
+    def _trip(self, where: str) -> None:
+        """A value that was read at once is not finite."""
+        learn = self.learn
+        if not learn.training:
+            if self.policy == "stop" or where == "input":
+                raise self._error(where, learn.iter)
+            return
+        if self.buffers:
+            torch._foreach_copy_(self.buffers, self.saved)
+        learn.loss = torch.full((), float("nan"))
+        if where == "gradient":
+            learn.opt.zero_grad()
+            learn("after_cancel_step")  # a group of accumulated batches ends here
+        self._decide(where, learn.iter)
+        raise CancelBatchException
+
+    def read(self) -> None:
+        """Look at the flags that were kept on the device, and act on them."""
+        if not self.flags:
+            return
+        iterations, values = zip(*self.flags, strict=True)
+        self.flags, self.sticky = [], None
+        self._let_steps()
+        for iteration, bad in zip(iterations, torch.cat(values).tolist(), strict=True):
+            if bad:
+                self._decide("input, loss or gradient", iteration)
+                if self.policy != "skip":  # the batches after it were passed over with it
+                    break
+
+    def _decide(self, where: str, iteration: int) -> None:
+        if not self.learn.training and self.policy != "stop":
+            return
+        if self.policy == "stop" or (self.policy == "rollback" and self.rolled >= self.rollbacks):
+            raise self._error(where, iteration)
+        self.skipped += 1
+        if self.policy == "rollback":
+            self.rolled += 1
+            self._put_back()
+
+    def _error(self, where: str, iteration: int) -> TrainingError:
+        learn = self.learn
+        epoch = learn.epochs_before + getattr(learn, "epoch", 0) + 1
+        part = "training" if learn.training else "validation"
+        tried = f" after {self.rolled} rollback(s)" if self.rolled else ""
+        return TrainingError(
+            f"the {where} is not finite in {part} batch {iteration + 1} of epoch {epoch}{tried}. "
+            f"{self._files(iteration)}"
+            "Usual causes: bad values in the data (learnerkit doctor DATA), a learning rate that is too high (try a "
+            "tenth of --lr, or learn.lr_find()), fp16 without scaling. The state is that of the last good step; "
+            "Guard('skip') (--guard skip) passes over such batches, Guard('rollback') goes back to the epoch's start."
+        )
+
+    def _files(self, iteration: int) -> str:
+        learn = self.learn
+        name_batch = getattr(learn.dls, "batch_ids", None)
+        if name_batch is None:
+            return ""
+        names = name_batch(learn.dl, iteration)
+        images = [part for part in learn.xb if part.is_floating_point() and len(part) == len(names)]
+        wrong = [i for i in range(len(names)) if any(not torch.isfinite(part[i]).all() for part in images)]
+        if wrong and iteration == learn.iter:
+            return f"The bad input(s): {', '.join(names[i] for i in wrong[:10])}. "
+        return f"The batch: {', '.join(names[:10])}{' ...' if len(names) > 10 else ''}. "
+
+    def _let_steps(self) -> None:
+        if isinstance(self.learn.opt, OptimWrapper) and hasattr(self.learn.opt.opt, "found_inf"):
+            del self.learn.opt.opt.found_inf
+
+    # rolling back
+
+    def _averages(self) -> list[Callback]:
+        return [cb for cb in self.learn.cbs if callable(getattr(type(cb), "eval_weights", None))]
+
+    def _keep(self) -> None:
+        state = self.learn.kit_state(whole_epoch=True)
+        averaged = {cb.name: cb.state_dict() for cb in self._averages()}
+        self.kept = _cloned({"model": state["model"], "opt": state["opt"], "averaged": averaged})
+
+    def _put_back(self) -> None:
+        learn, kept = self.learn, _cloned(self.kept)
+        learn.model.load_state_dict(kept["model"])
+        opt = learn.opt.opt if isinstance(learn.opt, OptimWrapper) else learn.opt
+        hypers = [dict(group) for group in learn.opt.hypers]
+        opt.load_state_dict(kept["opt"])
+        for name in hypers[-1]:  # the schedule's position stays
+            learn.opt.set_hyper(name, [group[name] for group in hypers])
+        for cb in self._averages():
+            cb.load_state_dict(kept["averaged"][cb.name])
+        learn.opt.zero_grad()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Counts, and the state that a rollback would put back."""
+        self.read()
+        return {"skipped": self.skipped, "rolled": self.rolled, "kept": self.kept}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self.skipped, self.rolled, self.kept = state["skipped"], state["rolled"], state["kept"]
+
+    def restore(self) -> None:
+        """Let go of the copies."""
+        self._let_steps()
+        self.kept, self.flags, self.saved, self.buffers, self.sticky = None, [], [], [], None
+
+
+def _cloned(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: _cloned(item) for key, item in value.items()}
+    return [_cloned(item) for item in value] if isinstance(value, (list, tuple)) else value

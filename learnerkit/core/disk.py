@@ -1,0 +1,40 @@
+"""How much disk a run will take, said and checked before it starts."""
+
+import shutil
+from pathlib import Path
+
+from learnerkit.core.errors import RunError
+
+
+def forecast_bytes(weights: int, optimizer: int, averaged: int, keep: int, copies: int) -> int:
+    """Peak bytes of a run's states.
+
+    weights, optimizer, averaged: bytes of the model, of the optimizer's moments and of averaged weights (or 0).
+    keep: complete checkpoints that stay; one more is on its way when the oldest goes.
+    copies: files of weights alone (best, final, top k).
+    """
+    return (keep + 1) * (weights + optimizer + averaged) + copies * weights
+
+
+def check_space(folder: Path, needed: int, what: str) -> None:
+    """RunError when the disk of `folder` has not `needed` bytes free.
+
+    what: how the error calls the work, such as 'this run'.
+    """
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise RunError(
+            f"{folder}: {what} will take {shown_bytes(needed)} at its peak and {shown_bytes(free)} are free. Free some "
+            "space, choose another disk with --out, or keep less (--keep-last, --checkpoint-every)."
+        )
+
+
+def shown_bytes(count: float) -> str:
+    """A number of bytes for people: '290.0 MB'."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
+        count /= 1000
+    return f"{count:,.1f} GB"
