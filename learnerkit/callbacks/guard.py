@@ -58,7 +58,7 @@ class Guard(Callback):
         self.stepped = False
         self.has_scaler = False
         buffers = [b for b in learn.model.buffers() if b.is_floating_point() or b.dtype == torch.int64]
-        self.buffers, self.saved = buffers, [torch.empty_like(b) for b in buffers]
+        self.watched, self.saved = buffers, [torch.empty_like(b) for b in buffers]
 
     def before_train(self) -> None:
         scaler = getattr(self.learn, "scaler", None)
@@ -69,8 +69,8 @@ class Guard(Callback):
     def before_batch(self) -> None:
         self.waits = self.is_late and (not self.learn.training or (self.stepped and not self.has_scaler))
         self.bad: torch.Tensor | None = None
-        if self.learn.training and self.buffers:
-            torch._foreach_copy_(self.saved, self.buffers)
+        if self.learn.training and self.watched:
+            torch._foreach_copy_(self.saved, self.watched)
         self._look("input", self.learn.xb)
 
     def after_loss(self) -> None:
@@ -116,7 +116,7 @@ class Guard(Callback):
             self._trip(where)
 
     def _buffers_back(self, bad: torch.Tensor) -> None:
-        for buffer, saved in zip(self.buffers, self.saved, strict=True):
+        for buffer, saved in zip(self.watched, self.saved, strict=True):
             buffer.copy_(torch.where(bad.bool(), saved, buffer))
 
     def _trip(self, where: str) -> None:
@@ -126,8 +126,8 @@ class Guard(Callback):
             if self.policy == "stop" or where == "input":
                 raise self._error(where, learn.iter)
             return
-        if self.buffers:
-            torch._foreach_copy_(self.buffers, self.saved)
+        if self.watched:
+            torch._foreach_copy_(self.watched, self.saved)
         learn.loss = torch.full((), float("nan"))
         if where == "gradient":
             learn.opt.zero_grad()
@@ -221,7 +221,7 @@ class Guard(Callback):
     def restore(self) -> None:
         """Let go of the copies."""
         self._let_steps()
-        self.kept, self.flags, self.saved, self.buffers, self.sticky = None, [], [], [], None
+        self.kept, self.flags, self.saved, self.watched, self.sticky = None, [], [], [], None
 
 
 def _cloned(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """The callback that keeps a run: its folder, ledger, weights and checkpoints. It only calls `core`'s engine."""
 
+import contextlib
 import time
 import traceback
 from pathlib import Path
@@ -14,7 +15,7 @@ from learnerkit.core import fsops
 from learnerkit.core.checkpoint import candidates, commit, newest, point
 from learnerkit.core.disk import check_space, forecast_bytes
 from learnerkit.core.environment import environment
-from learnerkit.core.errors import RunError, differing
+from learnerkit.core.errors import LearnerkitError, RunError, differing
 from learnerkit.core.files import atomic_write, read_json, to_json, write_json
 from learnerkit.core.run_folder import RunFolder, csv_text, cut_csv
 from learnerkit.core.signals import PoliteStop
@@ -261,11 +262,12 @@ class Run(Callback):
         error = self.learn.fit_error
         if self.folder is not None and self.active and error is not None:
             self.active = False
-            self.folder.log("".join(traceback.format_exception(error)))
-            if isinstance(error, KeyboardInterrupt):
-                self.folder.set_status("interrupted", signal=self.stop.asked)
-            else:
-                self.folder.set_status("failed", error=f"{type(error).__name__}: {error}")
+            with contextlib.suppress(LearnerkitError):  # a full disk must not hide what happened
+                if isinstance(error, KeyboardInterrupt):
+                    self.folder.set_status("interrupted", signal=self.stop.asked)
+                else:
+                    self.folder.set_status("failed", error=f"{type(error).__name__}: {error}")
+                self.folder.log("".join(traceback.format_exception(error)))
         if self.folder is not None and self.learn.in_fit:
             self.folder.unlock()
 

@@ -45,22 +45,22 @@ def commit(
     keep_last, keep_every: see `prune`.
     Raises LearnerkitError when the disk refuses; the checkpoints that were there are still there then.
     """
-    fsops.make_folder(parent)
-    _remove_leftovers(parent)
     name = folder_name(epoch, step)
     target, temporary, displaced = parent / name, parent / f".tmp-{name}-{os.getpid()}", parent / f".del-{name}"
+    _remove_leftovers(parent)
     try:
         fsops.make_folder(temporary)
         for file, data in files.items():
             write_synced(temporary / file, data)
         sums = {file: {"bytes": len(data), "sha256": sha256(data)} for file, data in files.items()}
         manifest = {"schema": SCHEMA, "epoch": epoch, "step": step, "files": sums}
-        write_synced(temporary / MANIFEST, to_json(manifest).encode())
+        write_synced(temporary / MANIFEST, to_json({**manifest, "seal": _seal(manifest)}).encode())
         fsops.sync(temporary)
         if target.exists():
             fsops.replace(target, displaced)
         fsops.replace(temporary, target)
         fsops.sync(parent)
+        shutil.rmtree(displaced, ignore_errors=True)
     except BaseException as error:
         if displaced.exists() and not target.exists():
             os.replace(displaced, target)
@@ -80,6 +80,11 @@ def _remove_leftovers(parent: Path) -> None:
             shutil.rmtree(orphan, ignore_errors=True)
 
 
+def _seal(manifest: dict) -> str:
+    """Checksum of what a manifest says, so that a changed line of it is seen too."""
+    return sha256(to_json({key: value for key, value in manifest.items() if key != "seal"}, indent=None).encode())
+
+
 def point(parent: Path, name: str, target: Path, **extra: float) -> None:
     """Make the pointer `name`.json say which checkpoint it means."""
     write_json(parent / f"{name}.json", {"checkpoint": target.name, **extra})
@@ -92,6 +97,8 @@ def check(path: Path) -> Checkpoint:
         entries, epoch, step = manifest["files"].items(), int(manifest["epoch"]), int(manifest["step"])
         if manifest["schema"] != SCHEMA:
             raise DataError(f"{path / MANIFEST}: schema {manifest['schema']}, this version reads {SCHEMA}")
+        if manifest["seal"] != _seal(manifest) or path.name != folder_name(epoch, step):
+            raise DataError(f"{path / MANIFEST}: was changed since it was written")
         for file, entry in entries:
             data = (path / file).read_bytes() if (path / file).is_file() else None
             if data is None:
