@@ -110,7 +110,7 @@ class Guard(Callback):
         if size is None:
             return
         if self.waits:
-            bad = (~torch.isfinite(size)).float().reshape(1)
+            bad = (~torch.isfinite(size)).float()
             self.bad = bad if self.bad is None else torch.maximum(self.bad, bad)
         elif not torch.isfinite(size):
             self._trip(where)
@@ -142,7 +142,7 @@ class Guard(Callback):
         iterations, values = zip(*self.flags, strict=True)
         self.flags, self.sticky = [], None
         self._let_steps()
-        for iteration, bad in zip(iterations, torch.cat(values).tolist(), strict=True):
+        for iteration, bad in zip(iterations, torch.stack(values).tolist(), strict=True):
             if bad:
                 self._decide("input, loss or gradient", iteration)
                 if self.policy != "skip":  # the batches after it were passed over with it

@@ -50,8 +50,8 @@ def load_state(path: PathLike) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UnsafeFileError(f"{path}: holds objects that a checkpoint never holds; not loaded ({error})") from error
-    except (RuntimeError, EOFError, OSError) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
+    except Exception as error:  # a damaged pickle raises almost anything
+        raise DataError(f"{path}: cannot be read ({type(error).__name__}: {error})") from error
 
 
 def weights_bytes(weights: dict[str, torch.Tensor]) -> bytes:
