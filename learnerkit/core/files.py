@@ -17,6 +17,7 @@ from learnerkit.core import fsops
 from learnerkit.core.errors import DataError, LearnerkitError, RecipeError
 
 PathLike = str | os.PathLike[str]
+LARGEST_RECIPE = 2**18  # bytes
 
 
 def write_synced(path: Path, data: bytes) -> None:
@@ -128,10 +129,12 @@ def read_ledger(path: PathLike) -> list[dict]:
 def read_yaml(path: PathLike) -> dict:
     """A YAML mapping read with the safe loader; RecipeError names the file when it is anything else."""
     try:
+        if Path(path).is_file() and Path(path).stat().st_size > LARGEST_RECIPE:
+            raise RecipeError(f"{path}: has more than {LARGEST_RECIPE:,} bytes; a recipe is a page of text")
         value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise RecipeError(f"{path}: no such file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise RecipeError(f"{path}: is not valid YAML ({error})") from error
     if not isinstance(value, dict):
         raise RecipeError(f"{path}: holds a {type(value).__name__}, a recipe is a mapping of keys to values")

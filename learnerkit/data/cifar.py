@@ -19,6 +19,7 @@ from learnerkit.data.faults import Fault, settle
 from learnerkit.data.source import CIFAR100_STATS, CIFAR_STATS, ImageSource
 
 PLANE = 3 * 32 * 32
+LARGEST_MEMBER = 2**28  # bytes
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,11 @@ def _open_archive(path: Path) -> tuple[Layout, Callable[[str], bytes]]:
         with tarfile.open(path) as archive:
             for member in archive:
                 name = Path(member.name).name
-                if member.isfile() and name in wanted and member.size < 2**28:
+                if member.size > LARGEST_MEMBER:
+                    raise DataError(
+                        f"{path}: its member {member.name} claims {member.size:,} bytes; no CIFAR file does"
+                    )
+                if member.isfile() and name in wanted:
                     members[name] = archive.extractfile(member).read()
     except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{path}: is not a readable archive ({error}). Get it again.") from error

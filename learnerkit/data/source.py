@@ -106,9 +106,10 @@ def whole_numbers(name: str, labels: np.ndarray) -> np.ndarray:
     labels = np.asarray(labels)
     if labels.dtype.kind not in "iub":
         try:
-            wrong = np.flatnonzero(~(labels.astype(np.float64) % 1 == 0))
+            values = labels.astype(np.float64)
         except (TypeError, ValueError):
             raise DataError(f"{name}: labels of dtype {labels.dtype}; class numbers are needed") from None
+        wrong = np.flatnonzero(~np.isfinite(values) | (values != np.floor(values)))
         if len(wrong):
             raise DataError(
                 f"{name}: label {labels[wrong[0]]} in row {wrong[0]} (and {len(wrong) - 1} more) is no class number"
@@ -156,6 +157,6 @@ def bad_labels(labels: np.ndarray, n_classes: int | None) -> list[Fault]:
     except (TypeError, ValueError):
         return []  # `whole_numbers` names what they are
     most = np.inf if n_classes is None else n_classes - 1
-    right = (values % 1 == 0) & (values >= UNLABELLED) & (values <= most)
+    right = np.isfinite(values) & (values == np.floor(values)) & (values >= UNLABELLED) & (values <= most)
     known = "a class number" if n_classes is None else f"in 0..{n_classes - 1}"
     return [Fault("labels", f"label {labels[row]} is not {known}", f"row {row}") for row in np.flatnonzero(~right)]
