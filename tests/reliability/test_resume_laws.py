@@ -1,0 +1,63 @@
+"""Every callback, loader and learner there is resumes bit-identically; a new one is held to it by existing."""
+
+import pytest
+
+import learnerkit.all as everything
+from learnerkit.all import Run, StochasticDepth, array_dls, digits_dls, folder_dls, image_dls, image_learner
+from learnerkit.data.source import array_source
+from tests.callbacks.test_laws import MAKE
+from tests.conftest import make_toy_dls, toy_arrays
+from tests.data.test_readers import write_cifar10
+from tests.reliability.test_kills import StopAt
+from tests.reliability.toy import Child, digest, image_folder, run_fork
+
+pytestmark = pytest.mark.reliability
+EPOCHS = 2
+LOADERS = {
+    "array_dls": lambda root: array_dls(*toy_arrays(), bs=16, crop=2, rotate=15, jitter=False, erase=0.3),
+    "cifar_dls": lambda root: everything.cifar_dls(write_cifar10(root), bs=16, cutout=4),
+    "digits_dls": lambda root: digits_dls(bs=64, limit=200, perspective=0.5),
+    "folder_dls": lambda root: folder_dls(image_folder(root), size=12, bs=8, randaugment=(2, 9)),
+    "image_dls": lambda root: image_dls(array_source(*toy_arrays()), bs=16),
+}
+LEARNERS = {"image_learner": lambda dls, cbs, arch: image_learner(dls, arch, cbs=cbs, seed=1)}
+
+
+def train(root, loader, make_learner, callback, step=None, resume=False):
+    """Fit to the end or to the polite stop after `step`; the digest."""
+    data = root / "data"
+    dls = LOADERS[loader](data) if loader != "toy" else make_toy_dls()
+    cbs = [] if callback in (None, Run) else [MAKE[callback](root)]
+    cbs += [Run(root, "a", resume=resume, checkpoint_every=5), *([StopAt(step)] if step else [])]
+    learn = LEARNERS[make_learner](dls, cbs, "wrn_10_1" if callback is StochasticDepth else "tiny_cnn")
+    learn.logger = lambda row: None
+    learn.fit(EPOCHS, 0.05)
+    return digest(learn)
+
+
+def check(tmp_path, *args):
+    reference = run_fork(train, tmp_path / "whole", *args)
+    assert Child(train, tmp_path / "cut", *args, 3).wait()[0] == 143
+    assert run_fork(train, tmp_path / "cut", *args, None, True) == reference
+
+
+@pytest.mark.parametrize("callback", sorted(MAKE, key=lambda cls: cls.__name__), ids=lambda cls: cls.__name__)
+def test_every_callback_resumes(tmp_path, callback):
+    check(tmp_path, "toy", "image_learner", callback)
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+def test_every_loader_resumes(tmp_path, loader):
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "cut").mkdir()
+    check(tmp_path, loader, "image_learner", None)
+
+
+@pytest.mark.parametrize("make_learner", LEARNERS)
+def test_every_learner_resumes(tmp_path, make_learner):
+    check(tmp_path, "toy", make_learner, None)
+
+
+def test_the_laws_cover_every_public_loader_and_learner():
+    assert {name for name in everything.__all__ if name.endswith("_dls")} == set(LOADERS)
+    assert {name for name in everything.__all__ if name.endswith("_learner")} == set(LEARNERS)
