@@ -12,6 +12,7 @@ from learnerkit._fastai import (
 )
 from learnerkit.callbacks.accumulate import Accumulate
 from learnerkit.callbacks.ema import EMA
+from learnerkit.callbacks.fusion import Fusion
 from learnerkit.callbacks.guard import Guard
 from learnerkit.callbacks.mix import CutMix, MixUp
 from learnerkit.callbacks.precision import Precision
@@ -22,21 +23,30 @@ from learnerkit.callbacks.track import EarlyStop, SaveTopK
 from learnerkit.callbacks.tta import TTA
 from learnerkit.data.block import CifarBlock, LabelBlock, image_dls
 from learnerkit.data.cifar import read_cifar
-from learnerkit.data.dls import array_dls, cifar_dls, digits_dls, folder_dls
+from learnerkit.data.dls import array_dls, cifar_dls, digits_dls, folder_dls, saliency_dls
+from learnerkit.data.pair_block import SaliencyBlock, pair_dls
+from learnerkit.data.pairs import read_pairs
+from learnerkit.data.relations import RELATIONS
 from learnerkit.data.resident import ResidentDL
 from learnerkit.data.verify import verify
+from learnerkit.interpret.attribution import gradcam, saliency_map
 from learnerkit.interpret.classification import ImageInterpretation
-from learnerkit.learner.factory import image_learner
+from learnerkit.interpret.pairs import make_saliency_pairs
+from learnerkit.learner.factory import fusion_learner, image_learner
 from learnerkit.learner.kit import KitLearner
 from learnerkit.metrics.classification import MacroF1
 from learnerkit.models.create import create_model, list_models, model_info
 from learnerkit.models.io import export_model, load_model
 from learnerkit.models.registry import register_model
+from learnerkit.runs.compare import compare_runs
+from learnerkit.runs.comparison_page import write_comparison
+from learnerkit.runs.ensemble import ensemble_runs
 from learnerkit.runs.load import load_run
 from learnerkit.runs.report import write_report
 
 __all__ = [
     "EMA",
+    "RELATIONS",
     "TTA",
     "Accumulate",
     "Callback",
@@ -47,6 +57,7 @@ __all__ = [
     "CutMix",
     "DataBlock",
     "EarlyStop",
+    "Fusion",
     "GradientAccumulation",
     "GradientClip",
     "Guard",
@@ -59,23 +70,34 @@ __all__ = [
     "Precision",
     "ResidentDL",
     "Run",
+    "SaliencyBlock",
     "SaveTopK",
     "Schedule",
     "StochasticDepth",
     "array_dls",
     "cifar_dls",
+    "compare_runs",
     "create_model",
     "digits_dls",
+    "ensemble_runs",
     "export_model",
     "folder_dls",
+    "fusion_learner",
+    "gradcam",
     "image_dls",
     "image_learner",
     "list_models",
     "load_model",
     "load_run",
+    "make_saliency_pairs",
     "model_info",
+    "pair_dls",
     "read_cifar",
+    "read_pairs",
     "register_model",
+    "saliency_dls",
+    "saliency_map",
     "verify",
+    "write_comparison",
     "write_report",
 ]

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from learnerkit import __version__
 from learnerkit.core.errors import LearnerkitError, RecipeError, RunError, StoppedError
-from learnerkit.tasks.recipe import check_recipe, flags, load_recipe, recipe_names
+from learnerkit.tasks.recipe import ALIASES, WIDTHS, check_recipe, flags, load_recipe, recipe_names
 
 app = typer.Typer(
     help="Train, evaluate and report image experiments.",
@@ -34,7 +34,7 @@ def _heavy(module: str) -> Any:
 def _train(*args: Any, **kwargs: Any) -> Any:
     """Run a training; a polite stop becomes its exit code."""
     try:
-        return _heavy("tasks.classify").train(*args, **kwargs)
+        return _heavy("tasks.train").train(*args, **kwargs)
     except KeyboardInterrupt as stop:
         error = StoppedError("stopped. Where a checkpoint was written, `learnerkit train --resume RUN` goes on from it")
         error.exit_code = 128 + next((number for number in stop.args if isinstance(number, int)), 2)
@@ -54,12 +54,18 @@ def _finish(folder: Any) -> None:
 
 @app.command()
 def demo(
+    which: Annotated[str, typer.Argument(help="digits: a classifier; saliency: pairs of maps, all fusions")] = "digits",
     name: Annotated[str | None, typer.Option(help="the run's name; the date and a number without it")] = None,
-    out: Annotated[Path, typer.Option(help="the experiment's folder")] = Path("runs/digits"),
+    out: Annotated[Path | None, typer.Option(help="the experiment's folder; runs/WHICH without it")] = None,
 ) -> None:
-    """Train a digit classifier in some two minutes, without any download, and write its report."""
+    """Train in minutes, without any download: a digit classifier, or all ways to fuse pairs of its maps."""
+    if which == "saliency":
+        _heavy("runs.demos").saliency_demo(out or Path("runs/saliency-demo"), console)
+        return
+    if which != "digits":
+        raise RecipeError(f"demo '{which}': digits or saliency")
     console.print("digits: 1,257 training, 270 validation, 270 test images of scikit-learn's handwritten digits")
-    _finish(_train(load_recipe("digits"), out, name))
+    _finish(_train(load_recipe("digits"), out or Path("runs/digits"), name))
 
 
 def train(recipe: str | None, **given: Any) -> None:
@@ -83,47 +89,108 @@ def train(recipe: str | None, **given: Any) -> None:
     _finish(_train(settings, out, name, resume=resume is not None, allow=allowed))
 
 
-def _train_signature() -> inspect.Signature:
-    """Options of `train`: its own, and one for each field of a recipe."""
-    keyword = inspect.Parameter.KEYWORD_ONLY
+def _option(name: str, kind: Any, text: str, *names: str) -> inspect.Parameter:
+    annotation = Annotated[kind | None, typer.Option(*names, help=text)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
-    def option(name: str, kind: Any, text: str, *names: str) -> inspect.Parameter:
-        annotation = Annotated[kind | None, typer.Option(*names, help=text)]
-        return inspect.Parameter(name, keyword, default=None, annotation=annotation)
 
-    parameters = [
-        inspect.Parameter(
-            "recipe",
-            inspect.Parameter.POSITIONAL_OR_KEYWORD,
-            default=None,
-            annotation=Annotated[str | None, typer.Argument(help=f"{', '.join(recipe_names())}, or a .yaml file")],
-        ),
-        option("out", Path, "the experiment's folder; runs/RECIPE without it"),
-        option("name", str, "the run's name; the date and a number without it"),
-        option("resume", Path, "go on with this run folder from its newest checkpoint"),
-        option("allow", str, "what may differ at a resume, such as versions,threads"),
-    ]
+def _recipe_parameters() -> list[inspect.Parameter]:
+    """The recipe's name, and an option for each of its fields."""
+    text = f"{', '.join(recipe_names())}, or a .yaml file"
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    annotation = Annotated[str | None, typer.Argument(help=text)]
+    parameters = [inspect.Parameter("recipe", kind, default=None, annotation=annotation)]
     for flag, (_, _, field) in flags().items():
         boolean = "bool" in str(field.annotation)
         name = f"--{flag.replace('_', '-')}"
         names = (f"{name}/--no-{name[2:]}",) if boolean else (name,)
-        parameters.append(option(flag, bool if boolean else str, field.description, *names))
-    return inspect.Signature(parameters)
+        names += (f"--{ALIASES[flag]}",) if flag in ALIASES else ()
+        parameters.append(_option(flag, bool if boolean else str, field.description, *names))
+    return parameters + [_option(name, str, text) for name, text in WIDTHS.items()]
 
 
-train.__signature__ = _train_signature()
-train.__annotations__ = {name: p.annotation for name, p in train.__signature__.parameters.items()}
-app.command()(train)
+def _command(function: Any, *own: inspect.Parameter) -> None:
+    """Register a command that takes its own options and those of a recipe."""
+    recipe, *fields = _recipe_parameters()
+    function.__signature__ = inspect.Signature([recipe, *own, *fields])
+    function.__annotations__ = {name: p.annotation for name, p in function.__signature__.parameters.items()}
+    app.command()(function)
+
+
+_command(
+    train,
+    _option("out", Path, "the experiment's folder; runs/RECIPE without it"),
+    _option("name", str, "the run's name; the date and a number without it"),
+    _option("resume", Path, "go on with this run folder from its newest checkpoint"),
+    _option("allow", str, "what may differ at a resume, such as versions,threads"),
+)
+
+
+def sweep(recipe: str | None, **given: Any) -> None:
+    """Train a recipe with every combination of a grid, a process each; run again, it does what is missing."""
+    grid, jobs, threads, out = (given.pop(name) for name in ("grid", "jobs", "threads", "out"))
+    if recipe is None:
+        raise RecipeError(f"which recipe? One of {', '.join(recipe_names())}, or a .yaml file")
+    out = out or Path("runs") / Path(recipe).stem
+    overrides = {key: value for key, value in given.items() if value is not None}
+    _sweep(recipe, list(grid or []), overrides, out, jobs or 1, threads)
+    console.print(f"  compare them         learnerkit compare {out}")
+
+
+def _sweep(recipe: str, grid: list[str], overrides: dict[str, Any], out: Path, jobs: int, threads: int | None) -> None:
+    try:
+        _heavy("runs.sweep").run_sweep(recipe, grid, overrides, out, jobs, threads, console)
+    except KeyboardInterrupt:
+        raise StoppedError("stopped. The trials that ran wrote checkpoints; the same command goes on") from None
+
+
+_command(
+    sweep,
+    _option("grid", list[str], "an axis, such as fusion=all or seed=1,2,3; may be given several times", "--grid"),
+    _option("jobs", int, "trials at a time; 1 without it"),
+    _option("threads", int, "threads of each trial; the cores shared out without it"),
+    _option("out", Path, "the sweep's folder; runs/RECIPE without it"),
+)
+
+
+@app.command()
+def compare(
+    root: Annotated[Path, typer.Argument(help="a sweep's folder, or any folder of runs")],
+    out: Annotated[Path | None, typer.Option(help="where table, pictures and page go; ROOT without it")] = None,
+) -> None:
+    """Rank the finished runs below a folder, with intervals and tests, and write the table, pictures and page."""
+    _compare(root, out)
+
+
+def _compare(root: Path, out: Path | None) -> None:
+    page = _heavy("runs.comparison_page")
+    comparison = _heavy("runs.compare").compare_runs(root)
+    target = page.write_comparison(comparison, out)
+    page.print_comparison(comparison, console)
+    console.print(f"  written to           {target}")
 
 
 @app.command()
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="a run folder")],
+    runs: Annotated[list[Path], typer.Argument(help="a run folder; several are averaged as an ensemble")],
     tta: Annotated[int, typer.Option(help="test-time views; 0 for none")] = 0,
     data: Annotated[str | None, typer.Option(help="other data: a labelled set, or unlabelled images")] = None,
     codes: Annotated[bool, typer.Option(help="write class indices instead of names into predictions.csv")] = False,
 ) -> None:
-    """Measure a run's best weights with and without TTA, on its own parts or on other data, labelled or not."""
+    """Measure a run's best weights with and without TTA, on its own parts or on other data, or an ensemble of runs."""
+    if len(runs) > 1:
+        if tta or data:
+            raise RecipeError("an ensemble averages the predictions that the runs hold; leave --tta and --data out")
+        folder, results = _heavy("runs.ensemble").ensemble_runs(runs, codes=codes)
+        for part in ("valid", "test"):
+            if f"{part}_accuracy" in results:
+                figures = (results[f"{part}_{key}"] for key in ("accuracy", "single_mean", "single_best", "gain"))
+                console.print(
+                    "  {} {:.4f}   single runs: mean {:.4f}, best {:.4f}   gain {:+.4f}".format(part, *figures)
+                )
+        console.print(f"  written to           {folder}")
+        return
+    run = runs[0]
     folder, results = _heavy("runs.evaluate").evaluate_run(run, tta=tta, data=data, codes=codes)
     for key in ("accuracy", "macro_f1", "log_loss"):
         for part in ("valid", "test", "all"):

@@ -28,5 +28,5 @@ def data_facts(learn: Learner) -> dict[str, Any]:
     source = getattr(learn.dls, "source", None)
     if source is None:
         return {"data": None}
-    shape = [int(size) for size in source.images.shape[1:]]
-    return {"data": {"name": source.name, "shape": shape, "stats": source.stats, "keeps": list(source.keeps)}}
+    facts = {"name": source.name, "shape": list(source.shape), "stats": source.stats, "keeps": list(source.keeps)}
+    return {"data": {**facts, "pairs": hasattr(source, "maps")}}

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from learnerkit.data.faults import Fault
 
@@ -18,6 +20,18 @@ def first_copies(contents: Iterable[bytes | str]) -> np.ndarray:
     """For each content the number of the first equal one, int64 [N]."""
     first: dict[bytes | str, int] = {}
     return np.array([first.setdefault(content, number) for number, content in enumerate(contents)], dtype=np.int64)
+
+
+def merged_groups(groups: np.ndarray, copies: np.ndarray) -> np.ndarray:
+    """Group numbers such that samples of one group, and copies of one sample, share one.
+
+    groups: names [N]; copies: `first_copies` [N], or any numbers that are equal for copies.
+    """
+    _, first = np.unique(groups, return_inverse=True)
+    _, second = np.unique(copies, return_inverse=True)
+    n = int(first.max()) + 1
+    edges = coo_array((np.ones(len(first)), (first, second + n)), shape=(n + int(second.max()) + 1,) * 2)
+    return connected_components(edges, directed=False)[1][first]
 
 
 def digests(rows: np.ndarray) -> Iterable[bytes]:

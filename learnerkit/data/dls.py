@@ -16,6 +16,8 @@ from learnerkit.data.cifar import LAYOUTS, read_cifar
 from learnerkit.data.digits import read_digits
 from learnerkit.data.download import fetch_cifar
 from learnerkit.data.folder import list_folder, read_folder, stream_folder
+from learnerkit.data.pair_block import pair_dls
+from learnerkit.data.pairs import read_pairs
 from learnerkit.data.source import ImageSource, array_source
 
 RESIDENT_BYTES = 4 * 2**30
@@ -104,6 +106,41 @@ def folder_dls(
     source = read_folder(listing, size, skip_bad) if resident else stream_folder(listing, size, skip_bad)
     source.keeps = tuple(keeps)
     return image_dls(source, bs, crop=crop, **kwargs)
+
+
+@recorded
+@delegates(pair_dls)
+def saliency_dls(
+    path: PathLike,
+    bs: int = 64,
+    split: Sequence[float] = (0.7, 0.15, 0.15),
+    seed: int = 42,
+    layer: str | None = None,
+    keeps: Sequence[str] = ("shift",),
+    skip_bad: bool = False,
+    cache: PathLike | None = None,
+    num_workers: int | None = None,
+    **kwargs: Any,
+) -> ImageLoaders:
+    """DataLoaders of pairs of maps: a folder of .pt files, flat, in class folders, or below {early,middle,late}_layers.
+
+    A file holds saliency_maps and cross_attention_maps, float [C,H,W], and class_id. The first call packs the files
+    into one memory-mapped array; later ones open it.
+
+    path: the folder.
+    bs: pairs a batch.
+    split: train, valid and test, summing to 1; files of one source image stay in one part.
+    seed: which lot decides the parts; apart from the training seed.
+    layer: 'early', 'middle' or 'late' alone; all files when None.
+    keeps: views that keep the class; add 'mirror' where a mirrored pair is of the same class.
+    skip_bad: train without bad files, listed in the run's quarantine.csv, instead of refusing them.
+    cache: where the packed set is written; $LEARNERKIT_HOME or ~/.cache/learnerkit when None.
+    num_workers: processes of the first reading; the cores when None.
+    kwargs: see `pair_dls`.
+    """
+    source = read_pairs(Path(path), layer, skip_bad, cache, num_workers)
+    source.keeps = tuple(keeps)
+    return pair_dls(source, bs, split, seed, **kwargs)
 
 
 @delegates(image_dls)

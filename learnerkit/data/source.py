@@ -53,23 +53,9 @@ class ImageSource:
             self.ids = [str(row) for row in range(len(self.images))]
         if self.parts is None:
             self.parts = np.full(len(self.images), "")
-        faults = []
+        faults = label_faults(self.labels, len(self.images), self.vocab, self.ids)
         if self.images.dtype != np.uint8 or self.images.ndim != 4:
             faults.append(f"images are {self.images.dtype} {self.images.shape}; uint8 [N,C,H,W] is needed")
-        if len(self.labels) != len(self.images):
-            faults.append(f"{len(self.images)} images but {len(self.labels)} labels")
-        if len(self.ids) != len(self.images) or len(set(self.ids)) != len(self.ids):
-            faults.append(f"{len(self.images)} images but {len(set(self.ids))} different names")
-        if len(set(self.vocab)) != len(self.vocab):
-            faults.append("two classes have the same name")
-        wrong = np.flatnonzero((self.labels < UNLABELLED) | (self.labels >= len(self.vocab)))
-        if len(wrong):
-            faults.append(
-                f"label {self.labels[wrong[0]]} of image {self.ids[wrong[0]]} (and {len(wrong) - 1} more) is outside "
-                f"the {len(self.vocab)} classes 0..{len(self.vocab) - 1}"
-            )
-        if not len(self.images):
-            faults.append("there is no image")
         if faults:
             raise DataError(f"{self.name}: " + "; ".join(faults))
 
@@ -94,6 +80,15 @@ class ImageSource:
         first = first_copies(contents)
         return None if (first == np.arange(len(first))).all() else first
 
+    def pictures(self, rows: np.ndarray) -> np.ndarray:
+        """The images of some rows, as they are shown: uint8 [n,C,H,W]."""
+        return self.images[rows]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels, height, width of one image."""
+        return tuple(int(size) for size in self.images.shape[1:])
+
     def measured_stats(self, rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and std per channel in 0..1 over the given rows, at most 5,000 of them."""
         pixels = self.images[rows[:: max(1, len(rows) // 5000)]].astype(np.float32) / 255
@@ -115,6 +110,26 @@ def whole_numbers(name: str, labels: np.ndarray) -> np.ndarray:
                 f"{name}: label {labels[wrong[0]]} in row {wrong[0]} (and {len(wrong) - 1} more) is no class number"
             )
     return labels.astype(np.int64)
+
+
+def label_faults(labels: np.ndarray, n: int, vocab: Sequence[str], ids: Sequence[str]) -> list[str]:
+    """What is wrong with the labels, class names and names of `n` samples."""
+    faults = []
+    if len(labels) != n:
+        faults.append(f"{n} images but {len(labels)} labels")
+    if len(ids) != n or len(set(ids)) != len(ids):
+        faults.append(f"{n} images but {len(set(ids))} different names")
+    if len(set(vocab)) != len(vocab):
+        faults.append("two classes have the same name")
+    wrong = np.flatnonzero((labels < UNLABELLED) | (labels >= len(vocab)))
+    if len(wrong):
+        faults.append(
+            f"label {labels[wrong[0]]} of image {ids[wrong[0]]} (and {len(wrong) - 1} more) is outside "
+            f"the {len(vocab)} classes 0..{len(vocab) - 1}"
+        )
+    if not n:
+        faults.append("there is no image")
+    return faults
 
 
 def array_source(

@@ -14,6 +14,7 @@ from fastai.optimizer import OptimWrapper
 from torch import nn
 
 from learnerkit.callbacks.accumulate import Accumulate
+from learnerkit.callbacks.fusion import Fusion
 from learnerkit.callbacks.guard import Guard
 from learnerkit.callbacks.precision import Precision
 from learnerkit.core.errors import DataError, RecipeError, nearest
@@ -21,7 +22,8 @@ from learnerkit.core.record import record_call
 from learnerkit.core.seed import kept_random_state, seed_position
 from learnerkit.learner.kit import KitLearner
 from learnerkit.metrics.classification import MacroF1
-from learnerkit.models.create import create_model
+from learnerkit.models.create import create_model, takes
+from learnerkit.ops.fuse import WEIGHTS, fused_channels
 
 OPTIMIZERS = {
     "sgd": partial(torch.optim.SGD, nesterov=True),
@@ -104,12 +106,16 @@ def image_learner(
         raise DataError(
             "image_learner: the dls have no vocab; give DataLoaders with class labels, such as cifar_dls(...)"
         )
+    extra = [] if cbs is None else [cbs] if isinstance(cbs, Callback) else list(cbs)
     given = {"arch": arch, "label_smoothing": label_smoothing, "opt": opt, "lr": lr, "wd": wd, "momentum": momentum}
     given |= {"seed": seed, "precision": precision, "clip": clip, "accumulate": accumulate, "loss_func": loss_func}
     given |= {"accumulate_unit": accumulate_unit, "channels_last": channels_last, "compile": compile}
     given |= {"guard": guard}
     given |= {"limit_batches": limit_batches, "model_args": model_args, **kwargs}
     n_in = dls.one_batch()[0].shape[1] if isinstance(arch, str) else None
+    fusion = next((cb for cb in extra if isinstance(cb, Fusion)), None)
+    if fusion is not None and n_in is not None:
+        fusion.channels, n_in = n_in, fused_channels(fusion.mode, n_in)
     with kept_random_state():
         if seed is not None:
             seed_position(seed)
@@ -119,7 +125,6 @@ def image_learner(
     model = model.to(dls.device)
     if compile:
         model.compile()
-    extra = [] if cbs is None else [cbs] if isinstance(cbs, Callback) else list(cbs)
     own = [
         None if any(isinstance(cb, Guard) for cb in extra) else Guard(guard),
         Precision(precision) if precision != "fp32" else None,
@@ -141,4 +146,35 @@ def image_learner(
         **kwargs,
     )
     learn.recipe = record_call(image_learner, (), given)
+    return learn
+
+
+def fusion_learner(
+    dls: DataLoaders,
+    arch: str = "wrn_28_10",
+    fusion: str = "concat",
+    dropout: float | None = 0.3,
+    fusion_weights: tuple[float, float] = WEIGHTS,
+    cbs: Callback | Sequence[Callback] | None = None,
+    model_args: dict[str, Any] | None = None,
+    **kwargs: Any,
+) -> KitLearner:
+    """A Learner for pairs of maps that are fused before the network; the fusion is a part of the model.
+
+    dls: DataLoaders of pairs, such as `saliency_dls(...)`: two maps [B,C,H,W] and class indices [B].
+    arch: a name of `list_models()`, 'timm:NAME' or 'torchvision:NAME'; its input channels follow from the fusion.
+    fusion: 'concat', 'saliency_only', 'attention_only', 'add', 'multiply', 'max', 'weighted' or 'gated'.
+    dropout: of families that have one; None leaves the family's own.
+    fusion_weights: of saliency and attention map, for 'weighted'; where 'gated' begins.
+    cbs: callbacks; model_args: the model's own arguments.
+    kwargs: see `image_learner`.
+    """
+    arguments = dict(model_args or {})
+    if dropout is not None and takes(arch, "dropout"):
+        arguments.setdefault("dropout", dropout)
+    extra = [] if cbs is None else [cbs] if isinstance(cbs, Callback) else list(cbs)
+    learn = image_learner(dls, arch, cbs=[Fusion(fusion, fusion_weights), *extra], model_args=arguments, **kwargs)
+    given = {**learn.recipe["args"], "fusion": fusion, "dropout": dropout, "fusion_weights": list(fusion_weights)}
+    lost = learn.recipe["lost"]
+    learn.recipe = {**record_call(fusion_learner, (), {**given, "model_args": model_args}), "lost": lost}
     return learn

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from learnerkit.core.errors import ModelError, check_keys
 from learnerkit.models import resnet, simple, wrn  # noqa: F401  importing a family registers it
 from learnerkit.models.registry import Builder, families, patterns
+from learnerkit.ops.fuse import WEIGHTS, Fused, fused_channels
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -20,19 +21,42 @@ def list_models(pattern: str = "*") -> list[str]:
     return families.matching(pattern) + [shown for _, shown, _ in patterns if fnmatch(shown, pattern)]
 
 
-def create_model(name: str, n_in: int = 3, n_out: int = 10, **kwargs: Any) -> nn.Module:
+def create_model(
+    name: str,
+    n_in: int = 3,
+    n_out: int = 10,
+    fusion: str | None = None,
+    fusion_weights: tuple[float, float] = WEIGHTS,
+    **kwargs: Any,
+) -> nn.Module:
     """Build a model by name.
 
     name: a name of `list_models`, 'timm:NAME' or 'torchvision:NAME'.
     n_in: input channels.
     n_out: classes.
+    fusion: for a model of two maps of `n_in` channels each, how they are fused; see `ops.fuse`.
+    fusion_weights: of the two maps, for the fusion 'weighted'.
     kwargs: the family's own arguments, such as dropout.
-    Returns a module [B,n_in,H,W] -> [B,n_out] whose `spec` rebuilds it. ModelError for unknown names or arguments.
+    Returns a module [B,n_in,H,W] -> [B,n_out], or of two such tensors with a fusion, whose `spec` rebuilds it.
+    ModelError for unknown names or arguments.
     """
+    if fusion is not None:
+        body = create_model(name, fused_channels(fusion, n_in), n_out, **kwargs)
+        fused = Fused(body, fusion, n_in, fusion_weights)
+        fused.spec = {**body.spec, "n_in": n_in, "fusion": fusion, "fusion_weights": list(fused.weights)}
+        return fused
     library, _, rest = name.rpartition(":")
     model = _from_library(library, rest, n_in, n_out, kwargs) if library else _build(name, n_in, n_out, kwargs)
     model.spec = {"name": name, "n_in": n_in, "n_out": n_out, **kwargs}
     return model
+
+
+def takes(name: str, argument: str) -> bool:
+    """Whether the family of a registered model has an argument of this name."""
+    builders = [builder for pattern, _, builder in patterns if pattern.fullmatch(name)]
+    if not builders and name in families.matching("*"):
+        builders = [families[name]]
+    return bool(builders) and argument in inspect.signature(builders[0]).parameters
 
 
 def _build(name: str, n_in: int, n_out: int, kwargs: dict[str, Any]) -> nn.Module:
@@ -104,8 +128,9 @@ def model_info(model: nn.Module, size: int = 32) -> dict[str, Any]:
     device = next(model.parameters()).device
     counter = FlopCounterMode(display=False)
     model.eval()
+    inputs = [torch.zeros(1, n_in, size, size, device=device)] * (2 if isinstance(model, Fused) else 1)
     with torch.no_grad(), counter:
-        model(torch.zeros(1, n_in, size, size, device=device))
+        model(*inputs)
     model.train(training)
     parameters = sum(p.numel() for p in model.parameters())
     weights = sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))

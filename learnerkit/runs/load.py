@@ -9,12 +9,13 @@ from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import PathLike
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import load_weights
-from learnerkit.data.dls import cifar_dls, digits_dls, folder_dls
-from learnerkit.learner.factory import image_learner
+from learnerkit.data.dls import cifar_dls, digits_dls, folder_dls, saliency_dls
+from learnerkit.learner.factory import fusion_learner, image_learner
 from learnerkit.learner.kit import KitLearner
 
 CALLS: dict[str, Callable[..., Any]] = {
-    function.__name__: function for function in (cifar_dls, digits_dls, folder_dls, image_learner)
+    function.__name__: function
+    for function in (cifar_dls, digits_dls, folder_dls, saliency_dls, image_learner, fusion_learner)
 }
 
 
@@ -25,7 +26,7 @@ def load_run(
 
     path: the run folder.
     data: where the data are now, or DataLoaders to use instead; needed when the run was made from DataLoaders that
-        `cifar_dls`, `digits_dls` or `folder_dls` did not make, or when the data have moved.
+        no `*_dls` function of learnerkit made, or when the data have moved.
     weights: 'best_model' or 'final_model'; the best ones when None and there are any.
     replace: arguments of the learner's factory to use instead of the recorded ones; those that could not be recorded,
         such as a loss function, must be given here.

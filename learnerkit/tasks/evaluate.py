@@ -111,13 +111,13 @@ def write_samples(
     losses = -np.log(probabilities[np.arange(len(targets)), targets].clip(1e-12))
     worst = np.argsort(-losses, kind="stable")[:SAMPLES]
     spread = np.linspace(0, len(targets) - 1, min(SAMPLES, len(targets))).astype(int)
-    images = learn.dls.source.images
+    pictures = learn.dls.source.pictures
     write_npz(
         run.file("samples.npz"),
         worst=worst,
-        worst_images=images[rows[worst]],
+        worst_images=pictures(rows[worst]),
         spread=spread,
-        spread_images=images[rows[spread]],
+        spread_images=pictures(rows[spread]),
         losses=losses[worst],
         part=np.array(part),
     )

@@ -3,6 +3,7 @@
 This module imports no torch, so that `--help` is instant.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from learnerkit.core.errors import RecipeError, nearest
 from learnerkit.core.files import PathLike, read_yaml
+from learnerkit.core.modes import EVERY_MODE
 
 FOLDER = Path(__file__).parent.parent / "recipes"
 
@@ -47,11 +49,42 @@ class Data(Section):
     num_workers: int = Field(0, ge=0, description="decoding processes for folders too large for memory")
 
 
+class FuseData(Section):
+    """Pairs of maps."""
+
+    path: str = Field("pairs", min_length=1, description="folder of .pt files with two maps each")
+    bs: int = Field(64, ge=1, description="pairs a batch")
+    layer: Literal["early", "middle", "late"] | None = Field(None, description="files of one layer alone")
+    split: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+        (0.7, 0.15, 0.15), min_length=3, max_length=3, description="train, valid and test, summing to 1"
+    )
+    split_seed: int = Field(42, ge=0, lt=2**32, description="which lot decides the parts")
+    normalize: bool = Field(False, description="maps to mean 0 and deviation 1 before they are fused")
+    shift: int = Field(0, ge=0, description="greatest shift of both maps in pixels")
+    flip: bool = Field(False, description="mirror; refused where it makes another class")
+    noise: float = Field(0, ge=0, description="standard deviation of Gaussian noise, in the maps' units")
+    map_dropout: float = Field(0, ge=0, le=1, description="probability that one of the two maps is zeroed")
+    limit: int | None = Field(None, ge=1, description="only so many samples of each part")
+    skip_bad: bool = Field(False, description="train without bad samples, listed in quarantine.csv")
+    cache: str | None = Field(None, description="where the packed set is written; the user's cache folder without it")
+    num_workers: int | None = Field(None, ge=0, description="processes of the first reading; the cores without it")
+
+
 class Model(Section):
     """What is trained."""
 
     arch: str = Field("resnet18", description="a name of list_models(), timm:NAME or torchvision:NAME")
     dropout: float | None = Field(None, ge=0, lt=1, description="the model's dropout; its own default when not given")
+    stochastic_depth: float | None = Field(None, ge=0, lt=1, description="drop probability of the last block")
+
+
+class FuseModel(Section):
+    """A network with a fusion before it."""
+
+    arch: str = Field("wrn_28_10", description="a name of list_models(), timm:NAME or torchvision:NAME")
+    fusion: Literal[EVERY_MODE] = Field("concat", description="how the two maps are fused")
+    fusion_weights: tuple[float, float] = Field((0.6, 0.4), description="of saliency and attention, for 'weighted'")
+    dropout: float | None = Field(0.3, ge=0, lt=1, description="of families that have one")
     stochastic_depth: float | None = Field(None, ge=0, lt=1, description="drop probability of the last block")
 
 
@@ -109,16 +142,36 @@ class Recipe(Section):
     evaluate: Evaluate = Evaluate()
 
 
-SECTIONS: dict[str, type[Section]] = {"data": Data, "model": Model, "train": Train, "evaluate": Evaluate}
+class FuseRecipe(Recipe):
+    """A whole training on pairs of maps."""
+
+    task: Literal["fuse"] = Field("fuse", description="what kind of training")
+    data: FuseData = FuseData()
+    model: FuseModel = FuseModel()
+
+
+TASKS: dict[str, type[Recipe]] = {"classify": Recipe, "fuse": FuseRecipe}
+SECTIONS = ("data", "model", "train", "evaluate")
 FLAG_OF = {"path": "data"}  # fields whose flag has another name
+ALIASES = {"num_workers": "workers"}
+WIDTHS = {"depth": "depth of a wide residual network, 6n+4", "widen_factor": "its width; together they are the --arch"}
 
 
-def flags() -> dict[str, tuple[str, str, Any]]:
-    """Every field by its flag name: (section or '', key, pydantic field). Keys are unique over the sections."""
+def sections_of(task: str) -> dict[str, type[Section]]:
+    """The groups of fields of a task's recipe."""
+    return {section: TASKS[task].model_fields[section].annotation for section in SECTIONS}
+
+
+def flags(task: str | None = None) -> dict[str, tuple[str, str, Any]]:
+    """Every field by its flag name: (section or '', key, pydantic field). Keys are unique over the sections.
+
+    task: that task's; those of all tasks when None.
+    """
     found = {"seed": ("", "seed", Recipe.model_fields["seed"])}
-    for section, model in SECTIONS.items():
-        for key, field in model.model_fields.items():
-            found[FLAG_OF.get(key, key)] = (section, key, field)
+    for name in TASKS if task is None else [task]:
+        for section, model in sections_of(name).items():
+            for key, field in model.model_fields.items():
+                found.setdefault(FLAG_OF.get(key, key), (section, key, field))
     return found
 
 
@@ -131,21 +184,42 @@ def load_recipe(name: PathLike, overrides: dict[str, Any] | None = None) -> Reci
     """A recipe by its name or file, with flags laid over it; RecipeError lists every fault at once.
 
     name: a name of `recipe_names()` or a YAML file.
-    overrides: values by flag name; strings are read as YAML, 'a,b' as a list.
+    overrides: values by flag name; strings are read as YAML, 'a,b' as a list. 'depth' and 'widen_factor' name a
+        wide residual network in place of 'arch'.
     """
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         path = FOLDER / f"{name}.yaml"
         if not path.exists():
             raise RecipeError(f"unknown recipe '{name}'; {nearest(str(name), recipe_names())}, or give a .yaml file")
-    content, known = {key: value for key, value in read_yaml(path).items() if value is not None}, flags()
-    for flag, value in (overrides or {}).items():
+    content = {key: value for key, value in read_yaml(path).items() if value is not None}
+    task = content.get("task", "classify")
+    known = flags(task) if task in TASKS else flags()
+    overrides = _with_arch(dict(overrides or {}), content)
+    foreign = [flag for flag in overrides if flag not in known]
+    if foreign:
+        shown = ", ".join(f"--{flag.replace('_', '-')}" for flag in foreign)
+        raise RecipeError(f"recipe {name}: its task '{task}' has no {shown}")
+    for flag, value in overrides.items():
         section, key, _ = known[flag]
         place = content.setdefault(section, {}) if section else content
         if not isinstance(place, dict):
             raise RecipeError(f"recipe {name}: {section}: {place!r} is not a group of keys")
         place[key] = _value(value, known[flag][2].annotation)
     return check_recipe(content, str(name))
+
+
+def _with_arch(overrides: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    """Flags with 'depth' and 'widen_factor' made into 'arch'."""
+    given = {key: overrides.pop(key) for key in WIDTHS if key in overrides}
+    if not given:
+        return overrides
+    if "arch" in overrides:
+        raise RecipeError("--arch and --depth/--widen-factor say the same thing; give the one or the other")
+    model = content.get("model")
+    named = re.fullmatch(r"wrn_(\d+)_(\d+)", str(model.get("arch", "")) if isinstance(model, dict) else "")
+    before = dict(zip(WIDTHS, named.groups() if named else ("28", "10"), strict=True))
+    return {**overrides, "arch": "wrn_{depth}_{widen_factor}".format(**{**before, **given})}
 
 
 def _value(value: Any, annotation: Any) -> Any:
@@ -158,17 +232,20 @@ def _value(value: Any, annotation: Any) -> Any:
 
 
 def check_recipe(content: dict[str, Any], name: str) -> Recipe:
-    """A validated Recipe from its content; `name` is how errors call it."""
+    """A validated Recipe of its task from its content; `name` is how errors call it."""
+    task = content.get("task", "classify")
+    if not isinstance(task, str) or task not in TASKS:
+        raise RecipeError(f"recipe {name}: task: {task!r}; {nearest(str(task), TASKS)}")
     try:
-        return Recipe.model_validate(content)
+        return TASKS[task].model_validate(content)
     except ValidationError as error:
-        faults = [_fault(item) for item in error.errors()]
+        faults = [_fault(item, task) for item in error.errors()]
         raise RecipeError(f"recipe {name}: {len(faults)} fault(s)\n  " + "\n  ".join(faults)) from None
 
 
-def _fault(item: dict[str, Any]) -> str:
+def _fault(item: dict[str, Any], task: str) -> str:
     *place, key = [str(part) for part in item["loc"] if part not in ("float", "literal['test']")]
     if item["type"] == "extra_forbidden":
-        model = SECTIONS[place[0]] if place and place[0] in SECTIONS else Recipe
+        model = sections_of(task)[place[0]] if place and place[0] in SECTIONS else TASKS[task]
         return f"{'.'.join([*place, key])}: unknown key; {nearest(key, model.model_fields)}"
     return f"{'.'.join([*place, key])}: {item['input']!r} - {item['msg']}"

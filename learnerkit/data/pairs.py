@@ -1,0 +1,259 @@
+"""A folder of pairs of maps as one memory-mapped array, written once into a cache that all trials of a sweep share."""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from torch.utils.data import DataLoader, Dataset
+
+from learnerkit.core.errors import DataError
+from learnerkit.core.files import PathLike, read_json, sha256, write_json
+from learnerkit.data.copies import contradictions, first_copies, merged_groups
+from learnerkit.data.download import cache_folder
+from learnerkit.data.faults import Fault, settle
+from learnerkit.data.pair_files import KEYS, LAYERS, Pair, layer_of, read_pair, stem_of
+from learnerkit.data.relations import RELATIONS
+from learnerkit.data.source import label_faults
+
+VERSION = 1  # of the cache; another one is written anew
+PARALLEL_FROM = 200  # files; fewer are read by this process
+
+
+@dataclass
+class PairSource:
+    """Pairs of maps, class codes and names.
+
+    name: what the set is called.
+    maps: float32 [2,N,C,H,W], saliency maps first; memory-mapped.
+    labels: int64 [N]; vocab: class names; ids: a name each; layers: 'early', 'middle', 'late' or ''.
+    groups: pairs of one source image have one group.
+    fingerprint: hash of all the content.
+    keeps: which views keep the class: 'mirror', 'shift'. The relations have 'left of': no mirror.
+    stats: mean and std a channel of the saliency, then of the attention map, where the maps are normalised.
+    quarantine: faults set aside.
+    """
+
+    name: str
+    maps: np.ndarray
+    labels: np.ndarray
+    vocab: list[str]
+    ids: list[str]
+    layers: np.ndarray
+    groups: np.ndarray
+    fingerprint: str
+    keeps: tuple[str, ...] = ("shift",)
+    stats: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    quarantine: list[Fault] = field(default_factory=list)
+    copies: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        faults = label_faults(self.labels, self.maps.shape[1], self.vocab, self.ids)
+        if faults:
+            raise DataError(f"{self.name}: " + "; ".join(faults))
+        self.parts = np.full(len(self.ids), "")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels, height, width of one map."""
+        return tuple(self.maps.shape[2:])
+
+    def measured_stats(self, rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and std per channel of both maps over the given rows, at most 2,000 of them."""
+        chosen = np.asarray(self.maps[:, np.sort(rows)[:: max(1, len(rows) // 2000)]])
+        mean, std = (getattr(chosen, name)(axis=(1, 3, 4)).ravel() for name in ("mean", "std"))
+        return tuple(mean.round(6).tolist()), tuple(std.clip(min=1e-6).round(6).tolist())
+
+    def pictures(self, rows: np.ndarray) -> np.ndarray:
+        """The pairs as pictures side by side, each map stretched to its own range: uint8 [n,3,H,2W+2]."""
+        shown = []
+        for row in rows:
+            tiles = [as_picture(np.asarray(self.maps[number, row])) for number in (0, 1)]
+            gap = np.full((3, tiles[0].shape[1], 2), 255, np.uint8)
+            shown.append(np.concatenate([tiles[0], gap, tiles[1]], axis=2))
+        return np.stack(shown)
+
+
+def as_picture(values: np.ndarray) -> np.ndarray:
+    """A float map [C,H,W] as uint8 [3,H,W], from its least to its greatest value."""
+    low, high = values.min(), values.max()
+    scaled = ((values - low) / max(high - low, 1e-12) * 255).astype(np.uint8)
+    return scaled if len(scaled) == 3 else np.broadcast_to(scaled.mean(axis=0).astype(np.uint8), (3, *scaled.shape[1:]))
+
+
+class _Files(Dataset):
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files = files
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, row: int) -> Pair | str:
+        return read_pair(self.files[row])
+
+
+def _as_list(items: list) -> list:
+    return items
+
+
+def list_pairs(root: Path, layer: str | None = None) -> list[Path]:
+    """The .pt files below a folder, in a fixed order.
+
+    layer: 'early', 'middle' or 'late' takes the files that a folder or file name says are of it.
+    """
+    if layer is not None and layer not in LAYERS:
+        raise DataError(f"layer '{layer}': {', '.join(LAYERS)}, or none for all")
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder. Expected .pt files, flat, in class folders or in *_layers folders.")
+    files = sorted(file for file in root.rglob("*.pt") if not file.name.startswith("."))
+    if layer is not None:
+        files = [file for file in files if layer_of(file.relative_to(root)) == layer]
+    if not files:
+        kind = f".pt file of the {layer} layer" if layer else ".pt file"
+        raise DataError(f"{root}: no {kind}. Expected files with the keys {', '.join(KEYS)}.")
+    return files
+
+
+def pack_pairs(root: Path, files: Sequence[Path], cache: PathLike | None = None, workers: int | None = None) -> Path:
+    """The folder of the packed set: maps.npy [2,N,C,H,W] of the good files, index.json with all else.
+
+    Written at the first call, found again by the names, sizes and times of the files.
+
+    cache: where the packed sets live; the user's cache folder when None.
+    workers: processes that read; the cores when None.
+    """
+    stamps = [(str(file.relative_to(root)), stat.st_size, stat.st_mtime_ns) for file in files for stat in [file.stat()]]
+    key = sha256(repr((VERSION, stamps)).encode())[:20]
+    base = Path(cache) if cache is not None else cache_folder() / "pairs"
+    target = base / f"{root.resolve().name}-{key}"
+    if (target / "index.json").exists():
+        return target
+    base.mkdir(parents=True, exist_ok=True)
+    temporary = base / f".{target.name}.{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        _write_pack(temporary, root, files, workers)
+        try:
+            os.replace(temporary, target)
+        except OSError:  # another process was faster
+            if not (target / "index.json").exists():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def _write_pack(folder: Path, root: Path, files: Sequence[Path], workers: int | None) -> None:
+    workers = min(os.cpu_count() or 1, 8) if workers is None else workers
+    if len(files) < PARALLEL_FROM:
+        workers = 0
+    loader = DataLoader(_Files(files), batch_size=32, num_workers=workers, collate_fn=_as_list)
+    shape = _commonest_shape(files)
+    maps = np.lib.format.open_memmap(folder / "maps.npy", "w+", np.float32, (2, len(files), *shape))
+    entries, faults, digest = [], [], []
+    console = Console(stderr=True)
+    batches: Iterable[list] = track(loader, f"reading {len(files):,} pairs", console=console, disable=len(files) < 1000)
+    for number, item in enumerate(pair for batch in batches for pair in batch):
+        name = files[number].relative_to(root)
+        if not isinstance(item, str) and item.maps.shape[1:] != shape:
+            item = f"its maps have the shape {item.maps.shape[1:]}, most have {shape}"
+        if isinstance(item, str):
+            faults.append({"file": str(name), "reason": item})
+            continue
+        maps[:, len(entries)] = item.maps
+        entries.append([str(name), item.class_id, item.class_name, item.source, item.digest])
+        digest.append(f"{item.digest} {item.class_id}")
+    maps.flush()
+    del maps
+    index = {"entries": entries, "faults": faults, "digest": sha256("\n".join(digest).encode())[:16]}
+    write_json(folder / "index.json", index)
+
+
+def _commonest_shape(files: Sequence[Path]) -> tuple[int, ...]:
+    spread = [files[row] for row in np.linspace(0, len(files) - 1, min(25, len(files))).astype(int)]
+    shapes = Counter(item.maps.shape[1:] for item in map(read_pair, spread) if not isinstance(item, str))
+    return shapes.most_common(1)[0][0] if shapes else (3, 32, 32)
+
+
+def scan_pairs(
+    root: Path, layer: str | None = None, cache: PathLike | None = None, workers: int | None = None
+) -> tuple[PairSource | None, list[Fault], int]:
+    """The good pairs of a folder (None when there are none), every fault, and how many files there are."""
+    files = list_pairs(root, layer)
+    pack = pack_pairs(root, files, cache, workers)
+    index = read_json(pack / "index.json")
+    faults = [Fault(entry["file"], entry["reason"]) for entry in index["faults"]]
+    entries = index["entries"]
+    if not entries:
+        return None, faults, len(files)
+    ids = [entry[0] for entry in entries]
+    codes = np.array([entry[1] for entry in entries], dtype=np.int64)
+    vocab = class_names(root, ids, codes, [entry[2] for entry in entries])
+    wrong = {row: f"class_id {codes[row]} is not in 0..{len(vocab) - 1}" for row in np.flatnonzero(codes >= len(vocab))}
+    copies = first_copies([entry[4] for entry in entries])
+    known = np.where(codes < len(vocab), codes, 0)
+    twofold = contradictions(copies, known, ids, vocab)
+    faults += [Fault(ids[row], reason) for row, reason in wrong.items()] + twofold
+    bad = {fault.file for fault in faults}
+    good = np.array([row for row in range(len(ids)) if ids[row] not in bad], dtype=np.int64)
+    if not len(good):
+        return None, faults, len(files)
+    maps = np.load(pack / "maps.npy", mmap_mode="c", allow_pickle=False)
+    maps = maps[:, : len(ids)] if len(good) == len(ids) else maps[:, good]
+    stems = [entry[3] or stem_of(Path(entry[0])) for entry in entries]
+    groups = merged_groups(np.array(stems)[good], copies[good])
+    layers = np.array([layer_of(Path(name)) for name in ids])[good]
+    good_ids = [ids[row] for row in good]
+    print_of = sha256((index["digest"] + "\n".join([*good_ids, *vocab])).encode())[:16]
+    source = PairSource(root.resolve().name, maps, codes[good], vocab, good_ids, layers, groups, print_of)
+    return source, faults, len(files)
+
+
+def read_pairs(
+    root: Path,
+    layer: str | None = None,
+    skip_bad: bool = False,
+    cache: PathLike | None = None,
+    workers: int | None = None,
+) -> PairSource:
+    """The pairs of a folder; DataError listing every bad file, unless they may be set aside.
+
+    layer, cache, workers: see `list_pairs` and `pack_pairs`.
+    """
+    source, faults, n = scan_pairs(root, layer, cache, workers)
+    settle(str(root), faults, n, skip_bad and source is not None)
+    source.quarantine = faults
+    return source
+
+
+def class_names(root: Path, ids: Sequence[str], codes: np.ndarray, said: Sequence[str]) -> list[str]:
+    """The class names by number: from the files, from class folders, from class_names.json, else the 24 relations."""
+    folders = [_class_folder(Path(name)) for name in ids]
+    for names in (said, folders):
+        by_code: dict[int, set[str]] = {}
+        for code, name in zip(codes.tolist(), names, strict=True):
+            by_code.setdefault(code, set()).add(name)
+        distinct = {name for group in by_code.values() for name in group}
+        if all(len(group) == 1 for group in by_code.values()) and len(distinct) == len(by_code) and "" not in distinct:
+            found = {code: next(iter(group)) for code, group in by_code.items()}
+            return [found.get(code, f"class_{code}") for code in range(max(found) + 1)]
+    path = root / "class_names.json"
+    if path.exists():
+        listed = read_json(path)
+        listed = [listed[key] for key in sorted(listed, key=int)] if isinstance(listed, dict) else listed
+        return [str(name) for name in listed]
+    return list(RELATIONS)
+
+
+def _class_folder(name: Path) -> str:
+    """The innermost folder of a relative path that does not name a layer; '' where there is none."""
+    return next((part for part in reversed(name.parts[:-1]) if not layer_of(Path(part, "x"))), "")

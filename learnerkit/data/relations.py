@@ -1,0 +1,28 @@
+"""The 24 relations between two objects, in the order of their class numbers."""
+
+RELATIONS = (
+    "above",
+    "around_near",
+    "behind",
+    "below",
+    "carrying",
+    "drinking",
+    "eating",
+    "hanging from",
+    "holding",
+    "in",
+    "in front of",
+    "left of",
+    "looking at",
+    "on",
+    "playing with",
+    "pulling",
+    "pushing",
+    "riding",
+    "right of",
+    "sitting on",
+    "standing on",
+    "touching",
+    "using",
+    "wearing",
+)

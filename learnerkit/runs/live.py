@@ -1,0 +1,67 @@
+"""The table of a sweep while it runs: live in a terminal, a line a trial elsewhere."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from learnerkit.runs.trials import Trial
+
+COLORS = {"waiting": "dim", "running": "yellow", "done": "green", "failed": "red"}
+
+
+class SweepTable:
+    """Shows trials; `show` is called with them as they go on.
+
+    console: where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.said = console, set()
+        self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self.drawn = 0.0
+
+    def __enter__(self) -> "SweepTable":
+        if self.live:
+            self.live.__enter__()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.live:
+            self.live.__exit__(kind, error, trace)
+
+    def show(self, trials: list[Trial], last: bool = False) -> None:
+        """Draw the trials as they stand, twice a second at most."""
+        if self.live is None:
+            for trial in trials:
+                if trial.state in ("done", "failed") and trial.name not in self.said:
+                    self.said.add(trial.name)
+                    self.console.print(_line(trial))
+            return
+        if last or time.monotonic() - self.drawn > 0.5:
+            self.drawn = time.monotonic()
+            self.live.update(draw(trials), refresh=True)
+
+
+def _line(trial: Trial) -> str:
+    epochs, best, _ = trial.progress()
+    value = f"  {trial.recipe.train.monitor} {best:.4f}" if best is not None else ""
+    return f"  {trial.name:<32} {trial.state}  {epochs} epochs{value}{'  ' + trial.reason if trial.reason else ''}"
+
+
+def draw(trials: list[Trial]) -> Table:
+    """State, epochs, best figure and time left of each trial."""
+    done = sum(trial.state == "done" for trial in trials)
+    table = Table(title=f"{done} of {len(trials)} trials done")
+    for head in ("trial", "state", "epochs", f"best {trials[0].recipe.train.monitor}", "time left"):
+        table.add_column(head)
+    for trial in trials:
+        epochs, best, seconds = trial.progress()
+        total = trial.recipe.train.epochs
+        left = f"{seconds * (total - epochs):,.0f} s" if seconds is not None and trial.state == "running" else ""
+        shown = f"{best:.4f}" if best is not None else ""
+        state = f"[{COLORS[trial.state]}]{trial.state}[/]"
+        table.add_row(trial.name, state, f"{epochs}/{total}", shown, trial.reason[:60] or left)
+    return table

@@ -1,0 +1,105 @@
+"""The trials of a sweep: which there are, and what of them is done, from the recipe and the run folders alone."""
+
+import itertools
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from learnerkit.core.errors import DataError, RecipeError, RunError, differing, nearest
+from learnerkit.core.files import read_json, read_ledger
+from learnerkit.core.modes import MODES
+from learnerkit.tasks.recipe import WIDTHS, Recipe, flags, load_recipe
+
+
+@dataclass
+class Trial:
+    """One combination of a grid.
+
+    name: of its run folder; flags: what it sets, by flag name; recipe: the whole of it.
+    state: 'waiting', 'running', 'done' or 'failed'; reason: why it failed.
+    """
+
+    name: str
+    flags: dict[str, str]
+    recipe: Recipe
+    path: Path
+    state: str = "waiting"
+    reason: str = ""
+
+    def progress(self) -> tuple[int, float | None, float | None]:
+        """Epochs trained, best value of the monitored figure, and seconds an epoch, from the ledger."""
+        try:
+            rows = read_ledger(self.path / "history.jsonl")
+        except DataError:
+            rows = []
+        monitor, mode = self.recipe.train.monitor, self.recipe.train.mode
+        values = [row[monitor] for row in rows if row.get(monitor) is not None]
+        best = (max if mode == "max" else min)(values) if values else None
+        seconds = sum(row["seconds"] for row in rows) / len(rows) if rows else None
+        return len(rows), best, seconds
+
+
+def parse_grid(grid: list[str]) -> dict[str, list[str]]:
+    """Axes of a grid from 'key=a,b,c' texts; 'fusion=all' means the seven modes."""
+    axes: dict[str, list[str]] = {}
+    known = {*flags(), *WIDTHS}
+    for text in grid:
+        key, equals, values = text.partition("=")
+        key = key.strip().lstrip("-").replace("-", "_")
+        listed = list(dict.fromkeys(value.strip() for value in values.split(",") if value.strip()))
+        if not equals or not listed:
+            raise RecipeError(f"--grid {text}: say key=value,value, such as fusion=add,max or seed=1,2,3")
+        if key not in known:
+            raise RecipeError(f"--grid {text}: unknown key '{key}'; {nearest(key, known)}")
+        if key in axes:
+            raise RecipeError(f"--grid {text}: '{key}' is given twice; list all its values in one")
+        axes[key] = list(MODES) if key == "fusion" and listed == ["all"] else listed
+    if not axes:
+        raise RecipeError("a sweep needs --grid key=value,value, such as --grid fusion=all --grid seed=1,2,3")
+    return axes
+
+
+def plan(recipe: str, grid: list[str], overrides: dict[str, Any], out: Path) -> list[Trial]:
+    """The trials of a grid over a recipe, each checked; what has been done in `out` is marked so.
+
+    RunError when a folder of `out` holds a run with other settings.
+    """
+    axes = parse_grid(grid)
+    twice = sorted(set(axes) & set(overrides))
+    if twice:
+        raise RecipeError(f"--{twice[0]} and --grid {twice[0]}=...: give the one or the other")
+    trials = []
+    for values in itertools.product(*axes.values()):
+        chosen = dict(zip(axes, values, strict=True))
+        name = "_".join(f"{key}-{value}".replace("/", "~").replace(":", "~") for key, value in chosen.items())
+        trials.append(Trial(name, chosen, load_recipe(recipe, {**overrides, **chosen}), out / name))
+    for trial in trials:
+        _look_at(trial)
+    return trials
+
+
+def _look_at(trial: Trial) -> None:
+    """Mark a trial that is done; refuse a folder of other settings; move away what never became a run."""
+    if not trial.path.exists():
+        return
+    if not (trial.path / "run.json").exists():  # killed before it began
+        shutil.rmtree(trial.path)
+        return
+    before, now = read_json(trial.path / "run.json").get("resolved"), trial.recipe.model_dump(mode="json")
+    if before != now:
+        raise RunError(
+            f"{trial.path}: holds a run with other settings ({differing(before, now)}). Sweep into another --out, or "
+            "with the settings it began with."
+        )
+    if is_finished(trial.path):
+        trial.state = "done"
+
+
+def is_finished(path: Path) -> bool:
+    """Whether a run was trained to its end and evaluated."""
+    try:
+        done = read_json(path / "status.json")["state"] == "done"
+        return done and "valid_accuracy" in read_json(path / "results.json") and (path / "predictions.npz").exists()
+    except (DataError, KeyError, TypeError):
+        return False
