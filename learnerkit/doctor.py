@@ -64,6 +64,8 @@ def _data(path: Path) -> list[Line]:
     split = import_module("learnerkit.data.split")
     if not path.exists():
         return [(False, f"{path}: no such file or folder")]
+    if import_module("learnerkit.data.pairs").is_pairs(path):
+        return import_module("learnerkit.runs.doctor_pairs").examine_pairs(path)
     report = import_module("learnerkit.data.verify").verify(path)
     if not report:
         return [(False, str(fault)) for fault in report.faults]

@@ -117,7 +117,7 @@ class NormalizePairs(ItemTransform):
         """Move the statistics, as fastai asks when a loader changes its device."""
         self.mean, self.std = self.mean.to(device), self.std.to(device)
 
-    def encodes(self, batch: tuple) -> tuple:
+    def encodes(self, batch: list) -> tuple:
         first, second, *rest = batch
         return (first - self.mean[0]) / self.std[0], (second - self.mean[1]) / self.std[1], *rest
 
@@ -135,7 +135,7 @@ class AugmentPairs(ItemTransform):
         super().__init__()
         self.crop, self.mirror, self.noise, self.drop = RandomCrop(shift) if shift else None, mirror, noise, drop
 
-    def encodes(self, batch: tuple) -> tuple:
+    def encodes(self, batch: list) -> tuple:
         first, second, *rest = batch
         kind, n = type(first), first.shape[1]
         both = torch.cat([first.as_subclass(Tensor), second.as_subclass(Tensor)], dim=1)

@@ -3,6 +3,7 @@
 import hashlib
 import pickle
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,9 @@ def read_pair(path: Path) -> Pair | str:
             return "is empty"
         if size > LARGEST_FILE:
             return f"has {size:,} bytes; two small maps need a thousandth of it"
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's own words; the report has better ones
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         return f"asks for objects that a pair never holds; nothing was loaded or run ({first_line(error)})"
     except Exception as error:  # a damaged file raises almost anything

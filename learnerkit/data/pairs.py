@@ -104,6 +104,11 @@ def _as_list(items: list) -> list:
     return items
 
 
+def is_pairs(path: Path) -> bool:
+    """Whether a folder holds .pt files."""
+    return path.is_dir() and next(path.rglob("*.pt"), None) is not None
+
+
 def list_pairs(root: Path, layer: str | None = None) -> list[Path]:
     """The .pt files below a folder, in a fixed order.
 
@@ -227,6 +232,7 @@ def read_pairs(
 ) -> PairSource:
     """The pairs of a folder; DataError listing every bad file, unless they may be set aside.
 
+    root: the folder; skip_bad: set bad files aside.
     layer, cache, workers: see `list_pairs` and `pack_pairs`.
     """
     source, faults, n = scan_pairs(root, layer, cache, workers)

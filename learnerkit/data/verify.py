@@ -11,10 +11,11 @@ from learnerkit.data.cifar import is_cifar, scan_cifar
 from learnerkit.data.copies import contradictions, first_copies
 from learnerkit.data.faults import Fault, Report
 from learnerkit.data.folder import CHECK_VERSION, check_image, list_folder
+from learnerkit.data.pairs import is_pairs, scan_pairs
 
 
 def verify(path: PathLike) -> Report:
-    """All faults of a data set: a CIFAR folder or archive, or a folder of class folders.
+    """All faults of a data set: a CIFAR folder or archive, class folders of images, or pairs of maps.
 
     path: the set. Files that were found good or bad before and have not changed are not read again.
     Returns a Report, true when the set is good; DataError when there is nothing that could be checked.
@@ -25,6 +26,9 @@ def verify(path: PathLike) -> Report:
     if is_cifar(path):
         source, faults, rows = scan_cifar(path)
         return Report(path, source.name if source else "CIFAR", rows, faults)
+    if is_pairs(path):
+        _, faults, n = scan_pairs(path)
+        return Report(path, "pairs of maps", n, faults)
     listing = list_folder(path)
     found = check_files(listing.files, check_image, "image", CHECK_VERSION)
     names = [str(file.relative_to(path)) for file in listing.files]

@@ -42,6 +42,18 @@ class ImageInterpretation(ClassificationInterpretation):
         """Predicted class indices [N]."""
         return self.preds.argmax(dim=-1)
 
+    def plot_top_losses(self, k: int | list, largest: bool = True, **kwargs: Any) -> Any:
+        """Draw the samples with the greatest losses, or the least; pairs of maps side by side.
+
+        k: how many; kwargs: fastai's.
+        """
+        if self.dl.n_inp == 1:
+            return super().plot_top_losses(k, largest, **kwargs)
+        _, idxs = self.top_losses(k, largest)[:2]
+        items = [self.dl.items[int(i)] for i in idxs]
+        loader = self.learn.dls.test_dl(items, with_labels=True, bs=len(items))
+        return loader.show_results(loader.one_batch(), self.decoded[idxs], max_n=len(items))
+
     def __getitem__(self, idxs: Any) -> tuple:
         """Inputs, probabilities, targets, decoded predictions and losses at `idxs`; the model is not run again."""
         idxs = [idxs] if isinstance(idxs, int) else [int(i) for i in idxs]

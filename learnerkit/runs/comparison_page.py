@@ -24,8 +24,7 @@ COLUMNS = (
     ("valid_accuracy", "valid accuracy", "{:.2%}"),
     ("test_macro_f1", "macro F1", "{:.4f}"),
     ("difference", "behind the best", "{:.2%}"),
-    ("ci_low", "95 % from", "{:.2%}"),
-    ("ci_high", "to", "{:.2%}"),
+    ("interval", "95 % interval", "{}"),
     ("mcnemar_p", "McNemar p", "{:.4f}"),
     ("holm_p", "Holm p", "{:.4f}"),
     ("parameters", "parameters", "{:,.0f}"),
@@ -38,10 +37,14 @@ def shown(row: dict[str, Any], digits: int = 2) -> list[str]:
 
     digits: of percentages.
     """
-    applies = ("difference", "ci_low", "ci_high", "mcnemar_p", "holm_p", "test_std")
+    applies = ("difference", "interval", "mcnemar_p", "holm_p", "test_std")
     cells = []
+    if row.get("ci_low") is not None:
+        row = {**row, "interval": f"{row['ci_low']:.{digits}%} to {row['ci_high']:.{digits}%}"}
     for key, _, form in COLUMNS:
         value, form = row.get(key), form.replace(".2%", f".{digits}%")
+        if key in ("mcnemar_p", "holm_p") and value is not None and value < 1e-4:
+            value, form = "< .0001", "{}"
         cells.append(form.format(value) if value is not None else "" if key in applies else "n/a")
     return cells
 
@@ -108,7 +111,7 @@ def draw_comparison(comparison: Comparison) -> Figure:
     figure, (bars, points, curves) = new_figure(17, max(4.6, 0.32 * len(rows) + 2), 1, 3)
     places = np.arange(len(rows))[::-1]
     values = [row["test_accuracy"] for row in rows]
-    spread = [row["test_std"] or 0 for row in rows]
+    spread = [row["test_std"] or 0 for row in rows] if any(row["test_std"] for row in rows) else None
     bars.barh(places, values, xerr=spread, color=[colors[name] for name in labels], capsize=3)
     bars.set_yticks(places, [plain_text(name) for name in labels])
     for place, value in zip(places, values, strict=True):
@@ -158,8 +161,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     for head in ("variant", "runs", "test", "std", "valid", "behind", "95 % interval", "Holm p"):
         table.add_column(head, justify="left" if head == "variant" else "right", no_wrap=True)
     for row in comparison.rows:
-        name, n, test, std, valid, _, behind, low, high, _, p, *_ = shown(row, digits=1)
-        table.add_row(name, n, test, std, valid, behind, f"{low} to {high}" if low else "", p)
+        name, n, test, std, valid, _, behind, interval, _, p, *_ = shown(row, digits=1)
+        table.add_row(name, n, test, std, valid, behind, interval, p)
     console.print(table)
     for line in comparison.unfinished:
         console.print(f"  left out: {line}")

@@ -14,6 +14,7 @@ from learnerkit.all import (
     TTA,
     CutMix,
     EarlyStop,
+    Fusion,
     Guard,
     MixUp,
     Precision,
@@ -27,12 +28,14 @@ from learnerkit.callbacks.accumulate import Accumulate
 from learnerkit.callbacks.progress import Progress
 from tests.conftest import assert_same_weights, make_toy_dls, state_of
 from tests.conftest import toy_learner as tiny
+from tests.pairs import make_pair_dls
 
 MAKE = {
     Accumulate: lambda tmp: Accumulate(2),
     CutMix: lambda tmp: CutMix(1.0),
     EMA: lambda tmp: EMA(0.9),
     EarlyStop: lambda tmp: EarlyStop("valid_loss", "min", 3),
+    Fusion: lambda tmp: Fusion("gated"),
     Guard: lambda tmp: Guard("rollback"),
     MixUp: lambda tmp: MixUp(1.0),
     Precision: lambda tmp: Precision("bf16"),
@@ -59,9 +62,9 @@ def test_the_laws_cover_every_callback():
 
 
 def learner(cls, tmp_path, *extra):
-    learn = image_learner(
-        make_toy_dls(), "wrn_10_1" if cls is StochasticDepth else "tiny_cnn", cbs=[MAKE[cls](tmp_path), *extra], seed=1
-    )
+    dls = make_pair_dls() if cls is Fusion else make_toy_dls()
+    arch = "wrn_10_1" if cls is StochasticDepth else "tiny_cnn"
+    learn = image_learner(dls, arch, cbs=[MAKE[cls](tmp_path), *extra], seed=1)
     learn.logger = lambda row: None
     return learn
 

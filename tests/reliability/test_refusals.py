@@ -14,11 +14,13 @@ import torch
 import yaml
 from PIL import Image
 
-from learnerkit.all import EMA, Callback, Guard, array_dls, cifar_dls, folder_dls, verify
+from learnerkit.all import EMA, Callback, Guard, array_dls, cifar_dls, folder_dls, saliency_dls, verify
 from learnerkit.callbacks.accumulate import Accumulate
 from learnerkit.core.errors import DataError, LearnerkitError, RecipeError, RunError
 from learnerkit.tasks.recipe import check_recipe, load_recipe
 from tests.conftest import toy_arrays
+from tests.data.test_pairs import KINDS, spoil
+from tests.pairs import write_pairs
 from tests.reliability.test_kills import StopAt
 from tests.reliability.toy import build, fit, image_folder, stream
 
@@ -246,6 +248,40 @@ def naive(kind):
     except Exception:
         return False
     return True
+
+
+def pair_trial(root, kind, part, skip):
+    """Plant two bad files of pairs; what went wrong, or ''."""
+    files = write_pairs(root, n=20, folders=False)
+    good = saliency_dls(root, bs=8)
+    bad = [root / name for name in good.ids(part)[:2]]
+    for file in bad:
+        spoil(file, kind)
+    before = content(root)
+    try:
+        dls = saliency_dls(root, bs=8, skip_bad=skip)
+    except DataError as error:
+        text = f"raised {error}" if skip or not all(file.name in str(error) for file in bad) else ""
+    else:
+        used = {name for name in dls.source.ids if name in {n for p in ("train", "valid", "test") for n in dls.ids(p)}}
+        text = "" if skip and used == {f.name for f in files} - {f.name for f in bad} else f"accepted {len(used)}"
+    if {fault.file for fault in verify(root).faults} != {file.name for file in bad}:
+        text += " verify differs"
+    return text + ("" if content(root) == before else " the source was changed")
+
+
+def test_malformed_pairs(tmp_path, gate, monkeypatch):
+    monkeypatch.setenv("LEARNERKIT_HOME", str(tmp_path / "home"))
+    held = gate(
+        "malformed .pt files: 20 kinds x train, valid x raise, skip",
+        "one error naming all before step 1; skip trains exactly the good; sources unchanged",
+        "fastai: of 12 kinds of .pt file none named, NaN, Inf and class 99 accepted silently",
+        least=80,
+    )
+    # equal bad files are each named for what is wrong with them, not as copies
+    for kind, part, skip in itertools.product(KINDS, ("train", "valid"), (False, True)):
+        text = pair_trial(tmp_path / f"{kind}-{part}-{skip}", kind, part, skip)
+        held.trial(not text, f"{kind} {part} {skip}: {text}")
 
 
 def test_malformed_data(tmp_path, gate, monkeypatch):

@@ -3,11 +3,23 @@
 import pytest
 
 import learnerkit.all as everything
-from learnerkit.all import Run, StochasticDepth, array_dls, digits_dls, folder_dls, image_dls, image_learner
+from learnerkit.all import (
+    Fusion,
+    Run,
+    StochasticDepth,
+    array_dls,
+    digits_dls,
+    folder_dls,
+    fusion_learner,
+    image_dls,
+    image_learner,
+    saliency_dls,
+)
 from learnerkit.data.source import array_source
 from tests.callbacks.test_laws import MAKE
 from tests.conftest import make_toy_dls, toy_arrays
 from tests.data.test_readers import write_cifar10
+from tests.pairs import make_pair_dls, write_pairs
 from tests.reliability.test_kills import StopAt
 from tests.reliability.toy import Child, digest, image_folder, run_fork
 
@@ -18,15 +30,30 @@ LOADERS = {
     "cifar_dls": lambda root: everything.cifar_dls(write_cifar10(root), bs=16, cutout=4),
     "digits_dls": lambda root: digits_dls(bs=64, limit=200, perspective=0.5),
     "folder_dls": lambda root: folder_dls(image_folder(root), size=12, bs=8, randaugment=(2, 9)),
+    "saliency_dls": lambda root: saliency_dls(
+        pairs(root), bs=8, cache=root / "cache", shift=2, noise=0.1, map_dropout=0.2
+    ),
+    "pair_dls": lambda root: make_pair_dls(shift=1, normalize=True),
     "image_dls": lambda root: image_dls(array_source(*toy_arrays()), bs=16),
 }
-LEARNERS = {"image_learner": lambda dls, cbs, arch: image_learner(dls, arch, cbs=cbs, seed=1)}
+PAIRS = ("saliency_dls", "pair_dls")
+LEARNERS = {
+    "image_learner": lambda dls, cbs, arch: image_learner(dls, arch, cbs=cbs, seed=1),
+    "fusion_learner": lambda dls, cbs, arch: fusion_learner(dls, arch, "gated", cbs=cbs, seed=1),
+}
+
+
+def pairs(root):
+    """A folder of pairs below `root`."""
+    write_pairs(root / "pairs", n=20)
+    return root / "pairs"
 
 
 def train(root, loader, make_learner, callback, step=None, resume=False):
     """Fit to the end or to the polite stop after `step`; the digest."""
     data = root / "data"
-    dls = LOADERS[loader](data) if loader != "toy" else make_toy_dls()
+    two = make_learner == "fusion_learner" or callback is Fusion
+    dls = LOADERS[loader](data) if loader != "toy" else make_pair_dls() if two else make_toy_dls()
     cbs = [] if callback in (None, Run) else [MAKE[callback](root)]
     cbs += [Run(root, "a", resume=resume, checkpoint_every=5), *([StopAt(step)] if step else [])]
     learn = LEARNERS[make_learner](dls, cbs, "wrn_10_1" if callback is StochasticDepth else "tiny_cnn")
@@ -50,7 +77,7 @@ def test_every_callback_resumes(tmp_path, callback):
 def test_every_loader_resumes(tmp_path, loader):
     (tmp_path / "whole").mkdir()
     (tmp_path / "cut").mkdir()
-    check(tmp_path, loader, "image_learner", None)
+    check(tmp_path, loader, "fusion_learner" if loader in PAIRS else "image_learner", None)
 
 
 @pytest.mark.parametrize("make_learner", LEARNERS)

@@ -1,0 +1,193 @@
+"""Sweeps that survive their trials, and comparisons that refuse what cannot be compared."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from learnerkit.core.errors import RecipeError, RunError
+from learnerkit.core.files import read_ledger, write_json
+from learnerkit.core.modes import MODES
+from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.tensors import read_npz, write_npz
+from learnerkit.runs.compare import compare_runs
+from learnerkit.runs.comparison_page import print_comparison, verdict, write_comparison
+from learnerkit.runs.ensemble import ensemble_runs
+from learnerkit.runs.live import draw
+from learnerkit.runs.sweep import check_disk, run_sweep
+from learnerkit.runs.trials import parse_grid, plan
+from tests.pairs import write_pairs
+
+SETTINGS = {"arch": "wrn_10_1", "epochs": "2", "bs": "8", "lr": ".05", "dropout": "0"}
+
+
+def fake_run(root, name, fusion, seed, accuracy, n=200, test="t", state="done"):
+    """A finished run as its files say it, without a training."""
+    run = RunFolder.create(root, name)
+    resolved = {"task": "fuse", "seed": seed, "model": {"fusion": fusion}, "data": {"path": "p", "split_seed": 42}}
+    write_json(
+        run.file("run.json"), {"recipe": {}, "resolved": resolved, "classes": ["a", "b"], "device": {}, "seed": seed}
+    )
+    rng = np.random.default_rng([seed, len(fusion)])
+    targets = np.arange(n) % 2
+    right = np.zeros(n, bool)
+    right[np.argsort(np.arange(n) + 20 * rng.random(n))[: round(accuracy * n)]] = True
+    said = np.where(right, targets, 1 - targets)
+    probabilities = np.eye(2)[said] * 0.8 + 0.1
+    ids = np.array([f"{test}{i}" for i in range(n)])
+    write_npz(
+        run.file("predictions.npz"), ids=ids, part=np.full(n, "test"), targets=targets, probabilities=probabilities
+    )
+    write_json(run.file("results.json"), {"test_accuracy": right.mean(), "valid_accuracy": accuracy - 0.01})
+    run.append_epoch({"epoch": 1, "train_loss": 1.0, "valid_loss": 0.9, "accuracy": accuracy, "lr": 0.1, "seconds": 1})
+    run.set_status(state)
+    run.unlock()
+    return run
+
+
+def test_comparison_ranks_groups_and_tests(tmp_path):
+    for seed in (1, 2, 3):
+        for fusion, accuracy in (("concat", 0.9), ("add", 0.88), ("max", 0.6)):
+            fake_run(tmp_path, f"{fusion}-{seed}", fusion, seed, accuracy)
+    fake_run(tmp_path, "broken", "gated", 1, 0.99, state="failed")
+    found = compare_runs(tmp_path)
+    best, second, worst = found.rows
+    assert [row["variant"] for row in found.rows] == ["concat", "add", "max"] and best["n"] == 3
+    assert best["test_accuracy"] == pytest.approx(0.9) and best["seeds"] == "1 2 3" and best["holm_p"] is None
+    assert second["difference"] == pytest.approx(0.02, abs=1e-5) and worst["ci_low"] > 0.2 and worst["holm_p"] < 1e-6
+    assert found.varying == ["model.fusion"] and "broken: is failed" in found.unfinished[0]
+    assert "better than max" in verdict(found)
+    page = write_comparison(found)
+    text = page.read_text()
+    assert "&lt; .0001" in text and "broken: is failed" in text and text.count("data:image/png") == 2
+    for name in ("comparison_table.csv", "fusion_comparison.png", "all_training_curves.png"):
+        assert (tmp_path / name).stat().st_size > 100
+    console = Console(width=100, record=True, file=io.StringIO())
+    print_comparison(found, console)
+    assert "Best: concat, 90.00% of 200 test samples" in console.export_text()
+
+
+def test_other_test_samples_cannot_be_ranked(tmp_path):
+    fake_run(tmp_path, "a", "concat", 1, 0.9)
+    fake_run(tmp_path, "b", "add", 1, 0.8, test="u")
+    with pytest.raises(RunError, match=r"different test samples and cannot be ranked(?s:.)*: a\n(?s:.)*: b"):
+        compare_runs(tmp_path)
+    with pytest.raises(RunError, match="no finished run"):
+        compare_runs(tmp_path / "nothing")
+
+
+def test_an_ensemble_averages_probabilities(tmp_path):
+    runs = [fake_run(tmp_path, name, "concat", seed, 0.8) for seed, name in ((1, "a"), (2, "b"), (3, "c"))]
+    folder, results = ensemble_runs([run.path for run in runs])
+    stacked = [read_npz(run.file("predictions.npz"))["probabilities"] for run in runs]
+    targets = np.arange(200) % 2
+    assert results["test_accuracy"] == (np.mean(stacked, axis=0).argmax(1) == targets).mean()
+    assert results["test_gain"] == pytest.approx(results["test_accuracy"] - 0.8) and results["test_single_best"] == 0.8
+    assert np.allclose(read_npz(folder / "predictions.npz")["probabilities"], np.mean(stacked, axis=0))
+    with pytest.raises(RunError, match="two different runs"):
+        ensemble_runs([runs[0].path, runs[0].path])
+    other = fake_run(tmp_path, "d", "concat", 4, 0.8, test="u")
+    with pytest.raises(RunError, match="other samples"):
+        ensemble_runs([runs[0].path, other.path])
+
+
+def test_grids(tmp_path):
+    assert parse_grid(["fusion=all", "seed=1,2"]) == {"fusion": list(MODES), "seed": ["1", "2"]}
+    for text, said in (("fusion", "say key=value"), ("fusoin=add", "did you mean fusion"), ("seed=", "say key=value")):
+        with pytest.raises(RecipeError, match=said):
+            parse_grid([text])
+    with pytest.raises(RecipeError, match="needs --grid"):
+        parse_grid([])
+    with pytest.raises(RecipeError, match="given twice"):
+        parse_grid(["seed=1", "seed=2"])
+    with pytest.raises(RecipeError, match=r"model\.fusion: 'addd'"):
+        plan("saliency-wrn", ["fusion=add,addd"], {}, tmp_path)
+    with pytest.raises(RecipeError, match="the one or the other"):
+        plan("saliency-wrn", ["seed=1,2"], {"seed": "3"}, tmp_path)
+
+
+@pytest.fixture
+def pairs(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEARNERKIT_HOME", str(tmp_path / "home"))
+    write_pairs(tmp_path / "pairs", n=20)
+    return {**SETTINGS, "data": str(tmp_path / "pairs")}
+
+
+def quiet():
+    return Console(file=io.StringIO())
+
+
+@pytest.mark.slow
+def test_a_sweep_survives_a_failing_trial_and_does_what_is_missing(tmp_path, pairs):
+    out = tmp_path / "out"
+    settings = {key: value for key, value in pairs.items() if key not in ("arch", "lr")}
+    with pytest.raises(RunError, match=r"1 of 2 trials failed(?s:.)*lr-1e30: the loss is not finite") as caught:
+        run_sweep("saliency-wrn", ["lr=.05,1e30"], {**settings, "arch": "tiny_cnn"}, out, 2, 1, quiet())
+    assert caught.value.exit_code == 1
+    events = read_ledger(out / "sweep.jsonl")
+    assert {row["trial"]: row["event"] for row in events} == {"lr-.05": "done", "lr-1e30": "failed"}
+
+
+@pytest.mark.slow
+def test_a_killed_trial_is_recorded_and_the_sweep_resumes_to_the_same_weights(tmp_path, pairs):
+    """A trial killed with -9, the sweep run again: the weights are those of a trial that was left alone."""
+    pairs = {**pairs, "epochs": "60", "checkpoint_every": "1"}
+    command = [
+        sys.executable,
+        "-m",
+        "learnerkit.cli",
+        "sweep",
+        "saliency-wrn",
+        "--grid",
+        "fusion=add,max",
+        "--threads",
+        "1",
+    ]
+    command += [part for key, value in pairs.items() for part in (f"--{key.replace('_', '-')}", value)]
+    sweep = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "out")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    victim = tmp_path / "out" / "fusion-add"
+    until = time.monotonic() + 90
+    while len(list((victim / "checkpoints").glob("epoch_*"))) < 2:
+        assert time.monotonic() < until and sweep.poll() is None
+        time.sleep(0.05)
+    os.kill(json.loads((victim / "lock.json").read_text())["pid"], signal.SIGKILL)
+    _, text = sweep.communicate(timeout=120)
+    assert sweep.returncode == 1 and b"fusion-add: killed by SIGKILL" in text
+    assert RunFolder(victim).status()["state"] == "failed"
+    done = read_ledger(tmp_path / "out" / "sweep.jsonl")
+    assert subprocess.run([*command, "--out", str(tmp_path / "out")], capture_output=True).returncode == 0
+    again = read_ledger(tmp_path / "out" / "sweep.jsonl")[len(done) :]
+    assert [(row["trial"], row["event"]) for row in again] == [("fusion-add", "resumed"), ("fusion-add", "done")]
+    left_alone = [*command, "--out", str(tmp_path / "whole")]
+    assert subprocess.run(left_alone, capture_output=True).returncode == 0
+    for fusion in ("add", "max"):
+        first, second = (tmp_path / name / f"fusion-{fusion}" for name in ("out", "whole"))
+        for name in ("final_model", "best_model"):
+            assert (first / f"{name}.safetensors").read_bytes() == (second / f"{name}.safetensors").read_bytes()
+    comparison = compare_runs(tmp_path / "out")
+    assert len(comparison.rows) == 2
+    with pytest.raises(RunError, match=r"other settings \(train: epochs: 60, now 3"):
+        plan("saliency-wrn", ["fusion=add,max"], {**pairs, "epochs": "3"}, tmp_path / "out")
+
+
+def test_the_plan_sees_what_is_there(tmp_path, pairs, monkeypatch):
+    trials = plan("saliency-wrn", ["fusion=add,max"], pairs, tmp_path / "out")
+    assert [trial.name for trial in trials] == ["fusion-add", "fusion-max"] and trials[0].state == "waiting"
+    (tmp_path / "out" / "fusion-add").mkdir(parents=True)  # as a kill before the first file leaves it
+    plan("saliency-wrn", ["fusion=add,max"], pairs, tmp_path / "out")
+    assert not (tmp_path / "out" / "fusion-add").exists()
+    assert "0 of 2" in draw(trials).title
+    assert check_disk(trials, tmp_path).endswith("MB")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 1000))
+    with pytest.raises(RunError, match="this sweep of 2 trials will take"):
+        check_disk(trials, tmp_path)
