@@ -9,7 +9,8 @@ from learnerkit.core.errors import RecipeError
 class Accumulate(Callback):
     """Step the optimizer once for several batches, with the mean gradient over their samples.
 
-    n: batches or samples for one step; the last, smaller group of an epoch steps as well.
+    n: batches or samples for one step; the last, smaller group of an epoch steps as well,
+        unless the guard passes over the epoch's last batch.
     unit: 'batches' or 'samples'.
     """
 

@@ -1,10 +1,10 @@
 """The guard: numbers that are not finite reach neither weights, optimizer, nor batch-norm statistics."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
 from fastai.callback.core import Callback, CancelBatchException
+from fastai.callback.fp16 import MixedPrecision
 from fastai.optimizer import OptimWrapper
 
 from learnerkit.core.errors import RecipeError, TrainingError
@@ -13,13 +13,21 @@ POLICIES = ("stop", "skip", "rollback")
 READ_EVERY = 64  # batches between two looks at the flags that an accelerator keeps
 
 
-def largest(tensors: Iterable[torch.Tensor]) -> torch.Tensor | None:
-    """The largest magnitude in some tensors, on their device: inf or nan when any value is; None without floats."""
-    floats = [tensor.detach() for tensor in tensors if tensor.is_floating_point() and tensor.numel()]
+def floats_of(value: Any) -> list[torch.Tensor]:
+    """The float tensors with content anywhere in tensors, lists, tuples and dicts."""
+    if isinstance(value, torch.Tensor):
+        return [value.detach()] if value.is_floating_point() and value.numel() else []
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return [part for item in parts for part in floats_of(item)]
+
+
+def all_finite(values: Any) -> torch.Tensor | None:
+    """Whether every number in some tensors is finite, as a bool tensor on their device; None without floats."""
+    floats = floats_of(values)
     if not floats:
         return None
-    norms = torch._foreach_norm(floats, float("inf"))
-    return torch.stack([norm.float() for norm in norms]).amax() if len(norms) > 1 else norms[0].float()
+    norms = torch._foreach_norm(floats, float("inf"))  # the largest magnitude: inf or nan when any number is
+    return torch.isfinite(norms[0]) if len(norms) == 1 else torch.stack([torch.isfinite(n) for n in norms]).all()
 
 
 class Guard(Callback):
@@ -27,7 +35,7 @@ class Guard(Callback):
 
     At a trip the model, its batch-norm statistics and the optimizer are those of the last good step, bit for bit. On an
     accelerator with a fused optimizer the flags stay on the device: the optimizer skips by itself (torch's `found_inf`)
-    and the flags are read every 64 batches; elsewhere they are read at once.
+    and the flags are read every 64 batches; elsewhere, and where an average of the weights is kept, at once.
 
     policy: 'stop' ends the training with TrainingError, 'skip' goes on with the next batch, 'rollback' puts the state
         of the epoch's beginning back and goes on with the next batch.
@@ -43,7 +51,8 @@ class Guard(Callback):
         self.policy, self.rollbacks, self.late = policy, rollbacks, late
         self.skipped = self.rolled = 0
         self.kept: dict[str, Any] | None = None
-        self.flags: list[tuple[int, torch.Tensor]] = []
+        self.flags: list[tuple[int, str, torch.Tensor]] = []
+        self.tripped = False  # in this batch
 
     # fit
 
@@ -52,11 +61,10 @@ class Guard(Callback):
         self.run = not hasattr(learn, "lr_finder") and learn.in_fit
         self.skipped = self.rolled = 0
         self.kept, self.flags, self.sticky = None, [], None
+        self.tripped = self.stepped = self.has_scaler = False
         fused = isinstance(learn.opt, OptimWrapper) and bool(learn.opt.opt.defaults.get("fused"))
         accelerator = learn.dls.device is not None and torch.device(learn.dls.device).type != "cpu"
-        self.is_late = fused and (accelerator if self.late is None else self.late)
-        self.stepped = False
-        self.has_scaler = False
+        self.is_late = fused and (accelerator if self.late is None else self.late) and not self._averages()
         buffers = [b for b in learn.model.buffers() if b.is_floating_point() or b.dtype == torch.int64]
         self.watched, self.saved = buffers, [torch.empty_like(b) for b in buffers]
 
@@ -65,10 +73,12 @@ class Guard(Callback):
         self.has_scaler = scaler is not None and scaler.is_enabled()  # its own step skips what overflows
         if self.policy == "rollback" and self.kept is None:
             self._keep()
+        self.skipped_before = self.skipped
 
     def before_batch(self) -> None:
         self.waits = self.is_late and (not self.learn.training or (self.stepped and not self.has_scaler))
         self.bad: torch.Tensor | None = None
+        self.tripped = False
         if self.learn.training and self.watched:
             torch._foreach_copy_(self.saved, self.watched)
         self._look("input", self.learn.xb)
@@ -87,32 +97,37 @@ class Guard(Callback):
                 bad = self.sticky = bad if self.sticky is None else torch.maximum(bad, self.sticky)
             self._buffers_back(bad)
             self.learn.opt.opt.found_inf = bad
-            self.flags.append((self.learn.iter, bad))
-        self.stepped = True
+            self.flags.append((self.learn.iter, "input, loss or gradient", bad))
+
+    def after_step(self) -> None:
+        self.stepped = True  # from now on the optimizer has its state, and may skip by itself
 
     def after_batch(self) -> None:
-        if not self.learn.training and self.waits and self.bad is not None:
-            self.flags.append((self.learn.iter, self.bad))
         if len(self.flags) >= READ_EVERY:
             self.read()
 
     def after_train(self) -> None:
         self.read()
         self.kept = None
+        if self.skipped - self.skipped_before >= self.learn.n_iter:
+            raise self._error("input, loss or gradient of every batch", self.learn.n_iter - 1)
 
     def after_validate(self) -> None:
         self.read()
 
     # looking
 
-    def _look(self, where: str, tensors: Iterable[torch.Tensor]) -> None:
-        size = largest(tensors)
-        if size is None:
+    def _look(self, where: str, values: Any) -> None:
+        finite = all_finite(values)
+        if finite is None:
             return
         if self.waits:
-            bad = (~torch.isfinite(size)).float()
+            bad = (~finite).float()
+            if not self.learn.training:
+                self.flags.append((self.learn.iter, where, bad))
+                return
             self.bad = bad if self.bad is None else torch.maximum(self.bad, bad)
-        elif not torch.isfinite(size):
+        elif not finite:
             self._trip(where)
 
     def _buffers_back(self, bad: torch.Tensor) -> None:
@@ -128,10 +143,13 @@ class Guard(Callback):
             return
         if self.watched:
             torch._foreach_copy_(self.watched, self.saved)
-        learn.loss = torch.full((), float("nan"))
+        self.tripped = True
+        learn.loss = torch.full((), float("nan"), device=self.watched[0].device if self.watched else learn._device)
+        for cb in learn.cbs:
+            if where == "loss" and isinstance(cb, MixedPrecision) and not hasattr(type(cb), "after_cancel_batch"):
+                cb.autocast.__exit__(None, None, None)  # fastai's own does not leave it when a batch is cancelled
         if where == "gradient":
-            learn.opt.zero_grad()
-            learn("after_cancel_step")  # a group of accumulated batches ends here
+            self._drop_gradients()
         self._decide(where, learn.iter)
         raise CancelBatchException
 
@@ -139,37 +157,46 @@ class Guard(Callback):
         """Look at the flags that were kept on the device, and act on them."""
         if not self.flags:
             return
-        iterations, values = zip(*self.flags, strict=True)
+        iterations, places, values = zip(*self.flags, strict=True)
         self.flags, self.sticky = [], None
         self._let_steps()
-        for iteration, bad in zip(iterations, torch.stack(values).tolist(), strict=True):
+        for iteration, where, bad in zip(iterations, places, torch.stack(values).tolist(), strict=True):
             if bad:
-                self._decide("input, loss or gradient", iteration)
+                self._decide(where, iteration)
                 if self.policy != "skip":  # the batches after it were passed over with it
                     break
 
     def _decide(self, where: str, iteration: int) -> None:
-        if not self.learn.training and self.policy != "stop":
+        if not self.learn.training and self.policy != "stop" and where != "input":
             return
-        if self.policy == "stop" or (self.policy == "rollback" and self.rolled >= self.rollbacks):
+        if (
+            not self.learn.training
+            or self.policy == "stop"
+            or (self.policy == "rollback" and self.rolled >= self.rollbacks)
+        ):
             raise self._error(where, iteration)
         self.skipped += 1
+        print(
+            f"guard: batch {iteration + 1} of epoch {self._epoch()} passed over, its {where} is not finite", flush=True
+        )
         if self.policy == "rollback":
             self.rolled += 1
             self._put_back()
 
     def _error(self, where: str, iteration: int) -> TrainingError:
         learn = self.learn
-        epoch = learn.epochs_before + getattr(learn, "epoch", 0) + 1
         part = "training" if learn.training else "validation"
         tried = f" after {self.rolled} rollback(s)" if self.rolled else ""
         return TrainingError(
-            f"the {where} is not finite in {part} batch {iteration + 1} of epoch {epoch}{tried}. "
+            f"the {where} is not finite in {part} batch {iteration + 1} of epoch {self._epoch()}{tried}. "
             f"{self._files(iteration)}"
             "Usual causes: bad values in the data (learnerkit doctor DATA), a learning rate that is too high (try a "
             "tenth of --lr, or learn.lr_find()), fp16 without scaling. The state is that of the last good step; "
             "Guard('skip') (--guard skip) passes over such batches, Guard('rollback') goes back to the epoch's start."
         )
+
+    def _epoch(self) -> int:
+        return self.learn.epochs_before + getattr(self.learn, "epoch", 0) + 1
 
     def _files(self, iteration: int) -> str:
         learn = self.learn
@@ -177,7 +204,7 @@ class Guard(Callback):
         if name_batch is None:
             return ""
         names = name_batch(learn.dl, iteration)
-        images = [part for part in learn.xb if part.is_floating_point() and len(part) == len(names)]
+        images = [part for part in floats_of(learn.xb) if part.ndim and len(part) == len(names)]
         wrong = [i for i in range(len(names)) if any(not torch.isfinite(part[i]).all() for part in images)]
         if wrong and iteration == learn.iter:
             return f"The bad input(s): {', '.join(names[i] for i in wrong[:10])}. "
@@ -186,6 +213,10 @@ class Guard(Callback):
     def _let_steps(self) -> None:
         if isinstance(self.learn.opt, OptimWrapper) and hasattr(self.learn.opt.opt, "found_inf"):
             del self.learn.opt.opt.found_inf
+
+    def _drop_gradients(self) -> None:
+        self.learn.opt.zero_grad()
+        self.learn("after_cancel_step")  # a group of accumulated batches ends here
 
     # rolling back
 
@@ -207,7 +238,8 @@ class Guard(Callback):
             learn.opt.set_hyper(name, [group[name] for group in hypers])
         for cb in self._averages():
             cb.load_state_dict(kept["averaged"][cb.name])
-        learn.opt.zero_grad()
+        self._drop_gradients()
+        self.stepped = False
 
     def state_dict(self) -> dict[str, Any]:
         """Counts, and the state that a rollback would put back."""
@@ -219,9 +251,10 @@ class Guard(Callback):
         self.skipped, self.rolled, self.kept = state["skipped"], state["rolled"], state["kept"]
 
     def restore(self) -> None:
-        """Let go of the copies."""
+        """Let go of the optimizer, and of what an exception left."""
         self._let_steps()
-        self.kept, self.flags, self.saved, self.watched, self.sticky = None, [], [], [], None
+        if self.learn.fit_error is not None:
+            self.kept, self.flags, self.sticky = None, [], None
 
 
 def _cloned(value: Any) -> Any:

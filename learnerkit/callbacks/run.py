@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from fastai.callback.core import Callback
+from fastai.optimizer import OptimWrapper
 
 from learnerkit.callbacks.identity import data_facts, identity
 from learnerkit.callbacks.schedule import read_monitor
 from learnerkit.callbacks.track import check_mode, is_better
 from learnerkit.core import fsops
-from learnerkit.core.checkpoint import candidates, commit, newest, point
+from learnerkit.core.checkpoint import candidates, commit, newest, point, recover, set_aside
 from learnerkit.core.disk import check_space, forecast_bytes
 from learnerkit.core.environment import environment
 from learnerkit.core.errors import LearnerkitError, RunError, differing
@@ -76,6 +77,7 @@ class Run(Callback):
         else:
             self.folder.lock()
             rows = self.folder.history()
+            self.folder.cut_history(len(rows))  # a torn last line would spoil the next
             self.epochs_before, self.steps_before = len(rows), rows[-1]["step"] if rows else 0
         learn.run_folder = self.folder
         self.folder.set_status("running", epochs=learn.n_epoch)
@@ -120,12 +122,18 @@ class Run(Callback):
         """Peak bytes of the states that this run keeps."""
         learn = self.learn
         weights = sum(t.numel() * t.element_size() for t in learn.model.state_dict().values())
-        groups = learn.opt.hypers
-        moments = sum(1 for name in ("mom", "sqr_mom") if groups and groups[-1].get(name))
         averaged = weights if any(callable(getattr(type(cb), "eval_weights", None)) for cb in learn.cbs) else 0
-        every = learn.n_epoch // self.keep_every if self.keep_every else 0
+        due = [epoch for epoch in range(1, learn.n_epoch + 1) if self._due(epoch) or epoch == learn.n_epoch]
+        stay = sum(self._permanent(epoch) for epoch in due)
         kept = sum(getattr(cb, "k", 0) for cb in learn.cbs if cb.name == "save_top_k")
-        return forecast_bytes(weights, moments * weights, averaged, self.keep_last + 1 + every, 2 + kept)
+        keep = min(self.keep_last + 1 + stay, len(due))
+        return forecast_bytes(weights, _moments(learn.opt) * weights, averaged, keep, 2 + kept)
+
+    def _due(self, epoch: int) -> bool:
+        return bool(self.checkpoint_every) and epoch % self.checkpoint_every == 0
+
+    def _permanent(self, epoch: int) -> bool:
+        return bool(self.keep_every) and epoch % self.keep_every == 0
 
     def _go_on(self, folder: RunFolder) -> None:
         described, now = folder.described(), identity(self.learn) | environment(self.learn.dls.device)
@@ -137,7 +145,14 @@ class Run(Callback):
                 f"{folder.path}: cannot be resumed, since {detail}. Resume with what the run began with, or pass "
                 f"allow={wrong} (--allow {','.join(wrong)}) to go on all the same."
             )
-        if not candidates(folder.checkpoints):  # stopped before the first checkpoint
+        done = folder.status().get("state") == "done"
+        recover(folder.checkpoints)
+        if not candidates(folder.checkpoints):
+            if done:
+                raise RunError(
+                    f"{folder.path}: is done and its checkpoints were removed: there is nothing to resume. load_run "
+                    "gives its learner; train further under another name."
+                )
             print(f"{folder.path}: holds no checkpoint yet; it begins anew")
             folder.log("begins anew: there was no checkpoint")
             folder.cut_history(0)
@@ -152,6 +167,9 @@ class Run(Callback):
         own = state.pop("run")
         self.best, self.epochs_before, self.steps_before = own["best"], own["epochs_before"], own["steps_before"]
         self.learn.restore_state(state, self.allow)  # refuses before anything of the run is touched
+        set_aside(folder.checkpoints, checkpoint)
+        if done:  # nothing is left to train, also where it was stopped early
+            state |= {"epoch": self.learn.n_epoch, "batch": 0}
         folder.cut_history(self.epochs_before + state["epoch"])
         kept = cut_csv(folder.file("batch_metrics.csv"), self.steps_before + state["train_iter"])
         self.logged = max(0, kept - self.steps_before)
@@ -181,8 +199,10 @@ class Run(Callback):
         epoch = self.epochs_before + learn.epoch + 1
         row = {"epoch": epoch, **figures, "lr": float(learn.recorder.lrs[-1]) if learn.recorder.lrs else None}
         row |= {"step": self.steps_before + learn.train_iter, "seconds": round(time.time() - learn.recorder.started, 3)}
-        last = learn.epoch + 1 == learn.n_epoch
-        due = last or (self.checkpoint_every and epoch % self.checkpoint_every == 0)
+        last, guard = learn.epoch + 1 == learn.n_epoch, getattr(learn, "guard", None)
+        due = last or self._due(epoch)
+        if guard is not None and guard.policy != "stop":
+            row["skipped"] = guard.skipped
         row |= {"is_best": better, "checkpoint": bool(due), "timestamp": time.strftime("%Y-%m-%d %H:%M:%S")}
         if better:
             self.best = float(value)
@@ -201,13 +221,14 @@ class Run(Callback):
 
     def after_cancel_fit(self) -> None:
         rows = self.folder.history() if self.active else []
-        if rows and rows[-1]["epoch"] == self.epochs_before + self.learn.epoch + 1:  # stopped after a whole epoch
+        epoch = self.epochs_before + self.learn.epoch + 1
+        if rows and rows[-1]["epoch"] == epoch and not rows[-1]["checkpoint"]:  # stopped after a whole epoch
             self._commit(whole_epoch=True)
 
     def _write_batches(self) -> None:
         losses, rates = self.learn.recorder.batch_losses, self.learn.recorder.lrs
         path = self.folder.file("batch_metrics.csv")
-        lines = [] if path.exists() else ["step,epoch,loss,lr\n"]
+        lines = [] if path.exists() and path.stat().st_size else ["step,epoch,loss,lr\n"]
         epoch = self.epochs_before + self.learn.epoch + 1
         for step in range(self.logged, len(losses)):
             lines.append(f"{self.steps_before + step + 1},{epoch},{losses[step]:.6g},{float(rates[step]):.6g}\n")
@@ -230,9 +251,9 @@ class Run(Callback):
             "state.pt": state_bytes(state),
             "state.json": to_json({**position, "batch": state["batch"], "n_epoch": state["n_epoch"]}).encode(),
         }
-        return commit(
-            self.folder.checkpoints, position["epoch"], position["step"], files, self.keep_last, self.keep_every
-        ).path
+        permanent = whole_epoch and self._permanent(position["epoch"])
+        place = self.folder.checkpoints, position["epoch"], position["step"]
+        return commit(*place, files, self.keep_last, permanent).path
 
     # end
 
@@ -251,10 +272,10 @@ class Run(Callback):
             self.folder.file("results.json"),
             {**kept, **best, "epochs": len(rows), "parameters": parameters, "seconds": seconds},
         )
-        if not self.keep_checkpoints:
-            fsops.remove_tree(self.folder.checkpoints)
         self.folder.log("fit ends")
         self.folder.set_status("done", epochs=len(rows))
+        if not self.keep_checkpoints and self.folder.checkpoints.exists():
+            fsops.remove_tree(self.folder.checkpoints)
 
     def restore(self) -> None:
         """After the fit: signal handlers back, and the state of a run that did not end by itself marked."""
@@ -262,7 +283,7 @@ class Run(Callback):
         error = self.learn.fit_error
         if self.folder is not None and self.active and error is not None:
             self.active = False
-            with contextlib.suppress(LearnerkitError):  # a full disk must not hide what happened
+            with contextlib.suppress(LearnerkitError, OSError):  # a full disk must not hide what happened
                 if isinstance(error, KeyboardInterrupt):
                     self.folder.set_status("interrupted", signal=self.stop.asked)
                 else:
@@ -270,6 +291,15 @@ class Run(Callback):
                 self.folder.log("".join(traceback.format_exception(error)))
         if self.folder is not None and self.learn.in_fit:
             self.folder.unlock()
+
+
+def _moments(opt: Any) -> int:
+    """Tensors of a parameter's size that an optimizer keeps for it."""
+    if not isinstance(opt, OptimWrapper):
+        return 3  # fastai's own keep two, ranger three
+    defaults = opt.opt.defaults
+    kept = 2 if "betas" in defaults else bool(defaults.get("momentum")) + ("alpha" in defaults)
+    return kept + bool(defaults.get("amsgrad"))
 
 
 def _short(value: Any) -> str:

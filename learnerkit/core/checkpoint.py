@@ -15,7 +15,7 @@ from learnerkit.core import fsops
 from learnerkit.core.errors import DataError, LearnerkitError, RunError
 from learnerkit.core.files import read_json, remove_leftovers, sha256, to_json, write_json, write_synced
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "MANIFEST.json"
 NAME = re.compile(r"epoch_(\d+)_step_(\d+)")
 
@@ -35,14 +35,14 @@ def folder_name(epoch: int, step: int) -> str:
 
 
 def commit(
-    parent: Path, epoch: int, step: int, files: dict[str, bytes], keep_last: int = 2, keep_every: int = 0
+    parent: Path, epoch: int, step: int, files: dict[str, bytes], keep_last: int = 2, permanent: bool = False
 ) -> Checkpoint:
     """Write one checkpoint durably, point `last.json` at it, then prune older ones.
 
     parent: the checkpoints folder, made when missing.
     epoch, step: whole epochs and batches trained.
     files: content by file name.
-    keep_last, keep_every: see `prune`.
+    keep_last: see `prune`; permanent: whether pruning never takes this one.
     Raises LearnerkitError when the disk refuses; the checkpoints that were there are still there then.
     """
     name = folder_name(epoch, step)
@@ -53,7 +53,7 @@ def commit(
         for file, data in files.items():
             write_synced(temporary / file, data)
         sums = {file: {"bytes": len(data), "sha256": sha256(data)} for file, data in files.items()}
-        manifest = {"schema": SCHEMA, "epoch": epoch, "step": step, "files": sums}
+        manifest = {"schema": SCHEMA, "epoch": epoch, "step": step, "permanent": permanent, "files": sums}
         write_synced(temporary / MANIFEST, to_json({**manifest, "seal": _seal(manifest)}).encode())
         fsops.sync(temporary)
         if target.exists():
@@ -69,11 +69,27 @@ def commit(
             raise LearnerkitError(f"{target}: the checkpoint could not be written ({error})") from error
         raise
     point(parent, "last", target)
-    prune(parent, keep_last, keep_every)
+    prune(parent, keep_last, (epoch, step))
     return Checkpoint(target, epoch, step)
 
 
+def recover(parent: Path) -> None:
+    """Put back a checkpoint that a killed writer had moved away to write it anew; only the owner may call this."""
+    for displaced in parent.glob(".del-epoch_*"):
+        target = parent / displaced.name.removeprefix(".del-")
+        if not target.exists() and (displaced / MANIFEST).exists():
+            os.replace(displaced, target)
+
+
+def set_aside(parent: Path, used: Checkpoint) -> None:
+    """Rename checkpoints past the one that a resume uses: they are damaged, and must not count as the newest."""
+    for path in candidates(parent):
+        if _position(path) > (used.epoch, used.step):
+            os.replace(path, parent / f".bad-{path.name}-{os.getpid()}")
+
+
 def _remove_leftovers(parent: Path) -> None:
+    recover(parent)
     remove_leftovers(parent)
     for pattern in (".tmp-*", ".del-*"):
         for orphan in parent.glob(pattern):
@@ -133,22 +149,31 @@ def newest(parent: Path) -> tuple[Checkpoint, list[str]]:
     raise RunError(f"{parent}: holds no usable checkpoint{detail}. Start the run anew under another name.")
 
 
-def prune(parent: Path, keep_last: int, keep_every: int = 0) -> None:
+def prune(parent: Path, keep_last: int, last: tuple[int, int]) -> None:
     """Remove older checkpoints; what the disk refuses to remove now goes at the next commit.
 
-    keep_last: how many of the newest stay, at least 2; the one that best.json names always stays.
-    keep_every: those of every so many whole epochs stay too; 0 for none.
+    keep_last: how many of the newest stay, at least 2; the one that best.json names and permanent ones always stay.
+    last: the position just committed; folders past it are left alone.
     """
     try:
         best = read_json(parent / "best.json")["checkpoint"]
     except (DataError, KeyError, TypeError):
         best = None
-    for path in candidates(parent)[max(2, keep_last) :]:
-        if path.name == best or (keep_every and _position(path)[0] % keep_every == 0):
+    older = [path for path in candidates(parent) if _position(path) <= last]
+    for path in older[max(2, keep_last) :]:
+        if path.name == best or _is_permanent(path):
             continue
         doomed = parent / f".del-{path.name}"
         try:
             fsops.replace(path, doomed)
+            (doomed / MANIFEST).unlink(missing_ok=True)  # so that nobody takes it for a displaced one
             fsops.remove_tree(doomed)
         except OSError:
             shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _is_permanent(path: Path) -> bool:
+    try:
+        return bool(read_json(path / MANIFEST).get("permanent"))
+    except (DataError, AttributeError):
+        return False

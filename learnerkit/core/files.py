@@ -4,6 +4,7 @@ Every write is atomic: a temporary file in the same folder, fsync, rename, fsync
 content or the new, never a part. Bytes of tensors are made and read by `core.tensors`.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -26,15 +27,19 @@ def write_synced(path: Path, data: bytes) -> None:
         fsops.write(path, data)
         fsops.sync(path)
     except OSError as error:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
         raise LearnerkitError(_disk_message(path, len(data), error)) from error
 
 
 def _disk_message(path: Path, needed: int, error: OSError) -> str:
-    stat = os.statvfs(path.parent)
-    free = stat.f_bavail * stat.f_frsize
+    try:
+        stat = os.statvfs(path.parent)
+        free = f"{stat.f_bavail * stat.f_frsize:,}"
+    except OSError:
+        free = "an unknown number"
     return (
-        f"{path}: could not be written ({error.strerror}): {needed:,} bytes needed, {free:,} free; "
+        f"{path}: could not be written ({error.strerror}): {needed:,} bytes needed, {free} free; "
         "what was there before is unchanged. Free some space or choose another folder with --out."
     )
 
@@ -44,11 +49,12 @@ def atomic_write(path: PathLike, data: bytes | str) -> Path:
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        write_synced(temporary, data.encode() if isinstance(data, str) else data)
+        write_synced(temporary, data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data)
         fsops.replace(temporary, path)
         fsops.sync(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise LearnerkitError(f"{path}: could not be replaced ({error})") from error
     return path
 
@@ -102,12 +108,15 @@ def read_json(path: PathLike) -> Any:
 
 def append_line(path: PathLike, line: str) -> None:
     """Append one line to a ledger and flush it to the disk."""
-    data = (line + "\n").encode()
+    data, path = (line + "\n").encode(), Path(path)
+    before = path.stat().st_size if path.exists() else 0
     try:
-        fsops.append(Path(path), data)
-        fsops.sync(Path(path))
+        fsops.append(path, data)
+        fsops.sync(path)
     except OSError as error:
-        raise LearnerkitError(_disk_message(Path(path), len(data), error)) from error
+        with contextlib.suppress(OSError):
+            os.truncate(path, before)  # a part of a line would spoil the next one
+        raise LearnerkitError(_disk_message(path, len(data), error)) from error
 
 
 def read_ledger(path: PathLike) -> list[dict]:

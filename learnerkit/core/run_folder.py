@@ -210,7 +210,12 @@ def cut_csv(path: Path, last_step: int) -> int:
     """Drop the lines past a step, and a torn last line; returns the number of lines kept."""
     if not path.exists():
         return 0
-    header, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if line.endswith("\n") and int(line.split(",", 1)[0]) <= last_step]
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    if not lines or not lines[0].startswith("step,") or not lines[0].endswith("\n"):
+        path.unlink()
+        return 0
+    header, *lines = lines
+    numbered = [(line, line.split(",", 1)[0]) for line in lines if line.endswith("\n")]
+    kept = [line for line, number in numbered if number.isdigit() and int(number) <= last_step]
     atomic_write(path, header + "".join(kept))
     return len(kept)

@@ -61,7 +61,8 @@ LAYOUTS = {layout.name: layout for layout in (CIFAR10, CIFAR100)}
 
 def is_cifar(path: Path) -> bool:
     """Whether `path` is an official CIFAR folder, its parent, or an archive of one."""
-    return path.suffixes[-1:] in ([".gz"], [".xz"], [".tar"]) or _find_folder(path) is not None
+    archive = path.suffix in (".gz", ".xz", ".tar") and not path.is_dir()
+    return archive or _find_folder(path) is not None
 
 
 def _find_folder(path: Path) -> tuple[Layout, Path] | None:
@@ -145,9 +146,12 @@ def _read_layout(
     names_key = "label_names" if layout is CIFAR10 else f"{label}_label_names"
     try:
         vocab = load_cifar_pickle(read(layout.meta), layout.meta)[names_key]
+        if not isinstance(vocab, list) or not vocab or not all(isinstance(name, str) for name in vocab):
+            vocab = []
+            raise DataError(f"{names_key} is not a list of names")
     except FileNotFoundError:
         faults.append(Fault(layout.meta, "is missing", samples=0))
-    except (DataError, KeyError) as error:
+    except (DataError, KeyError, OSError) as error:
         faults.append(Fault(layout.meta, _reason(error, layout.meta), samples=0))
     whole: list[int] = []
     for file in (*layout.train, layout.test):
@@ -155,7 +159,7 @@ def _read_layout(
             pixels, codes, names = _check_batch(load_cifar_pickle(read(file), file), label_key, file)
         except FileNotFoundError:
             faults.append(Fault(file, "is missing", samples=0))
-        except DataError as error:
+        except (DataError, OSError) as error:
             faults.append(Fault(file, _reason(error, file), samples=0))
         else:
             part = "test" if file == layout.test else "train"

@@ -15,7 +15,7 @@ from PIL import Image
 from learnerkit.core.errors import DataError
 from learnerkit.data.checked import Checked, check_files
 from learnerkit.data.copies import contradictions, digests, first_copies
-from learnerkit.data.faults import Fault, settle
+from learnerkit.data.faults import Fault, listed, settle
 from learnerkit.data.source import ImageSource
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
@@ -76,6 +76,8 @@ def _folders(root: Path) -> list[Path]:
 def decode(file: Path, size: tuple[int, int] | None = None) -> np.ndarray:
     """One image file as uint8 [3,H,W], resized to (height, width) with a bilinear filter when `size` is given."""
     with Image.open(file) as image:
+        if image.format == "JPEG":
+            _check_end(file)
         if image.mode.startswith(("I", "F")):
             raise DataError(
                 f"{image.mode} pixels (16 or 32 bits); they would be cut to 8 bits. Convert them to 8 bits."
@@ -84,6 +86,13 @@ def decode(file: Path, size: tuple[int, int] | None = None) -> np.ndarray:
         if size is not None and rgb.size != size[::-1]:
             rgb = rgb.resize(size[::-1], Image.Resampling.BILINEAR)
         return np.asarray(rgb).transpose(2, 0, 1)
+
+
+def _check_end(file: Path) -> None:
+    """DataError where a JPEG ends without its end mark: Pillow takes a second half of zeros for grey."""
+    data = file.read_bytes().rstrip(b"\0")
+    if data.rfind(b"\xff\xd9") < len(data) // 2:
+        raise DataError("its second half is missing (a JPEG without its end mark)")
 
 
 class FileImages:
@@ -110,17 +119,18 @@ class FileImages:
             raise DataError(f"{self.files[rows]}: {error}") from error
 
 
-CHECK_VERSION = 1
+CHECK_VERSION = 2
 
 
 def check_image(file: Path) -> Checked:
-    """What is wrong with an image file ('' when nothing is), and a digest of its bytes."""
+    """What is wrong with an image file ('' when nothing is), and a digest of its shape and pixels."""
     try:
-        digest = hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
-        decode(file)
+        pixels = decode(file)
     except UNREADABLE as error:
         return _reason(error, file), ""
-    return "", digest
+    digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(pixels))
+    return "", digest.hexdigest()
 
 
 def _reason(error: Exception, file: Path) -> str:
@@ -176,6 +186,12 @@ def _settled(
     quarantine += twofold
     settle(str(listing.root), quarantine, len(names), skip_bad)
     refused = {fault.file for fault in twofold}
+    left = {listing.labels[row] for row in good if names[row] not in refused}
+    lost = [listing.vocab[code] for code in sorted(set(listing.labels) - left)]
+    if lost:
+        raise DataError(
+            f"{listing.root}: every image of the class(es) {', '.join(lost)} is bad:\n  {listed(quarantine)}"
+        )
     return np.array([row for row in good if names[row] not in refused], dtype=np.int64), quarantine
 
 

@@ -19,7 +19,7 @@ from learnerkit.data.download import cache_folder
 from learnerkit.data.faults import Fault, settle
 from learnerkit.data.pair_files import KEYS, LAYERS, Pair, layer_of, read_pair, stem_of
 from learnerkit.data.relations import RELATIONS
-from learnerkit.data.source import label_faults
+from learnerkit.data.source import encoded, label_faults
 
 VERSION = 1  # of the cache; another one is written anew
 PARALLEL_FROM = 200  # files; fewer are read by this process
@@ -218,7 +218,7 @@ def scan_pairs(
     groups = merged_groups(np.array(stems)[good], copies[good])
     layers = np.array([layer_of(Path(name)) for name in ids])[good]
     good_ids = [ids[row] for row in good]
-    print_of = sha256((index["digest"] + "\n".join([*good_ids, *vocab])).encode())[:16]
+    print_of = sha256(index["digest"].encode() + encoded([*good_ids, *vocab]))[:16]
     source = PairSource(root.resolve().name, maps, codes[good], vocab, good_ids, layers, groups, print_of)
     return source, faults, len(files)
 

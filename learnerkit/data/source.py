@@ -66,9 +66,9 @@ class ImageSource:
     def fingerprint(self) -> str:
         """Hash of pixels (file names, where the set streams), labels and names: what a resumed run compares."""
         resident = isinstance(self.images, np.ndarray)
-        digest = hashlib.sha256(np.ascontiguousarray(self.images) if resident else "\n".join(self.ids).encode())
+        digest = hashlib.sha256(np.ascontiguousarray(self.images) if resident else encoded(self.ids))
         digest.update(np.ascontiguousarray(self.labels))
-        digest.update("\n".join(self.vocab).encode())
+        digest.update(encoded(self.vocab))
         return digest.hexdigest()[:16]
 
     @cached_property
@@ -112,6 +112,11 @@ def whole_numbers(name: str, labels: np.ndarray) -> np.ndarray:
     return labels.astype(np.int64)
 
 
+def encoded(names: Sequence[str]) -> bytes:
+    """Names as bytes to be hashed; file names that are no UTF-8 too."""
+    return "\n".join(names).encode("utf-8", "surrogateescape")
+
+
 def label_faults(labels: np.ndarray, n: int, vocab: Sequence[str], ids: Sequence[str]) -> list[str]:
     """What is wrong with the labels, class names and names of `n` samples."""
     faults = []
@@ -147,6 +152,8 @@ def array_source(
         images = images[:, None]
     elif images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[-1] in (1, 3):
         images = images.transpose(0, 3, 1, 2)
+    if labels.ndim != 1 or len(labels) != len(images):
+        raise DataError(f"arrays: {len(images)} images but labels of shape {labels.shape}; one class number an image")
     faults = bad_labels(labels, len(vocab) if vocab is not None else None)
     settle("arrays", faults, len(labels), skip_bad)
     ids = [str(row) for row in range(len(labels))]

@@ -31,7 +31,8 @@ class Split:
         """Hash over the names in each part."""
         digest = hashlib.sha256()
         for part in PARTS:
-            digest.update((part + "\n" + "\n".join(ids[row] for row in getattr(self, part)) + "\n").encode())
+            text = part + "\n" + "\n".join(ids[row] for row in getattr(self, part)) + "\n"
+            digest.update(text.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()[:16]
 
     def limited(self, n: int) -> "Split":

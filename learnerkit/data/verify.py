@@ -17,7 +17,9 @@ from learnerkit.data.pairs import is_pairs, scan_pairs
 def verify(path: PathLike) -> Report:
     """All faults of a data set: a CIFAR folder or archive, class folders of images, or pairs of maps.
 
-    path: the set. Files that were found good or bad before and have not changed are not read again.
+    Copies that contradict each other are faults of folders; CIFAR's official ones are warned of when it is opened.
+
+    path: the set. Files that were found good before and have not changed are not read again.
     Returns a Report, true when the set is good; DataError when there is nothing that could be checked.
     """
     path = Path(path)

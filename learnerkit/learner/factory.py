@@ -126,7 +126,7 @@ def image_learner(
     if compile:
         model.compile()
     own = [
-        None if any(isinstance(cb, Guard) for cb in extra) else Guard(guard),
+        None if any(cb is Guard or isinstance(cb, Guard) for cb in extra) else Guard(guard),
         Precision(precision) if precision != "fp32" else None,
         GradientClip(clip) if clip else None,
         Accumulate(accumulate, accumulate_unit) if accumulate > 1 else None,

@@ -44,7 +44,8 @@ class KitLearner(EventLearner):
     """
 
     recipe: dict | None = None
-    in_fit = False
+    _set_aside: Guard | None = None
+    in_fit = fitting = False  # within `fit`; within its epochs
     fit_call: dict | None = None
     _one_cycle_call: dict | None = None
     epochs_before = epoch = 0  # epochs of earlier fits: a second fit does not draw what the first drew
@@ -123,6 +124,7 @@ class KitLearner(EventLearner):
             load_learner_state(self, self._pending_state)
             self._pending_state = None
         first, self._first_epoch = self._first_epoch, 0
+        self.fitting = True
         for epoch in range(first, self.n_epoch):
             self.epoch = epoch
             self._with_events(self._do_epoch, "epoch", CancelEpochException)
@@ -138,9 +140,10 @@ class KitLearner(EventLearner):
             self.fit_error = error
             raise
         finally:
+            self.fitting = False
             self._restore_callbacks()
             if not hasattr(self, "lr_finder") and self.fit_error is None:
-                self.epochs_before += self.epoch + 1
+                self.epochs_before += min(self.epoch + 1, self.n_epoch)
             if self.fit_error is not None:
                 self._end_cleanup()
                 if self.opt is not None:
@@ -204,15 +207,39 @@ class KitLearner(EventLearner):
         self.fit(n_epoch, cbs=cbs, reset_opt=reset_opt, wd=wd, start_epoch=start_epoch)
 
     def _restore_callbacks(self) -> None:
-        for cb in self.cbs:
-            if callable(restore := getattr(type(cb), "restore", None)):
-                restore(cb)
+        with contextlib.ExitStack() as stack:  # one that fails does not keep the others from it
+            for cb in self.cbs:
+                cb.run = True
+                if callable(restore := getattr(type(cb), "restore", None)):
+                    stack.callback(restore, cb)
+
+    def __enter__(self) -> "KitLearner":
+        """Begin a pass outside fit; within its epochs, as a callback may ask for, the fit's own state stays."""
+        return self if self.fitting else super().__enter__()
 
     def __exit__(self, *error: Any) -> None:
+        if self.fitting:
+            return
         try:
             super().__exit__(*error)
         finally:
             self._restore_callbacks()
+
+    def add_cb(self, cb: Callback | type[Callback]) -> "KitLearner":
+        """Add a callback; a Guard takes the place of the one that is there, until it is removed."""
+        other = getattr(self, "guard", None) if cb is Guard or isinstance(cb, Guard) else None
+        if isinstance(other, Guard):
+            super().remove_cb(other)
+            self._set_aside = other
+        return super().add_cb(cb)
+
+    def remove_cb(self, cb: Callback | type[Callback]) -> "KitLearner":
+        """Remove a callback; a Guard gives its place back to the one before it."""
+        super().remove_cb(cb)
+        if self._set_aside is not None and (cb is Guard or isinstance(cb, Guard)):
+            other, self._set_aside = self._set_aside, None
+            super().add_cb(other)
+        return self
 
     # state
 
@@ -244,17 +271,17 @@ class KitLearner(EventLearner):
         check_learner_state(self, state, allow)
         self._pending_state = state
 
-    def export(self, fname: Any = "export.pkl", **kwargs: Any) -> None:
+    def export(self, fname: Any = "export.pkl", *args: Any, **kwargs: Any) -> None:
         """fastai's export, with a warning: `load_learner` runs whatever such a pickle says.
 
-        fname: file name under `learn.path`; kwargs: fastai's.
+        fname: file name under `learn.path`; args, kwargs: fastai's.
         """
         warnings.warn(
             "learn.export writes a pickle: loading it runs the code that it names, so take none from a stranger. "
             "export_model(learn, path) and load_model(path) share a model without code.",
             stacklevel=2,
         )
-        super().export(fname, **kwargs)
+        super().export(fname, *args, **kwargs)
 
     @contextlib.contextmanager
     def no_bar(self) -> Iterator["KitLearner"]:

@@ -46,8 +46,8 @@ class SmoothLoss:
 
     @property
     def value(self) -> float:
-        """The smoothed loss."""
-        return self.val / (1 - self.beta**self.count) if self.count else 0.0
+        """The smoothed loss; nan before the first."""
+        return self.val / (1 - self.beta**self.count) if self.count else float("nan")
 
 
 class LeanRecorder(Recorder):
@@ -109,7 +109,7 @@ class LeanRecorder(Recorder):
         loss = learn.loss.detach()
         self._pending.append(loss.mean() if loss.ndim else loss)
         self.lrs.append(read_hyper(learn.opt, "lr"))
-        if self.train_metrics:
+        if self.train_metrics and not getattr(getattr(learn, "guard", None), "tripped", False):
             for metric in self._train_mets[1:]:
                 metric.accumulate(learn)
         if len(self._pending) >= FLUSH_EVERY:

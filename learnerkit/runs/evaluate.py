@@ -95,7 +95,7 @@ def read_any(path: Path, described: dict[str, Any]) -> ImageSource:
         if source.vocab != vocab:
             raise DataError(f"{path}: its classes are {source.vocab[:5]}..., the run's {vocab[:5]}...")
     elif any(entry.is_dir() and not entry.name.startswith(".") for entry in path.iterdir()):
-        source = read_folder(list_folder(path, vocab), size)
+        source = read_folder(list_folder(path, vocab), size, labelled=False)
     else:
         files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
         if not files:

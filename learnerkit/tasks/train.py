@@ -46,14 +46,20 @@ def train(
         allow=allow,
     )
     run.extra = {"resolved": recipe.model_dump(mode="json"), "title": recipe.title}
-    learn = wiring.build_learner(recipe, dls, [run])
-    fit(recipe, learn)
+    if resume and RunFolder.open(Path(out) / name).status().get("state") == "done":  # killed before its evaluation
+        folder = RunFolder.open(Path(out) / name)
+        folder.lock()
+        learn = wiring.build_learner(recipe, dls, [])
+    else:
+        learn = wiring.build_learner(recipe, dls, [run])
+        fit(recipe, learn)
+        folder = run.folder
     learn.remove_cbs([cb for cb in learn.cbs if isinstance(cb, (EMA, Run))])  # the best weights stand for themselves
-    learn.model.load_state_dict(load_weights(run.folder.file("best_model.safetensors")))
+    learn.model.load_state_dict(load_weights(folder.file("best_model.safetensors")))
     parts = ["valid", "test"] if len(dls.loaders) > 2 else ["valid"]
-    evaluate_parts(learn, run.folder, parts, recipe.evaluate.tta)
+    evaluate_parts(learn, folder, parts, recipe.evaluate.tta)
     if isinstance(learn.model, Fused) and learn.model.reported():
-        results = run.folder.file("results.json")
+        results = folder.file("results.json")
         write_json(results, {**read_json(results), "fusion_weights": learn.model.reported()})
-    run.folder.unlock()
-    return run.folder
+    folder.unlock()
+    return folder
