@@ -11,6 +11,7 @@ import pytest
 
 from learnerkit.core.files import read_json
 from learnerkit.tasks.recipe import load_recipe, recipe_names
+from tests.pairs import write_pairs
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -27,7 +28,10 @@ def commands():
 
 @pytest.fixture
 def workplace(tmp_path, real_data):
-    (tmp_path / "data").symlink_to(real_data)
+    (tmp_path / "data").mkdir()
+    for entry in real_data.iterdir():
+        (tmp_path / "data" / entry.name).symlink_to(entry)
+    write_pairs(tmp_path / "data" / "pairs", n=20)
     return tmp_path
 
 
@@ -77,14 +81,18 @@ def test_the_ten_line_script(workplace):
 @pytest.mark.slow
 def test_the_commands(workplace):
     lines = [line for line in commands() if line.startswith("learnerkit") and line != "learnerkit demo"]
-    assert len(lines) == 5
+    assert len(lines) == 9
     for line in lines:
         words = shlex.split(line)
         if words[1] == "train" and "--resume" not in words:
             words += ["--limit-batches", "2", "--epochs", "1", "--limit", "300"]
+        if words[1] == "sweep":
+            words = [{"fusion=all": "fusion=add,max", "seed=1,2,3": "seed=1"}.get(word, word) for word in words]
+            words += ["--epochs", "1", "--arch", "wrn_10_1", "--bs", "8"]
         done = subprocess.run([BIN / words[0], *words[1:]], cwd=workplace, capture_output=True, text=True)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
     assert (workplace / "runs/cifar10-se-resnet/first/report.html").exists()
+    assert (workplace / "runs/saliency-wrn/comparison.html").exists()
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """From an ImageSource to DataLoaders through fastai's DataBlock."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from numbers import Integral
 from typing import Any
 
@@ -181,8 +181,13 @@ def evaluation_dls(source: ImageSource, bs: int = 128, device: str | torch.devic
     source: the set, with the statistics that the model was trained with.
     bs: images a batch; device: as in `image_dls`.
     """
+    return _loaders(source, whole(source), [], device, bs=bs, drop_last=False)
+
+
+def whole(source: Sized) -> Split:
+    """The split whose train and valid parts are both the whole set."""
     rows = np.arange(len(source))
-    return _loaders(source, Split(rows, rows, rows[:0]), [], device, bs=bs, drop_last=False)
+    return Split(rows, rows, rows[:0])
 
 
 def _loaders(

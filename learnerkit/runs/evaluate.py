@@ -12,10 +12,12 @@ from learnerkit.core.files import PathLike, read_json, sha256, write_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import write_npz
 from learnerkit.core.unpickle import load_cifar_pickle
-from learnerkit.data.block import evaluation_dls
+from learnerkit.data.block import evaluation_dls, whole
 from learnerkit.data.cifar import PLANE, is_cifar, read_cifar
 from learnerkit.data.faults import Fault, settle
 from learnerkit.data.folder import SUFFIXES, decode_all, list_folder, read_folder
+from learnerkit.data.pair_block import pair_loaders
+from learnerkit.data.pairs import PairSource, read_pairs
 from learnerkit.data.source import UNLABELLED, ImageSource
 from learnerkit.runs.figures import draw_confusion
 from learnerkit.runs.load import load_run
@@ -44,8 +46,9 @@ def evaluate_run(
     if not described.get("data"):
         raise RunError(f"{run.path}: was made from DataLoaders of its own; use load_run(path, data=dls) and get_preds")
     place = Path(data).resolve()
-    source = read_any(place, described)
-    dls = evaluation_dls(source)
+    pairs = described["data"].get("pairs", False)
+    source = read_pairs_for(place, described) if pairs else read_any(place, described)
+    dls = pair_loaders(source, whole(source), None, None, bs=64, drop_last=False) if pairs else evaluation_dls(source)
     learn = load_run(path, data=dls)
     target = _target(run, place)
     dl = dls.test_dl(list(range(len(source))))
@@ -67,6 +70,21 @@ def evaluate_run(
     write_npz(target / "predictions.npz", **arrays)
     write_json(target / "results.json", results)
     return target, results
+
+
+def read_pairs_for(path: Path, described: dict[str, Any]) -> PairSource:
+    """The pairs of a folder, with the classes, shape and statistics of a run's own set.
+
+    described: the run's run.json.
+    """
+    source, data = read_pairs(path), described["data"]
+    if source.vocab != described["classes"][: len(source.vocab)]:
+        raise DataError(f"{path}: its classes are {source.vocab[:5]}..., the run's {described['classes'][:5]}...")
+    if source.shape != tuple(data["shape"]):
+        raise DataError(f"{path}: its maps are {source.shape}, the run's {tuple(data['shape'])}")
+    source.vocab, source.keeps = described["classes"], tuple(data["keeps"])
+    source.stats = tuple(map(tuple, data["stats"])) if data["stats"] else None
+    return source
 
 
 def _target(run: RunFolder, place: Path) -> Path:
