@@ -38,6 +38,8 @@ class Spoil(Callback):
             self.learn.xb[0].view(-1)[7] = self.value
 
     def after_loss(self):
+        if self.now("valid loss", training=False):
+            self.learn.loss = self.learn.loss * self.value
         if self.now("loss"):
             self.learn.loss_grad = self.learn.loss_grad * self.value
             self.learn.loss = self.learn.loss_grad.detach().clone()
@@ -131,7 +133,7 @@ def test_training_goes_on_where_asked(tmp_path, place, policy, late):
     if place == "gradient":
         extras.append(Accumulate(2))
     learn = build(tmp_path, cbs=extras)
-    if place == "valid" and not late:
+    if place == "valid":
         with pytest.raises(TrainingError, match="validation batch"):
             fit(learn)
         return
@@ -250,7 +252,7 @@ def test_exceptions_everywhere(tmp_path, gate):
 def test_the_run_keeps_no_nan_as_best(tmp_path):
     learn = build(
         tmp_path,
-        cbs=[Spoil("valid", float("nan"), 0), Guard("skip", late=True)],
+        cbs=[Spoil("valid loss", float("nan"), 0), Guard("skip", late=True)],
         run_args={"monitor": "valid_loss", "mode": "min"},
     )
     fit(learn)
