@@ -106,7 +106,8 @@ class Run(Callback):
             **environment(learn.dls.device),
             "started": time.strftime("%Y-%m-%d %H:%M:%S"),
         }
-        described |= {"monitor": self.monitor, "mode": self.mode, "n_epoch": learn.n_epoch, **self.extra}
+        described |= {"monitor": self.monitor, "mode": self.mode, "n_epoch": learn.n_epoch, "fit": learn.fit_call}
+        described |= self.extra
         described["disk_forecast_bytes"] = peak
         write_json(self.folder.file("run.json"), described)
         if quarantine := getattr(getattr(learn.dls, "source", None), "quarantine", None):

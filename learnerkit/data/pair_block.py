@@ -1,5 +1,6 @@
 """From a PairSource to DataLoaders whose batches are (saliency, attention, class), through fastai's DataBlock."""
 
+import copy
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
@@ -31,10 +32,18 @@ class TensorMap(TensorBase):
 class MapRows(Rows):
     """Row number to TensorMap; a map (tensor or array [C,H,W]) is taken as it is.
 
-    maps: float32 [N,C,H,W].
+    maps: float32 [N,C,H,W]; side: which map of a pair that is given as a tuple, 0 or 1.
     """
 
-    input_types = (Integral, Tensor, np.ndarray)
+    input_types = (Integral, Tensor, np.ndarray, tuple, list)
+
+    def __init__(self, maps: np.ndarray, side: int) -> None:
+        super().__init__(maps)
+        self.side = side
+
+    def __call__(self, item: Any, *args: Any, **kwargs: Any) -> Any:
+        """Transform a row number, a map, or this side of a pair."""
+        return super().__call__(item[self.side] if isinstance(item, (tuple, list)) else item, *args, **kwargs)
 
     def encodes(self, item: object) -> TensorMap:
         if isinstance(item, Integral):
@@ -54,7 +63,7 @@ def SaliencyBlock(source: PairSource, which: str = "saliency") -> TransformBlock
     kinds = ("saliency", "attention")
     if which not in kinds:
         raise DataError(f"SaliencyBlock(which='{which}'): one of {', '.join(kinds)} (the keys {', '.join(MAPS)})")
-    return TransformBlock(type_tfms=MapRows(source.maps[kinds.index(which)]), dl_type=PairDL)
+    return TransformBlock(type_tfms=MapRows(source.maps[kinds.index(which)], kinds.index(which)), dl_type=PairDL)
 
 
 class PairDL(ResidentDL):
@@ -180,15 +189,15 @@ def pair_dls(
     if flip and "mirror" not in source.keeps:
         raise DataError(
             f"flip=True: a mirror turns a pair of {source.name} into another class (a mirrored 'left of' is 'right "
-            "of'); leave flip out, or pass keeps=('mirror', 'shift') where your classes allow it"
+            "of'); leave flip out, or pass keeps=('mirror', 'shift') (--keeps mirror,shift) where your classes allow it"
         )
     parts = make_split(source.labels, source.parts, fractions=split, split_seed=seed, groups=source.groups)
     if limit:
         parts = checked(parts.limited(limit), source.labels)
     if len(parts.train) < bs:
         raise DataError(f"{source.name}: {len(parts.train)} training pairs make no batch of {bs}; pass a smaller bs")
-    if normalize:
-        source.stats = source.measured_stats(parts.train)
+    source = copy.copy(source)  # another call may normalise otherwise
+    source.stats = source.measured_stats(parts.train) if normalize else None
     augment = AugmentPairs(shift, flip, noise, map_dropout) if shift or flip or noise or map_dropout else None
     return pair_loaders(source, parts, augment, device, bs=bs)
 

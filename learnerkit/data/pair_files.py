@@ -1,6 +1,7 @@
 """One file of a saliency map and a cross-attention map: read without running anything, every fault in words."""
 
 import hashlib
+import math
 import pickle
 import re
 import warnings
@@ -17,6 +18,7 @@ LAYERS = ("early", "middle", "late")
 NAME_KEYS = ("class_name", "relation", "predicate", "label_name")  # where a file may say its class in words
 SOURCE_KEYS = ("image_id", "source_image", "image_path", "image", "source")  # and which image it came from
 LARGEST_FILE = 2**26  # bytes
+MOST_CLASSES = 10_000
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,14 @@ def read_pair(path: Path) -> Pair | str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's own words; the report has better ones
             content = torch.load(path, map_location="cpu", weights_only=True)
+            return _checked(content)
     except pickle.UnpicklingError as error:
         return f"asks for objects that a pair never holds; nothing was loaded or run ({first_line(error)})"
     except Exception as error:  # a damaged file raises almost anything
         return f"cannot be read: truncated or no .pt file ({type(error).__name__}: {first_line(error)})"
+
+
+def _checked(content: Any) -> Pair | str:
     if not isinstance(content, dict):
         return f"holds a {type(content).__name__}; a dict with {', '.join(KEYS)} is needed"
     missing = [key for key in KEYS if key not in content]
@@ -61,8 +67,8 @@ def read_pair(path: Path) -> Pair | str:
     if maps[0].shape != maps[1].shape:
         return f"its maps differ in shape: {maps[0].shape} and {maps[1].shape}"
     code = _whole(content["class_id"])
-    if code is None or code < 0:
-        return f"class_id is {content['class_id']!r}; a class number is needed"
+    if code is None or not 0 <= code < MOST_CLASSES:
+        return f"class_id is {content['class_id']!r}; a class number below {MOST_CLASSES:,} is needed"
     both = np.stack(maps)
     return Pair(both, code, _text(content, NAME_KEYS), _text(content, SOURCE_KEYS), _digest(both))
 
@@ -75,7 +81,12 @@ def first_line(error: Exception) -> str:
 
 
 def _map(value: Any, key: str) -> np.ndarray | str:
-    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or not value.is_floating_point():
+    if (
+        not isinstance(value, torch.Tensor)
+        or value.layout != torch.strided
+        or value.is_meta
+        or not value.is_floating_point()
+    ):
         found = value.dtype if isinstance(value, torch.Tensor) else type(value).__name__
         return f"{key} is {found}; a float tensor [C,H,W] is needed"
     if value.ndim != 3 or not 0 < value.numel() <= 2**22:
@@ -89,7 +100,12 @@ def _map(value: Any, key: str) -> np.ndarray | str:
 def _whole(value: Any) -> int | None:
     if isinstance(value, torch.Tensor) and value.numel() == 1:
         value = value.item()
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or value != int(value):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not math.isfinite(value)
+        or value != int(value)
+    ):
         return None
     return int(value)
 
@@ -102,7 +118,7 @@ def _digest(maps: np.ndarray) -> str:
     return hashlib.blake2b(np.ascontiguousarray(maps), digest_size=12).hexdigest()
 
 
-LAYER_WORD = re.compile(rf"(?:^|[_\-.])({'|'.join(LAYERS)})(?:_layers?)?(?=$|[_\-.])", re.IGNORECASE)
+LAYER_WORD = re.compile(rf"(?:^|[_\-. ])({'|'.join(LAYERS)})(?:[_ ]layers?)?(?=$|[_\-. ])", re.IGNORECASE)
 
 
 def layer_of(name: Path) -> str:

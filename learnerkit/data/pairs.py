@@ -12,16 +12,19 @@ from rich.console import Console
 from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
+from learnerkit.core.disk import check_space
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike, read_json, sha256, write_json
 from learnerkit.data.copies import contradictions, first_copies, merged_groups
 from learnerkit.data.download import cache_folder
 from learnerkit.data.faults import Fault, settle
+from learnerkit.data.folder import SUFFIXES
 from learnerkit.data.pair_files import KEYS, LAYERS, Pair, layer_of, read_pair, stem_of
 from learnerkit.data.relations import RELATIONS
 from learnerkit.data.source import encoded, label_faults
 
 VERSION = 1  # of the cache; another one is written anew
+LEAST_IMAGES = 3  # of a class: one for train, valid and test
 PARALLEL_FROM = 200  # files; fewer are read by this process
 
 
@@ -105,8 +108,10 @@ def _as_list(items: list) -> list:
 
 
 def is_pairs(path: Path) -> bool:
-    """Whether a folder holds .pt files."""
-    return path.is_dir() and next(path.rglob("*.pt"), None) is not None
+    """Whether a folder holds .pt files and no images."""
+    if not path.is_dir() or next(path.rglob("*.pt"), None) is None:
+        return False
+    return not any(file.suffix.lower() in SUFFIXES for file in path.rglob("*"))
 
 
 def list_pairs(root: Path, layer: str | None = None) -> list[Path]:
@@ -135,26 +140,44 @@ def pack_pairs(root: Path, files: Sequence[Path], cache: PathLike | None = None,
     cache: where the packed sets live; the user's cache folder when None.
     workers: processes that read; the cores when None.
     """
-    stamps = [(str(file.relative_to(root)), stat.st_size, stat.st_mtime_ns) for file in files for stat in [file.stat()]]
-    key = sha256(repr((VERSION, stamps)).encode())[:20]
+    stamps = []
+    for file in files:
+        stat = os.stat(file)
+        stamps.append((str(file.relative_to(root)), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+    key = sha256(repr((VERSION, str(root.resolve()), stamps)).encode("utf-8", "surrogateescape"))[:20]
     base = Path(cache) if cache is not None else cache_folder() / "pairs"
     target = base / f"{root.resolve().name}-{key}"
-    if (target / "index.json").exists():
+    if _is_whole(target, len(files)):
         return target
-    base.mkdir(parents=True, exist_ok=True)
     temporary = base / f".{target.name}.{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
     try:
+        base.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
         _write_pack(temporary, root, files, workers)
+        if target.exists() and not _is_whole(target, len(files)):
+            shutil.rmtree(target)
         try:
             os.replace(temporary, target)
         except OSError:  # another process was faster
-            if not (target / "index.json").exists():
+            if not _is_whole(target, len(files)):
                 raise
+    except OSError as error:
+        raise DataError(
+            f"{base}: the packed set cannot be written there ({error}); choose another cache= (--cache)"
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target
+
+
+def _is_whole(pack: Path, n: int) -> bool:
+    """Whether both files of a packed set of `n` files are there, the maps in the size that their header says."""
+    try:
+        read_json(pack / "index.json")
+        return np.load(pack / "maps.npy", mmap_mode="r", allow_pickle=False).shape[1] == n
+    except (DataError, OSError, ValueError):
+        return False
 
 
 def _write_pack(folder: Path, root: Path, files: Sequence[Path], workers: int | None) -> None:
@@ -163,6 +186,8 @@ def _write_pack(folder: Path, root: Path, files: Sequence[Path], workers: int | 
         workers = 0
     loader = DataLoader(_Files(files), batch_size=32, num_workers=workers, collate_fn=_as_list)
     shape = _commonest_shape(files)
+    needed = 2 * len(files) * int(np.prod(shape)) * 4
+    check_space(folder, needed + 2**20, "the packed set")  # a mapped file that outgrows the disk kills the process
     maps = np.lib.format.open_memmap(folder / "maps.npy", "w+", np.float32, (2, len(files), *shape))
     entries, faults, digest = [], [], []
     console = Console(stderr=True)
@@ -190,9 +215,16 @@ def _commonest_shape(files: Sequence[Path]) -> tuple[int, ...]:
 
 
 def scan_pairs(
-    root: Path, layer: str | None = None, cache: PathLike | None = None, workers: int | None = None
+    root: Path,
+    layer: str | None = None,
+    cache: PathLike | None = None,
+    workers: int | None = None,
+    least: int = LEAST_IMAGES,
 ) -> tuple[PairSource | None, list[Fault], int]:
-    """The good pairs of a folder (None when there are none), every fault, and how many files there are."""
+    """The good pairs of a folder (None when there are none), every fault, and how many files there are.
+
+    least: how many source images a class has to have; fewer cannot stand in every part.
+    """
     files = list_pairs(root, layer)
     pack = pack_pairs(root, files, cache, workers)
     index = read_json(pack / "index.json")
@@ -202,24 +234,34 @@ def scan_pairs(
         return None, faults, len(files)
     ids = [entry[0] for entry in entries]
     codes = np.array([entry[1] for entry in entries], dtype=np.int64)
-    vocab = class_names(root, ids, codes, [entry[2] for entry in entries])
-    wrong = {row: f"class_id {codes[row]} is not in 0..{len(vocab) - 1}" for row in np.flatnonzero(codes >= len(vocab))}
+    vocab, wrong = class_names(root, ids, codes, [entry[2] for entry in entries])
+    for row in np.flatnonzero(codes >= len(vocab)):
+        wrong.setdefault(int(row), f"class_id {codes[row]} is not in 0..{len(vocab) - 1}")
     copies = first_copies([entry[4] for entry in entries])
     known = np.where(codes < len(vocab), codes, 0)
-    twofold = contradictions(copies, known, ids, vocab)
-    faults += [Fault(ids[row], reason) for row, reason in wrong.items()] + twofold
+    faults += [Fault(ids[row], reason) for row, reason in sorted(wrong.items())]
+    faults += contradictions(copies, known, ids, vocab)
+    stems, sources = [stem_of(Path(name)) for name in ids], [entry[3] for entry in entries]
+    if len(set(sources)) == 1 < len(set(stems)):  # not an image's name, but the set's or a model's
+        sources = [""] * len(ids)
+    groups = merged_groups(np.array([f"{a or b}" for a, b in zip(sources, stems, strict=True)]), copies)
+    bad = {fault.file for fault in faults}
+    for code in np.unique(codes):
+        rows = [row for row in np.flatnonzero(codes == code) if ids[row] not in bad]
+        images = len({int(groups[row]) for row in rows})
+        if rows and images < least:
+            reason = f"its class '{vocab[code]}' has {images} source image(s); {least} are needed, one for each part"
+            faults += [Fault(ids[row], reason) for row in rows]
     bad = {fault.file for fault in faults}
     good = np.array([row for row in range(len(ids)) if ids[row] not in bad], dtype=np.int64)
     if not len(good):
         return None, faults, len(files)
     maps = np.load(pack / "maps.npy", mmap_mode="c", allow_pickle=False)
     maps = maps[:, : len(ids)] if len(good) == len(ids) else maps[:, good]
-    stems = [entry[3] or stem_of(Path(entry[0])) for entry in entries]
-    groups = merged_groups(np.array(stems)[good], copies[good])
     layers = np.array([layer_of(Path(name)) for name in ids])[good]
     good_ids = [ids[row] for row in good]
     print_of = sha256(index["digest"].encode() + encoded([*good_ids, *vocab]))[:16]
-    source = PairSource(root.resolve().name, maps, codes[good], vocab, good_ids, layers, groups, print_of)
+    source = PairSource(root.resolve().name, maps, codes[good], vocab, good_ids, layers, groups[good], print_of)
     return source, faults, len(files)
 
 
@@ -229,35 +271,61 @@ def read_pairs(
     skip_bad: bool = False,
     cache: PathLike | None = None,
     workers: int | None = None,
+    least: int = LEAST_IMAGES,
 ) -> PairSource:
     """The pairs of a folder; DataError listing every bad file, unless they may be set aside.
 
     root: the folder; skip_bad: set bad files aside.
-    layer, cache, workers: see `list_pairs` and `pack_pairs`.
+    layer, cache, workers, least: see `list_pairs`, `pack_pairs` and `scan_pairs`.
     """
-    source, faults, n = scan_pairs(root, layer, cache, workers)
+    source, faults, n = scan_pairs(root, layer, cache, workers, least)
     settle(str(root), faults, n, skip_bad and source is not None)
     source.quarantine = faults
     return source
 
 
-def class_names(root: Path, ids: Sequence[str], codes: np.ndarray, said: Sequence[str]) -> list[str]:
-    """The class names by number: from the files, from class folders, from class_names.json, else the 24 relations."""
-    folders = [_class_folder(Path(name)) for name in ids]
-    for names in (said, folders):
-        by_code: dict[int, set[str]] = {}
-        for code, name in zip(codes.tolist(), names, strict=True):
-            by_code.setdefault(code, set()).add(name)
-        distinct = {name for group in by_code.values() for name in group}
-        if all(len(group) == 1 for group in by_code.values()) and len(distinct) == len(by_code) and "" not in distinct:
-            found = {code: next(iter(group)) for code, group in by_code.items()}
-            return [found.get(code, f"class_{code}") for code in range(max(found) + 1)]
+def class_names(
+    root: Path, ids: Sequence[str], codes: np.ndarray, said: Sequence[str]
+) -> tuple[list[str], dict[int, str]]:
+    """The class names by number, and by row what contradicts them.
+
+    From what the files say, else from class folders, where four in five files agree; else from class_names.json, else
+    the 24 relations.
+    """
+    for kind, names in (("says", said), ("stands in", [_class_folder(Path(name)) for name in ids])):
+        found: dict[int, str] = {}
+        pairs = Counter((code, name) for code, name in zip(codes.tolist(), names, strict=True) if name)
+        for (code, name), _ in pairs.most_common():  # the commonest pair of number and name decides for both
+            if code not in found and name not in found.values():
+                found[code] = name
+        right = [found.get(code) == name for code, name in zip(codes.tolist(), names, strict=True)]
+        if len(found) < 2 or sum(right) < 0.8 * len(right):
+            continue
+        numbers = {name: code for code, name in found.items()}
+        wrong = {}
+        for row in np.flatnonzero(~np.array(right)):
+            if names[row]:
+                belongs = numbers.get(names[row], "another number")
+                wrong[int(row)] = f"class_id {codes[row]}, but it {kind} '{names[row]}', which is {belongs}"
+        return [found.get(code, f"class_{code}") for code in range(max(found) + 1)], wrong
     path = root / "class_names.json"
-    if path.exists():
-        listed = read_json(path)
-        listed = [listed[key] for key in sorted(listed, key=int)] if isinstance(listed, dict) else listed
-        return [str(name) for name in listed]
-    return list(RELATIONS)
+    return (_listed_names(path) if path.exists() else list(RELATIONS)), {}
+
+
+def _listed_names(path: Path) -> list[str]:
+    """The names of a class_names.json: a list, or a mapping of numbers to names or of names to numbers."""
+    content = read_json(path)
+    if isinstance(content, dict):
+        if all(isinstance(value, int) for value in content.values()):
+            content = {code: name for name, code in content.items()}
+        try:
+            content = {int(code): name for code, name in content.items()}
+        except ValueError:
+            content = {}
+        content = [content.get(code) for code in range(len(content))]
+    if not isinstance(content, list) or not content or not all(isinstance(name, str) for name in content):
+        raise DataError(f"{path}: a list of class names, or a mapping of the numbers 0, 1, ... to names, is needed")
+    return content
 
 
 def _class_folder(name: Path) -> str:

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from learnerkit._fastai import DataLoaders, Learner
-from learnerkit.core.errors import DataError
+from learnerkit.core.errors import DataError, ModelError
 from learnerkit.core.files import PathLike
 from learnerkit.interpret.attribution import PLACES, gradcam, saliency_map
+from learnerkit.ops.fuse import Fused
 
 
 def make_saliency_pairs(
@@ -26,6 +27,8 @@ def make_saliency_pairs(
     """
     if layer not in (*PLACES, "all"):
         raise DataError(f"layer '{layer}': one of {', '.join(PLACES)}, or all")
+    if isinstance(learn.model, Fused):
+        raise ModelError("make_saliency_pairs: takes a classifier of images, and this learner takes pairs of maps")
     folder, source = Path(path), dls.source
     model = learn.model.eval()
     device = next(model.parameters()).device
@@ -37,7 +40,7 @@ def make_saliency_pairs(
             attention = gradcam(model, images, place)
             for row, first, second in zip(rows, saliency.cpu(), attention.cpu(), strict=True):
                 name = str(source.vocab[int(source.labels[row])])
-                target = folder / f"{place}_layers" / name / f"{_plain(source.ids[row])}.pt"
+                target = folder / f"{place}_layers" / _plain(name) / f"{row:06d}_{_plain(source.ids[row])}.pt"
                 target.parent.mkdir(parents=True, exist_ok=True)
                 content = {
                     "saliency_maps": _wide(first, channels),
@@ -58,4 +61,4 @@ def _wide(values: Tensor, channels: int) -> Tensor:
 
 def _plain(name: str) -> str:
     """A name that is one file name."""
-    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)

@@ -68,7 +68,7 @@ def compare_runs(root: PathLike) -> Comparison:
     for folder in folders:
         try:
             runs.append(_read(RunFolder.open(folder)))
-        except (DataError, RunError, KeyError) as error:
+        except (DataError, RunError, KeyError, TypeError, AttributeError, IndexError) as error:
             unfinished.append(f"{folder.relative_to(root)}: {error}")
     if not runs:
         detail = ":\n  " + "\n  ".join(unfinished) if unfinished else ""
@@ -83,6 +83,7 @@ def compare_runs(root: PathLike) -> Comparison:
             "Train them with one split_seed and one set, or compare the groups apart."
         )
     varying = _label(runs)
+    runs = _without_repeats(runs, unfinished)
     comparison = Comparison(root, runs, varying, unfinished=unfinished)
     comparison.rows = _table(runs)
     return comparison
@@ -113,7 +114,8 @@ def _read(run: RunFolder) -> Finished:
 
 def _settings(described: dict[str, Any]) -> dict[str, Any]:
     """What a run was made with, by dotted key: its resolved recipe, or the calls of a script."""
-    source = described.get("resolved") or described["recipe"]
+    script = {**described["recipe"], "fit": described.get("fit"), "epochs": described.get("n_epoch")}
+    source = described.get("resolved") or script
     flat: dict[str, Any] = {}
 
     def walk(value: Any, place: str) -> None:
@@ -124,7 +126,39 @@ def _settings(described: dict[str, Any]) -> dict[str, Any]:
             flat[place] = tuple(value) if isinstance(value, list) else value
 
     walk(source, "")
-    return {key: value for key, value in flat.items() if key.rsplit(".", 1)[-1] not in NOT_A_VARIANT}
+    settings = {key: value for key, value in flat.items() if key.rsplit(".", 1)[-1] not in NOT_A_VARIANT}
+    split = described.get("split") or {}
+    path = flat.get("data.path", flat.get("dls.args.path", ""))
+    return {**settings, "data": Named(f"{path}", described.get("fingerprint"), split.get("hash"))}
+
+
+@dataclass(frozen=True)
+class Named:
+    """A data set: told apart by what it holds, shown by its path."""
+
+    path: str = field(compare=False)
+    fingerprint: str | None
+    split: str | None
+
+    def __repr__(self) -> str:
+        return f"{self.fingerprint} {self.split}"
+
+    def __str__(self) -> str:
+        return "/".join(Path(self.path).parts[-2:]) or repr(self)
+
+
+def _without_repeats(runs: list[Finished], left_out: list[str]) -> list[Finished]:
+    """The runs without those that repeat the seed of another of their variant: they would count one result twice."""
+    seen: dict[tuple, str] = {}
+    kept = []
+    for run in runs:
+        key = run.label, run.seed
+        if run.seed is not None and key in seen:
+            left_out.append(f"{run.run.path.name}: repeats seed {run.seed} of {seen[key]}")
+            continue
+        seen[key] = run.run.path.name
+        kept.append(run)
+    return kept
 
 
 def _label(runs: list[Finished]) -> list[str]:
@@ -150,9 +184,11 @@ def _table(runs: list[Finished]) -> list[dict[str, Any]]:
     best, *others = rows
     first = variants[best["variant"]]
     p_values = []
+    best["ensemble_accuracy"] = float(_averaged_right(first).mean())
     for row in others:
         second = variants[row["variant"]]
         low_high = paired_interval(_share_right(first), _share_right(second))
+        row["ensemble_accuracy"] = float(_averaged_right(second).mean())
         row["difference"], row["ci_low"], row["ci_high"] = (round(value, 6) for value in low_high)
         p_values.append(mcnemar(_averaged_right(first), _averaged_right(second)))
     for row, p, corrected in zip(others, p_values, holm(p_values), strict=True):

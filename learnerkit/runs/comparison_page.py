@@ -49,17 +49,23 @@ def shown(row: dict[str, Any], digits: int = 2) -> list[str]:
     return cells
 
 
+def is_apart(best: dict[str, Any], row: dict[str, Any]) -> bool:
+    """Whether the best variant is better beyond luck: the test and the interval say so, in the same direction."""
+    same_direction = best["ensemble_accuracy"] > row["ensemble_accuracy"]
+    return row["holm_p"] < 0.05 and row["ci_low"] > 0 and same_direction
+
+
 def verdict(comparison: Comparison) -> str:
     """One sentence: the best variant, and from which others it can be told apart."""
     best, *others = comparison.rows
     text = f"Best: {best['variant']}, {best['test_accuracy']:.2%} of {len(comparison.runs[0].targets):,} test samples"
     if not others:
         return text + "; there is no other to compare it with."
-    apart = [row["variant"] for row in others if row["holm_p"] < 0.05]
-    alike = [row["variant"] for row in others if row["holm_p"] >= 0.05]
+    apart = [row["variant"] for row in others if is_apart(best, row)]
+    alike = [row["variant"] for row in others if not is_apart(best, row)]
     parts = []
     if apart:
-        parts.append(f"better than {', '.join(apart)} (Holm p < .05)")
+        parts.append(f"better than {', '.join(apart)} (Holm p < .05, interval above 0)")
     if alike:
         parts.append(f"not to be told apart from {', '.join(alike)}")
     return f"{text}; {'; '.join(parts)}."

@@ -77,7 +77,7 @@ def read_pairs_for(path: Path, described: dict[str, Any]) -> PairSource:
 
     described: the run's run.json.
     """
-    source, data = read_pairs(path), described["data"]
+    source, data = read_pairs(path, least=1), described["data"]
     if source.vocab != described["classes"][: len(source.vocab)]:
         raise DataError(f"{path}: its classes are {source.vocab[:5]}..., the run's {described['classes'][:5]}...")
     if source.shape != tuple(data["shape"]):

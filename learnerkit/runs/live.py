@@ -6,6 +6,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from learnerkit.runs.trials import Trial
 
@@ -62,6 +63,6 @@ def draw(trials: list[Trial]) -> Table:
         total = trial.recipe.train.epochs
         left = f"{seconds * (total - epochs):,.0f} s" if seconds is not None and trial.state == "running" else ""
         shown = f"{best:.4f}" if best is not None else ""
-        state = f"[{COLORS[trial.state]}]{trial.state}[/]"
+        state = Text(trial.state, style=COLORS[trial.state])
         table.add_row(trial.name, state, f"{epochs}/{total}", shown, trial.reason[:60] or left)
     return table

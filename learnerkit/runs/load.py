@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from learnerkit._fastai import DataLoaders
+from learnerkit.callbacks.fusion import Fusion
 from learnerkit.core.errors import DataError, RunError
-from learnerkit.core.files import PathLike
+from learnerkit.core.files import PathLike, read_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import load_weights
 from learnerkit.data.dls import cifar_dls, digits_dls, folder_dls, saliency_dls
@@ -49,6 +50,9 @@ def load_run(
         raise RunError(
             f"{run.path}: was built with {', '.join(missing)}, which cannot be recorded; pass load_run(..., {given})"
         )
+    spec = read_json(run.file("model.json")) if run.file("model.json").exists() else {}
+    if spec.get("fusion") and call["call"] == image_learner.__name__:  # its callback stands in no record
+        replace = {"cbs": Fusion(spec["fusion"], tuple(spec["fusion_weights"])), **replace}
     learn = CALLS[call["call"]](dls, **{**call["args"], **replace})
     if weights is None:
         weights = "best_model" if run.file("best_model.safetensors").exists() else "final_model"

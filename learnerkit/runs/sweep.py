@@ -6,14 +6,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+import yaml
 from rich.console import Console
 
 from learnerkit.core.disk import check_space, forecast_bytes, shown_bytes
 from learnerkit.core.errors import RunError
-from learnerkit.core.files import append_line, to_json, write_json
+from learnerkit.core.files import append_line, atomic_write, to_json, write_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.models.create import create_model
 from learnerkit.runs.live import SweepTable
@@ -56,86 +59,101 @@ def open_data(trials: list[Trial]) -> None:
 class Sweep:
     """Runs the trials of a grid.
 
-    recipe: name or file; given: flags that all trials share, by flag name.
     trials: from `trials.plan`; out: the sweep's folder.
     jobs: trials at a time; threads: of each, the cores shared out when None.
     """
 
-    def __init__(
-        self,
-        recipe: str,
-        given: dict[str, str],
-        trials: list[Trial],
-        out: Path,
-        jobs: int = 1,
-        threads: int | None = None,
-    ) -> None:
-        self.recipe = str(Path(recipe).resolve()) if Path(recipe).suffix in (".yaml", ".yml") else recipe
-        self.given, self.trials, self.out, self.jobs = given, trials, out, max(1, jobs)
+    def __init__(self, trials: list[Trial], out: Path, jobs: int = 1, threads: int | None = None) -> None:
+        self.trials, self.out, self.jobs = trials, out, max(1, jobs)
         self.threads = threads or max(1, (os.cpu_count() or 1) // self.jobs)
-        self.running: dict[str, tuple[subprocess.Popen, float]] = {}
+        self.running: dict[str, Started] = {}
 
     def run(self, show: Callable[[list[Trial]], None]) -> None:
         """Run what is missing.
 
         show: called with the trials a few times a second and whenever one ends.
         """
-        self.out.mkdir(parents=True, exist_ok=True)
-        (self.out / "logs").mkdir(exist_ok=True)
+        for folder in ("logs", "recipes"):
+            (self.out / folder).mkdir(parents=True, exist_ok=True)
         owner = RunFolder(self.out)
         owner.lock()  # two sweeps into one folder would start the same trials
-        write_json(
-            self.out / "sweep.json",
-            {"recipe": self.recipe, "given": self.given, "trials": [trial.name for trial in self.trials]},
-        )
+        write_json(self.out / "sweep.json", {"trials": [trial.name for trial in self.trials]})
         waiting = [trial for trial in self.trials if trial.state != "done"]
+        handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
         try:
             while waiting or self.running:
                 while waiting and len(self.running) < self.jobs:
                     self._start(waiting.pop(0))
                 time.sleep(POLL_S)
                 for trial in self.trials:
-                    if trial.name in self.running and self.running[trial.name][0].poll() is not None:
+                    started = self.running.get(trial.name)
+                    if started and started.process is None and not _is_held(trial.path):
+                        del self.running[trial.name]  # what an earlier sweep had left running has ended
+                        trial.state = "done" if is_finished(trial.path) else "waiting"
+                        waiting += [trial] if trial.state == "waiting" else []
+                    elif started and started.process is not None and started.process.poll() is not None:
                         self._end(trial)
                 show(self.trials)
         finally:
             self._stop_all()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
             owner.unlock()
 
     def _start(self, trial: Trial) -> None:
+        trial.state = "running"
+        log_path = self.out / "logs" / f"{trial.name}.log"
+        begun = log_path.stat().st_size if log_path.exists() else 0
+        if _is_held(trial.path):
+            self.running[trial.name] = Started(None, time.monotonic(), begun)
+            self._record(trial, "found running")
+            return
         resume = (trial.path / "run.json").exists()
         if resume:
             command = ["train", "--resume", str(trial.path), "--allow", "threads"]
         else:
-            settings = [part for key, value in {**self.given, **trial.flags}.items() for part in _flag(key, value)]
-            command = ["train", self.recipe, *settings, "--out", str(self.out), "--name", trial.name]
+            recipe = self.out / "recipes" / f"{trial.name}.yaml"
+            atomic_write(recipe, yaml.safe_dump(trial.recipe.model_dump(mode="json"), sort_keys=False))
+            command = ["train", str(recipe), "--out", str(self.out), "--name", trial.name]
         threads = str(self.threads)
         environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-        with (self.out / "logs" / f"{trial.name}.log").open("ab") as log:
+        with log_path.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "learnerkit.cli", *command], stdout=log, stderr=log, env=environment
+                [sys.executable, "-m", "learnerkit.cli", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # a Ctrl-C reaches the sweep alone, which then asks once
             )
-        trial.state = "running"
-        self.running[trial.name] = process, time.monotonic()
+        self.running[trial.name] = Started(process, time.monotonic(), begun)
         self._record(trial, "resumed" if resume else "started", pid=process.pid)
 
     def _end(self, trial: Trial) -> None:
-        process, begun = self.running.pop(trial.name)
-        if process.returncode == 0 and is_finished(trial.path):
+        started = self.running.pop(trial.name)
+        if started.process.returncode == 0 and is_finished(trial.path):
             trial.state, trial.reason = "done", ""
         else:
-            trial.state, trial.reason = "failed", self._reason(trial, process.returncode)
-            if (trial.path / "run.json").exists():
-                RunFolder(trial.path).set_status("failed", error=trial.reason)
-        self._record(trial, trial.state, reason=trial.reason, seconds=round(time.monotonic() - begun, 1))
+            trial.state, trial.reason = "failed", self._reason(trial, started)
+            self._mark(trial)
+        self._record(trial, trial.state, reason=trial.reason, seconds=round(time.monotonic() - started.at, 1))
 
-    def _reason(self, trial: Trial, code: int) -> str:
+    def _mark(self, trial: Trial) -> None:
+        """Let the run of a trial that died say so; one that was trained to its end still is, and is only evaluated."""
+        if (trial.path / "run.json").exists() and not _is_held(trial.path):
+            run = RunFolder(trial.path)
+            if run.status().get("state") != "done":
+                run.set_status("failed", error=trial.reason)
+
+    def _reason(self, trial: Trial, started: "Started") -> str:
+        code = started.process.returncode
         if code < 0:
             name = signal.Signals(-code).name
             hint = " (the system kills so when memory runs out)" if -code == signal.SIGKILL else ""
             return f"killed by {name}{hint}"
-        text = (self.out / "logs" / f"{trial.name}.log").read_text(encoding="utf-8", errors="replace")
-        lines = [line for line in text.splitlines() if line.strip()]
+        data = (self.out / "logs" / f"{trial.name}.log").read_bytes()[started.log_begins :]
+        lines = [line.strip() for line in data.decode("utf-8", "replace").splitlines()]
+        lines = [line.strip("│ ") for line in lines if line and not line.startswith(("╭", "╰"))]
         said = [line for line in lines if line.startswith("error: ") or "Error" in line.split(":")[0]]
         return (said or lines or ["no output"])[-1].removeprefix("error: ")[:300] + f" (exit {code})"
 
@@ -145,20 +163,41 @@ class Sweep:
 
     def _stop_all(self) -> None:
         """Ask what still runs to stop politely, as a Ctrl-C of the sweep does, and wait for its checkpoint."""
-        for process, _ in self.running.values():
+        processes = [started.process for started in self.running.values() if started.process is not None]
+        for process in processes:
             process.terminate()
-        for process, _ in self.running.values():
+        for process in processes:
             try:
                 process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
+                process.wait()
 
 
-def _flag(key: str, value: object) -> list[str]:
-    name = key.replace("_", "-")
-    if isinstance(value, bool) or str(value).lower() in ("true", "false"):
-        return [f"--{name}" if str(value).lower() == "true" else f"--no-{name}"]
-    return [f"--{name}", str(value)]
+@dataclass
+class Started:
+    """A trial under way: its process (None where an earlier sweep left it), when it began, and where its log does."""
+
+    process: subprocess.Popen | None
+    at: float
+    log_begins: int
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(number)
+
+
+def _is_held(path: Path) -> bool:
+    """Whether another process owns a run."""
+    if not (path / "lock.json").exists():
+        return False
+    run = RunFolder(path)
+    try:
+        run.lock()
+    except RunError:
+        return True
+    run.unlock()
+    return False
 
 
 def check_disk(trials: list[Trial], out: Path) -> str:
@@ -202,7 +241,7 @@ def run_sweep(
     space = check_disk(trials, out)
     console.print(f"  {len(trials)} trials, {done} done already; the others will take {space} of disk")
     with SweepTable(console) as table:
-        Sweep(recipe, overrides, trials, out, jobs, threads).run(table.show)
+        Sweep(trials, out, jobs, threads).run(table.show)
         table.show(trials, last=True)
     if error := failed(trials):
         raise error

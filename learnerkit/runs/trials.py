@@ -1,6 +1,7 @@
 """The trials of a sweep: which there are, and what of them is done, from the recipe and the run folders alone."""
 
 import itertools
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from learnerkit.core.errors import DataError, RecipeError, RunError, differing, 
 from learnerkit.core.files import read_json, read_ledger
 from learnerkit.core.modes import MODES
 from learnerkit.tasks.recipe import WIDTHS, Recipe, flags, load_recipe
+
+BEFORE_RUN = {"lock.json", "status.json", "training.log"}  # what a run has before its run.json
 
 
 @dataclass
@@ -47,14 +50,17 @@ def parse_grid(grid: list[str]) -> dict[str, list[str]]:
     for text in grid:
         key, equals, values = text.partition("=")
         key = key.strip().lstrip("-").replace("-", "_")
-        listed = list(dict.fromkeys(value.strip() for value in values.split(",") if value.strip()))
+        listed = [value.strip() for value in re.split(r",(?![^\[]*\])", values) if value.strip()]
+        if key == "fusion":
+            listed = [mode for value in listed for mode in (MODES if value == "all" else (value,))]
+        listed = list(dict.fromkeys(listed))
         if not equals or not listed:
             raise RecipeError(f"--grid {text}: say key=value,value, such as fusion=add,max or seed=1,2,3")
         if key not in known:
             raise RecipeError(f"--grid {text}: unknown key '{key}'; {nearest(key, known)}")
         if key in axes:
             raise RecipeError(f"--grid {text}: '{key}' is given twice; list all its values in one")
-        axes[key] = list(MODES) if key == "fusion" and listed == ["all"] else listed
+        axes[key] = listed
     if not axes:
         raise RecipeError("a sweep needs --grid key=value,value, such as --grid fusion=all --grid seed=1,2,3")
     return axes
@@ -74,6 +80,10 @@ def plan(recipe: str, grid: list[str], overrides: dict[str, Any], out: Path) -> 
         chosen = dict(zip(axes, values, strict=True))
         name = "_".join(f"{key}-{value}".replace("/", "~").replace(":", "~") for key, value in chosen.items())
         trials.append(Trial(name, chosen, load_recipe(recipe, {**overrides, **chosen}), out / name))
+    for number, trial in enumerate(trials):
+        same = [other.name for other in trials[:number] if other.recipe == trial.recipe]
+        if same:
+            raise RecipeError(f"--grid: {same[0]} and {trial.name} are the same trial; leave one of them out")
     for trial in trials:
         _look_at(trial)
     return trials
@@ -84,6 +94,9 @@ def _look_at(trial: Trial) -> None:
     if not trial.path.exists():
         return
     if not (trial.path / "run.json").exists():  # killed before it began
+        left = [entry.name for entry in trial.path.iterdir() if not entry.name.endswith(".tmp")]
+        if set(left) - BEFORE_RUN:
+            raise RunError(f"{trial.path}: is not a run, and holds {left[0]}; choose another --out")
         shutil.rmtree(trial.path)
         return
     before, now = read_json(trial.path / "run.json").get("resolved"), trial.recipe.model_dump(mode="json")

@@ -62,6 +62,7 @@ class FuseData(Section):
     normalize: bool = Field(False, description="maps to mean 0 and deviation 1 before they are fused")
     shift: int = Field(0, ge=0, description="greatest shift of both maps in pixels")
     flip: bool = Field(False, description="mirror; refused where it makes another class")
+    keeps: tuple[Literal["mirror", "shift"], ...] = Field(("shift",), description="views that keep the class")
     noise: float = Field(0, ge=0, description="standard deviation of Gaussian noise, in the maps' units")
     map_dropout: float = Field(0, ge=0, le=1, description="probability that one of the two maps is zeroed")
     limit: int | None = Field(None, ge=1, description="only so many samples of each part")
@@ -225,6 +226,8 @@ def _with_arch(overrides: dict[str, Any], content: dict[str, Any]) -> dict[str, 
 def _value(value: Any, annotation: Any) -> Any:
     if not isinstance(value, str) or annotation is str:
         return value
+    if annotation == (str | None):
+        return None if value in ("", "null", "none") else value
     try:
         return yaml.safe_load(f"[{value}]" if "," in value and value[0] not in "{[" else value)
     except yaml.YAMLError:

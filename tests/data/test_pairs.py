@@ -1,6 +1,7 @@
 """Pairs of maps: files to one packed set, its split, its faults, its loaders."""
 
 import json
+import os
 import pickle
 import time
 
@@ -9,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from learnerkit.all import RELATIONS, pair_dls, saliency_dls, verify
+from learnerkit.all import RELATIONS, fusion_learner, pair_dls, saliency_dls, verify
 from learnerkit.core.errors import DataError
 from learnerkit.data.copies import merged_groups
 from learnerkit.data.pair_files import layer_of, read_pair, stem_of
 from learnerkit.data.pairs import list_pairs, read_pairs
 from tests.pairs import LAYERS, content, make_pair_dls, pair_source, write_pairs
+from tests.reliability.toy import image_folder
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +98,89 @@ def test_layers_and_stems():
     assert layer_of(Path("early_layers/holding/1.pt")) == "early" and layer_of(Path("a/7_late.pt")) == "late"
     assert layer_of(Path("collected/early_bird/1.pt")) == "early" and layer_of(Path("related/1.pt")) == ""
     assert stem_of(Path("early_layers/holding/1.pt")) == stem_of(Path("late_layers/holding/1.pt")) == "holding/1"
+    assert stem_of(Path("early layers/7.pt")) == stem_of(Path("late layers/7.pt")) == "7"
     assert stem_of(Path("7_early.pt")) == stem_of(Path("7_middle_layers.pt")) == "7"
+
+
+def test_class_numbers_that_contradict_the_names(tmp_path):
+    root = tmp_path / "set"
+    files = write_pairs(root, n=10)
+    torch.save(content(1, 400), files[0])  # in the folder of class 0
+    torch.save(content(0, 401, class_id=99), files[1])
+    with pytest.raises(DataError) as caught:
+        read_pairs(root)
+    text = str(caught.value)
+    assert "above/0000.pt: class_id 1, but it stands in 'above', which is 0" in text
+    assert "above/0001.pt: class_id 99, but it stands in 'above', which is 0" in text and "2 fault(s)" in text
+    assert read_pairs(root, skip_bad=True).vocab == list(RELATIONS[:3])
+    torch.save(content(0, 402, class_id=2**70), files[2])
+    with pytest.raises(DataError, match="a class number below 10,000 is needed"):
+        read_pairs(root)
+    torch.save(content(0, 402, class_id=float("inf")), files[2])
+    with pytest.raises(DataError, match="class_id is inf"):
+        read_pairs(root)
+
+
+def test_names_in_json(tmp_path):
+    write_pairs(tmp_path, folders=False)
+    good = {"x": 0, "y": 1, "z": 2}
+    for names in (good, {"1": "y", "0": "x", "2": "z"}, ["x", "y", "z"]):
+        (tmp_path / "class_names.json").write_text(json.dumps(names))
+        assert read_pairs(tmp_path).vocab == ["x", "y", "z"]
+    for names in ({"1": "x", "2": "y", "3": "z"}, {"a": "b"}, [], 5, [1, 2, 3]):
+        (tmp_path / "class_names.json").write_text(json.dumps(names))
+        with pytest.raises(DataError, match=r"class_names\.json: a list of class names"):
+            read_pairs(tmp_path)
+
+
+def test_a_damaged_cache_is_made_again_and_another_folder_has_its_own(tmp_path):
+    root, cache = tmp_path / "a" / "set", tmp_path / "cache"
+    files = write_pairs(root, folders=False)
+    first = read_pairs(root, cache=cache)
+    for name in ("index.json", "maps.npy"):
+        next(cache.glob(f"*/{name}")).unlink()
+        assert np.array_equal(read_pairs(root, cache=cache).maps, first.maps)
+    other = tmp_path / "b" / "set"
+    for file in write_pairs(other, folders=False):
+        torch.save(content(0, 900 + int(file.stem[-2:]), class_id=int(file.stem[1])), file)
+        stat = (root / file.name).stat()
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert [f.stat().st_size for f in files] == [(other / f.name).stat().st_size for f in files]
+    with pytest.raises(DataError, match="the same content"):
+        read_pairs(other, cache=cache)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"cannot be written there .*--cache"):
+        read_pairs(root, cache=tmp_path / "file" / "below")
+
+
+def test_a_source_that_all_files_name_is_not_an_image(tmp_path):
+    for code in (0, 1):
+        for i in range(6):
+            torch.save(content(code, i, source="some-model"), tmp_path / f"c{code}_{i}.pt")
+    assert len(set(read_pairs(tmp_path).groups.tolist())) == 12
+
+
+def test_folders_of_images_are_not_taken_for_pairs(tmp_path):
+    image_folder(tmp_path)
+    torch.save(content(), tmp_path / "best.pt")
+    assert verify(tmp_path).kind == "image folder"
+
+
+def test_normalising_once_leaves_the_set_as_it_was():
+    source = pair_source()
+    normal, plain = pair_dls(source, bs=16, normalize=True), pair_dls(source, bs=16)
+    assert source.stats is None and plain.source.stats is None and len(normal.source.stats[0]) == 6
+    assert abs(plain.valid.one_batch()[0].mean() - 0.375) < 0.1
+
+
+def test_a_pair_of_maps_can_be_predicted(tmp_path):
+    learn = fusion_learner(make_pair_dls(), "tiny_cnn", "add", path=tmp_path)
+    learn.fit(1)
+    row = int(learn.dls.split.valid[0])
+    pair = tuple(torch.tensor(learn.dls.source.maps[side, row]) for side in (0, 1))
+    by_row, by_maps = learn.predict(row), learn.predict(pair)
+    assert by_row[0] == by_maps[0] and torch.allclose(by_row[2], by_maps[2])
+    assert learn.get_preds(dl=learn.dls.test_dl([pair, pair]))[0].shape == (2, 3)
 
 
 def test_groups_and_copies_are_merged():
@@ -187,9 +271,11 @@ def test_folders_that_cannot_be_trained_on(tmp_path):
     with pytest.raises(DataError, match="no such folder"):
         saliency_dls(tmp_path / "nowhere")
     write_pairs(tmp_path / "set", n=10)
-    torch.save(content(5), tmp_path / "set" / "drinking.pt")
-    with pytest.raises(DataError, match="cannot hold every class"):
+    (tmp_path / "set" / "drinking").mkdir()
+    torch.save(content(5), tmp_path / "set" / "drinking" / "0.pt")
+    with pytest.raises(DataError, match=r"drinking/0\.pt: its class 'drinking' has 1 source image\(s\); 3 are needed"):
         saliency_dls(tmp_path / "set", bs=4)
+    assert saliency_dls(tmp_path / "set", bs=4, skip_bad=True).split.counts["train"] == 22
     write_pairs(tmp_path / "one", classes=1)
     with pytest.raises(DataError, match="one class only"):
         saliency_dls(tmp_path / "one", bs=4)

@@ -11,18 +11,24 @@ from learnerkit.all import (
     Fusion,
     ImageInterpretation,
     Run,
+    array_dls,
     create_model,
     export_model,
     fusion_learner,
+    gradcam,
     image_learner,
     load_model,
     load_run,
+    make_saliency_pairs,
     model_info,
     pair_dls,
+    read_pairs,
     saliency_dls,
+    saliency_map,
 )
 from learnerkit.core.errors import ModelError
 from learnerkit.core.modes import EVERY_MODE
+from tests.conftest import toy_arrays
 from tests.pairs import make_pair_dls, write_pairs, xor_source
 
 
@@ -120,6 +126,46 @@ def test_the_callback_says_what_is_wrong():
         plain.fit(1, cbs=Fusion("add"))
     with pytest.raises(ModelError, match=r"depth must be 6n\+4; the nearest are 22 and 28"):
         learner(arch="wrn_27_10")
+
+
+def test_a_learner_made_with_the_callback_is_loaded_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEARNERKIT_HOME", str(tmp_path / "home"))
+    write_pairs(tmp_path / "set", n=20)
+    dls = saliency_dls(tmp_path / "set", bs=8, normalize=True)
+    learn = image_learner(dls, "tiny_cnn", cbs=[Fusion("gated"), Run(tmp_path / "runs", "a")])
+    learn.logger = lambda row: None
+    learn.fit(1)
+    again = load_run(tmp_path / "runs" / "a", weights="final_model")
+    assert list(again.validate()) == pytest.approx(list(learn.validate()), abs=1e-5)
+
+
+def test_pairs_are_made_below_their_folder(tmp_path):
+    images, labels = toy_arrays(24)
+    dls = array_dls(images, labels, bs=4, vocab=["a/b", "../../evil", "c"])
+    dls.source.ids = [f"img{' ' if row % 2 else '_'}{row // 2}" for row in range(24)]
+    learn = image_learner(dls, "tiny_cnn")
+    make_saliency_pairs(learn, dls, tmp_path / "out", layer="all")
+    assert len(list((tmp_path / "out").rglob("*.pt"))) == 72 and [p.name for p in tmp_path.iterdir()] == ["out"]
+    source = read_pairs(tmp_path / "out")
+    assert source.vocab == ["a/b", "../../evil", "c"] and len(set(source.groups.tolist())) == 24
+    with pytest.raises(ModelError, match="takes a classifier of images"):
+        make_saliency_pairs(learner(), dls, tmp_path / "out")
+
+
+def test_grad_cam_and_saliency_of_known_networks():
+    """One linear channel: the gradient is its weights, and Grad-CAM is the feature itself, scaled."""
+    layer = nn.Conv2d(1, 2, 1, bias=False)
+    model = nn.Sequential(layer, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([2.0, -3.0]).view(2, 1, 1, 1))
+    images = torch.rand(3, 1, 4, 4) + 0.1
+    targets = torch.tensor([0, 1, 0])
+    expected = torch.tensor([2.0, 3.0, 2.0]).view(3, 1, 1, 1) / 16
+    assert torch.allclose(saliency_map(model, images, targets), expected.expand(3, 1, 4, 4))
+    cam = gradcam(model, images, layer, targets)
+    # class 0: the feature 2x speaks for it; class 1: its own feature -3x is negative everywhere, so nothing speaks
+    assert torch.allclose(cam[0], images[0] / images[0].max()) and (cam[1] == 0).all()
+    assert layer.weight.grad is None and model.training
 
 
 def test_fastai_on_pairs(tmp_path, monkeypatch):

@@ -213,7 +213,7 @@ def test_a_full_disk(tmp_path, gate):
 EDITS = [
     (b'"step": 8', b'"step": 9'),
     (b'"epoch": 2', b'"epoch": 1'),
-    (b'"schema": 1', b'"schema": 2'),
+    (b'"schema": 2', b'"schema": 3'),
     (b'"bytes": 5000', b'"bytes": 5001'),
     (b"state.json", b"stale.json"),
     (b"}", b""),

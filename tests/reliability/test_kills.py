@@ -54,9 +54,7 @@ def test_kill_at_random_moments(tmp_path, gate):
                 (root / "a").rename(root / "killed before it began")
             good = not corrupt(root / "a" / "checkpoints")
             value = run_fork(whole, root, source, workers)
-            left = [
-                path for path in root.rglob(".*") if path.suffix == ".tmp" or path.name.startswith((".tmp-", ".del-"))
-            ]
+            left = [*(root / "a").rglob(".*.tmp"), *(root / "a").rglob(".tmp-*"), *(root / "a").rglob(".del-*")]
             held.trial(good and value == reference and not left, f"{root.name}: {kills} kills, {left}")
 
 

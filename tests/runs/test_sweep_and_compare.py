@@ -14,8 +14,8 @@ import pytest
 from rich.console import Console
 
 from learnerkit.core.errors import RecipeError, RunError
-from learnerkit.core.files import read_ledger, write_json
-from learnerkit.core.modes import MODES
+from learnerkit.core.files import read_json, read_ledger, write_json
+from learnerkit.core.modes import EVERY_MODE, MODES
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz, write_npz
 from learnerkit.runs.compare import compare_runs
@@ -29,7 +29,7 @@ from tests.pairs import write_pairs
 SETTINGS = {"arch": "wrn_10_1", "epochs": "2", "bs": "8", "lr": ".05", "dropout": "0"}
 
 
-def fake_run(root, name, fusion, seed, accuracy, n=200, test="t", state="done"):
+def fake_run(root, name, fusion, seed, accuracy, n=200, test="t", state="done", roll=0):
     """A finished run as its files say it, without a training."""
     run = RunFolder.create(root, name)
     resolved = {"task": "fuse", "seed": seed, "model": {"fusion": fusion}, "data": {"path": "p", "split_seed": 42}}
@@ -40,6 +40,7 @@ def fake_run(root, name, fusion, seed, accuracy, n=200, test="t", state="done"):
     targets = np.arange(n) % 2
     right = np.zeros(n, bool)
     right[np.argsort(np.arange(n) + 20 * rng.random(n))[: round(accuracy * n)]] = True
+    right = np.roll(right, roll)
     said = np.where(right, targets, 1 - targets)
     probabilities = np.eye(2)[said] * 0.8 + 0.1
     ids = np.array([f"{test}{i}" for i in range(n)])
@@ -84,6 +85,33 @@ def test_other_test_samples_cannot_be_ranked(tmp_path):
         compare_runs(tmp_path / "nothing")
 
 
+def test_the_verdict_does_not_contradict_the_figures(tmp_path):
+    """Three seeds that err on different samples beat, averaged, three that err on the same: then nothing is claimed."""
+    for seed in (1, 2, 3):
+        fake_run(tmp_path, f"a{seed}", "concat", 1, 0.85)
+        write_json(tmp_path / f"a{seed}" / "run.json", {**read_json(tmp_path / f"a{seed}" / "run.json"), "seed": seed})
+        fake_run(tmp_path, f"b{seed}", "add", seed, 0.8, roll=60 * seed)
+    found = compare_runs(tmp_path)
+    best, other = found.rows
+    assert best["variant"] == "concat" and other["ensemble_accuracy"] > best["ensemble_accuracy"]
+    assert "not to be told apart from add" in verdict(found)
+
+
+def test_repeats_and_other_data_are_not_seeds(tmp_path):
+    first = fake_run(tmp_path, "a", "concat", 1, 0.9)
+    shutil.copytree(first.path, tmp_path / "copy")
+    other = fake_run(tmp_path, "b", "concat", 1, 0.8)
+    described = {**read_json(other.file("run.json")), "fingerprint": "other"}
+    described["resolved"]["data"]["path"] = "x/late_layers"
+    write_json(other.file("run.json"), described)
+    found = compare_runs(tmp_path)
+    assert [row["n"] for row in found.rows] == [1, 1] and found.varying == ["data"]
+    assert found.rows[1]["variant"] == "x/late_layers" and "copy: repeats seed 1 of a" in found.unfinished
+    other.set_status("done")
+    other.file("status.json").write_text("[]")
+    assert any(line.startswith("b: ") for line in compare_runs(tmp_path).unfinished)
+
+
 def test_an_ensemble_averages_probabilities(tmp_path):
     runs = [fake_run(tmp_path, name, "concat", seed, 0.8) for seed, name in ((1, "a"), (2, "b"), (3, "c"))]
     folder, results = ensemble_runs([run.path for run in runs])
@@ -106,6 +134,11 @@ def test_grids(tmp_path):
             parse_grid([text])
     with pytest.raises(RecipeError, match="needs --grid"):
         parse_grid([])
+    assert parse_grid(["fusion=all,gated"])["fusion"] == list(EVERY_MODE)
+    assert parse_grid(["fusion_weights=[.6,.4],[.5,.5]"])["fusion_weights"] == ["[.6,.4]", "[.5,.5]"]
+    with pytest.raises(RecipeError, match="are the same trial"):
+        plan("saliency-wrn", ["lr=0.1,1e-1"], {}, tmp_path)
+    assert [t.recipe.data.normalize for t in plan("saliency-wrn", ["normalize=yes,no"], {}, tmp_path)] == [True, False]
     with pytest.raises(RecipeError, match="given twice"):
         parse_grid(["seed=1", "seed=2"])
     with pytest.raises(RecipeError, match=r"model\.fusion: 'addd'"):
@@ -180,12 +213,38 @@ def test_a_killed_trial_is_recorded_and_the_sweep_resumes_to_the_same_weights(tm
         plan("saliency-wrn", ["fusion=add,max"], {**pairs, "epochs": "3"}, tmp_path / "out")
 
 
+@pytest.mark.slow
+def test_a_stopped_sweep_leaves_checkpoints_and_goes_on(tmp_path, pairs):
+    """Ctrl-C in a terminal reaches the whole group; the trial is asked once, and commits."""
+    pairs = {**pairs, "epochs": "40", "checkpoint_every": "0"}
+    command = [sys.executable, "-m", "learnerkit.cli", "sweep", "saliency-wrn", "--grid", "seed=1"]
+    command += [part for key, value in pairs.items() for part in (f"--{key.replace('_', '-')}", value)]
+    command += ["--out", str(tmp_path / "out")]
+    sweep = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+    history, until = tmp_path / "out" / "seed-1" / "history.jsonl", time.monotonic() + 90
+    while not history.exists():
+        assert time.monotonic() < until and sweep.poll() is None
+        time.sleep(0.05)
+    os.killpg(sweep.pid, signal.SIGINT)
+    _, text = sweep.communicate(timeout=60)
+    assert sweep.returncode == 130 and b"the same command goes on" in text
+    assert RunFolder(tmp_path / "out" / "seed-1").status()["state"] == "interrupted"
+    assert len(list((tmp_path / "out" / "seed-1" / "checkpoints").glob("epoch_*"))) == 1
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    events = [row["event"] for row in read_ledger(tmp_path / "out" / "sweep.jsonl")]
+    assert events == ["started", "resumed", "done"]
+
+
 def test_the_plan_sees_what_is_there(tmp_path, pairs, monkeypatch):
     trials = plan("saliency-wrn", ["fusion=add,max"], pairs, tmp_path / "out")
     assert [trial.name for trial in trials] == ["fusion-add", "fusion-max"] and trials[0].state == "waiting"
     (tmp_path / "out" / "fusion-add").mkdir(parents=True)  # as a kill before the first file leaves it
     plan("saliency-wrn", ["fusion=add,max"], pairs, tmp_path / "out")
     assert not (tmp_path / "out" / "fusion-add").exists()
+    (tmp_path / "out" / "fusion-add").mkdir(parents=True)
+    (tmp_path / "out" / "fusion-add" / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match=r"is not a run, and holds notes\.txt"):
+        plan("saliency-wrn", ["fusion=add,max"], pairs, tmp_path / "out")
     assert "0 of 2" in draw(trials).title
     assert check_disk(trials, tmp_path).endswith("MB")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 1000))
