@@ -126,7 +126,8 @@ def draw_gallery(images: np.ndarray, titles: list[str], right: list[bool], title
     """
     columns = min(5, max(1, len(images)))
     rows = max(1, -(-len(images) // columns))
-    figure, axes = new_figure(2.1 * columns, 2.3 * rows + 0.4, rows, columns)
+    side = 2.1 * images.shape[2] / images.shape[3] if len(images) else 2.1  # pairs of maps are wider than high
+    figure, axes = new_figure(2.1 * columns, (side + 0.35) * rows + 0.4, rows, columns)
     for number, panel in enumerate(np.ravel(axes)):
         panel.set_axis_off()
         if number < len(images):

@@ -6,6 +6,7 @@ import itertools
 import os
 import pickle
 import random
+import warnings
 import zlib
 
 import numpy as np
@@ -14,9 +15,10 @@ import torch
 import yaml
 from PIL import Image
 
-from learnerkit.all import EMA, Callback, Guard, array_dls, cifar_dls, folder_dls, saliency_dls, verify
+from learnerkit.all import EMA, Callback, Guard, array_dls, cifar_dls, folder_dls, image_dls, saliency_dls, verify
 from learnerkit.callbacks.accumulate import Accumulate
 from learnerkit.core.errors import DataError, LearnerkitError, RecipeError, RunError
+from learnerkit.data.source import ImageSource
 from learnerkit.tasks.recipe import check_recipe, load_recipe
 from tests.conftest import toy_arrays
 from tests.data.test_pairs import KINDS, spoil
@@ -307,6 +309,57 @@ def test_malformed_data(tmp_path, gate, monkeypatch):
         text = array_trial(kind, part, skip)
         held.trial(not text, f"arrays {kind} {part} {skip}: {text}")
     assert "16-bit grey" in silent
+
+
+def rows_of(labels, parts="", seed=0):
+    """A small set with these labels, and parts by the first letters in `parts`."""
+    labels = np.array(labels)
+    images = np.random.default_rng(seed).integers(0, 255, (len(labels), 3, 8, 8), dtype=np.uint8)
+    names = {"t": "train", "v": "valid", "e": "test", "": ""}
+    return images, labels, np.array([names[letter] for letter in (parts or [""] * len(labels))])
+
+
+LETTERS = "t" * 24 + "v" * 12 + "e" * 12
+THREE = [0, 1, 2] * 16
+SPLITS = {
+    "one class": (rows_of([0] * 48), {}, "one class only"),
+    "a class in valid alone": (rows_of([0, 1] * 12 + [0, 1, 2] * 8, LETTERS), {}, "stand in valid but not in train"),
+    "a class in test alone": (rows_of([0, 1] * 18 + [0, 1, 2] * 4, LETTERS), {}, "stand in test but not in train"),
+    "a class absent from valid": (
+        rows_of([0, 1, 2] * 8 + [0, 1] * 6 + [0, 1, 2] * 4, LETTERS),
+        {},
+        "no image in valid",
+    ),
+    "a class absent from test": (rows_of([0, 1, 2] * 12 + [0, 1] * 6, LETTERS), {}, "no image in test"),
+    "valid of nothing": (rows_of(THREE), {"fractions": (0.8, 0.0, 0.2)}, "valid part is empty"),
+    "fractions over 1": (rows_of(THREE), {"fractions": (0.8, 0.2, 0.2)}, "sum to 1"),
+    "fewer than a batch": (rows_of(THREE), {"bs": 64}, "make no batch of 64"),
+    "a class of one": (rows_of([0, 1] * 23 + [0, 2]), {}, "cannot hold every class"),
+    "unlabelled": (rows_of([*THREE[:-1], -1]), {}, "1 images have no label"),
+    "copies over official parts": (rows_of(THREE, LETTERS), {"copy": True}, "stand in the training part too"),
+    "nothing": (rows_of([]), {}, "there is no image"),
+}
+
+
+def test_splits_that_mean_nothing(gate):
+    held = gate(
+        "splits that cannot be trusted: 12 kinds (one class, absent classes, empty parts, copies across parts, ...)",
+        "an error or a named warning",
+        "fastai: one class trains to accuracy 1.0, fewer images than a batch train 0 batches, both silently",
+        least=12,
+    )
+    for kind, ((images, labels, parts), settings, said) in SPLITS.items():
+        settings = {"bs": 8, **settings}
+        if settings.pop("copy", False):
+            images[40] = images[1]
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            try:
+                image_dls(ImageSource("s", images, labels, ["a", "b", "c"], parts=parts), **settings)
+                text = " ".join(str(item.message) for item in warned)
+            except DataError as error:
+                text = str(error)
+        held.trial(said in text, f"{kind}: {text}")
 
 
 def test_the_check_of_files_is_remembered_and_sees_a_change(tmp_path, monkeypatch):
