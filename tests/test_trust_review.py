@@ -21,6 +21,8 @@ from learnerkit.core.run_folder import cut_csv
 from learnerkit.data.cifar import read_cifar
 from learnerkit.data.folder import check_image, list_folder, read_folder
 from learnerkit.data.source import array_source
+from learnerkit.tasks.recipe import load_recipe
+from learnerkit.tasks.train import train
 from tests.conftest import toy_arrays, toy_learner
 from tests.data.test_readers import write_cifar10
 from tests.reliability.toy import image_folder
@@ -414,3 +416,15 @@ def test_a_class_that_loses_every_image_is_named(tmp_path):
 def test_a_folder_with_the_name_of_an_archive(tmp_path):
     root = image_folder(tmp_path / "images.tar", 40)
     assert verify(root) and len(read_folder(list_folder(root))) == 40
+
+
+def test_a_run_killed_before_its_evaluation_is_only_measured(tmp_path):
+    recipe = load_recipe("digits", {"epochs": "1", "limit": "300", "bs": "32", "keep_checkpoints": False, "tta": "0"})
+    folder = train(recipe, tmp_path, "a")
+    folder.file("predictions.npz").unlink()  # as a kill between fit and evaluation leaves it
+    before, history = folder.file("best_model.safetensors").read_bytes(), folder.history()
+    again = train(recipe, tmp_path, "a", resume=True)
+    assert again.file("predictions.npz").exists() and again.history() == history
+    assert again.file("best_model.safetensors").read_bytes() == before
+    with pytest.raises(RunError, match="its checkpoints were removed"):
+        train(recipe, tmp_path, "a", resume=True)

@@ -46,7 +46,7 @@ def train(
         allow=allow,
     )
     run.extra = {"resolved": recipe.model_dump(mode="json"), "title": recipe.title}
-    if resume and RunFolder.open(Path(out) / name).status().get("state") == "done":  # killed before its evaluation
+    if resume and _lacks_evaluation(RunFolder.open(Path(out) / name)):
         folder = RunFolder.open(Path(out) / name)
         folder.lock()
         learn = wiring.build_learner(recipe, dls, [])
@@ -63,3 +63,9 @@ def train(
         write_json(results, {**read_json(results), "fusion_weights": learn.model.reported()})
     folder.unlock()
     return folder
+
+
+def _lacks_evaluation(run: RunFolder) -> bool:
+    """Whether a run was trained to its end, let go of its checkpoints, and was killed before it was measured."""
+    done = run.status().get("state") == "done"
+    return done and not run.checkpoints.exists() and not run.file("predictions.npz").exists()
