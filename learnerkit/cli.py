@@ -15,7 +15,8 @@ from rich.console import Console
 
 from learnerkit import __version__
 from learnerkit.core.errors import LearnerkitError, RecipeError, RunError, StoppedError
-from learnerkit.tasks.recipe import ALIASES, WIDTHS, check_recipe, flags, load_recipe, recipe_names
+from learnerkit.tasks.options import option, recipe_parameters
+from learnerkit.tasks.recipe import check_recipe, load_recipe, recipe_names
 
 app = typer.Typer(
     help="Train, evaluate and report image experiments.",
@@ -89,29 +90,9 @@ def train(recipe: str | None, **given: Any) -> None:
     _finish(_train(settings, out, name, resume=resume is not None, allow=allowed))
 
 
-def _option(name: str, kind: Any, text: str, *names: str) -> inspect.Parameter:
-    annotation = Annotated[kind | None, typer.Option(*names, help=text)]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-
-
-def _recipe_parameters() -> list[inspect.Parameter]:
-    """The recipe's name, and an option for each of its fields."""
-    text = f"{', '.join(recipe_names())}, or a .yaml file"
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    annotation = Annotated[str | None, typer.Argument(help=text)]
-    parameters = [inspect.Parameter("recipe", kind, default=None, annotation=annotation)]
-    for flag, (_, _, field) in flags().items():
-        boolean = "bool" in str(field.annotation)
-        name = f"--{flag.replace('_', '-')}"
-        names = (f"{name}/--no-{name[2:]}",) if boolean else (name,)
-        names += (f"--{ALIASES[flag]}",) if flag in ALIASES else ()
-        parameters.append(_option(flag, bool if boolean else str, field.description, *names))
-    return parameters + [_option(name, str, text) for name, text in WIDTHS.items()]
-
-
 def _command(function: Any, *own: inspect.Parameter) -> None:
     """Register a command that takes its own options and those of a recipe."""
-    recipe, *fields = _recipe_parameters()
+    recipe, *fields = recipe_parameters()
     function.__signature__ = inspect.Signature([recipe, *own, *fields])
     function.__annotations__ = {name: p.annotation for name, p in function.__signature__.parameters.items()}
     app.command()(function)
@@ -119,10 +100,10 @@ def _command(function: Any, *own: inspect.Parameter) -> None:
 
 _command(
     train,
-    _option("out", Path, "the experiment's folder; runs/RECIPE without it"),
-    _option("name", str, "the run's name; the date and a number without it"),
-    _option("resume", Path, "go on with this run folder from its newest checkpoint"),
-    _option("allow", str, "what may differ at a resume, such as versions,threads"),
+    option("out", Path, "the experiment's folder; runs/RECIPE without it"),
+    option("name", str, "the run's name; the date and a number without it"),
+    option("resume", Path, "go on with this run folder from its newest checkpoint"),
+    option("allow", str, "what may differ at a resume, such as versions,threads"),
 )
 
 
@@ -146,10 +127,10 @@ def _sweep(recipe: str, grid: list[str], overrides: dict[str, Any], out: Path, j
 
 _command(
     sweep,
-    _option("grid", list[str], "an axis, such as fusion=all or seed=1,2,3; may be given several times", "--grid"),
-    _option("jobs", int, "trials at a time; 1 without it"),
-    _option("threads", int, "threads of each trial; the cores shared out without it"),
-    _option("out", Path, "the sweep's folder; runs/RECIPE without it"),
+    option("grid", list[str], "an axis, such as fusion=all or seed=1,2,3; may be given several times", "--grid"),
+    option("jobs", int, "trials at a time; 1 without it"),
+    option("threads", int, "threads of each trial; the cores shared out without it"),
+    option("out", Path, "the sweep's folder; runs/RECIPE without it"),
 )
 
 

@@ -13,7 +13,6 @@ from PIL import Image
 
 from learnerkit.all import EMA, EarlyStop, Guard, Run, folder_dls, verify
 from learnerkit.callbacks.accumulate import Accumulate
-from learnerkit.callbacks.guard import all_finite
 from learnerkit.core import checkpoint, fsops
 from learnerkit.core.errors import DataError, LearnerkitError, RunError, TrainingError
 from learnerkit.core.files import read_json
@@ -21,6 +20,7 @@ from learnerkit.core.run_folder import cut_csv
 from learnerkit.data.cifar import read_cifar
 from learnerkit.data.folder import check_image, list_folder, read_folder
 from learnerkit.data.source import array_source
+from learnerkit.ops.finite import all_finite
 from learnerkit.tasks.recipe import load_recipe
 from learnerkit.tasks.train import train
 from tests.conftest import toy_arrays, toy_learner

@@ -1,4 +1,7 @@
-"""The callback that keeps a run: its folder, ledger, weights and checkpoints. It only calls `core`'s engine."""
+"""The callback that keeps a run: its folder, ledger, weights and checkpoints. It only calls `core`'s engine.
+
+Longer than most modules: each event of a run's life is a few lines here, and they are read together.
+"""
 
 import contextlib
 import time
@@ -7,22 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from fastai.callback.core import Callback
-from fastai.optimizer import OptimWrapper
 
+from learnerkit.callbacks.forecast import peak_bytes
 from learnerkit.callbacks.identity import data_facts, identity
+from learnerkit.callbacks.resume import check_same, newest_state
 from learnerkit.callbacks.schedule import read_monitor
 from learnerkit.callbacks.track import check_mode, is_better
 from learnerkit.core import fsops
-from learnerkit.core.checkpoint import candidates, commit, newest, point, recover, set_aside
-from learnerkit.core.disk import check_space, forecast_bytes
+from learnerkit.core.checkpoint import commit, point, set_aside
+from learnerkit.core.disk import check_space
 from learnerkit.core.environment import environment
-from learnerkit.core.errors import LearnerkitError, RunError, differing
+from learnerkit.core.errors import LearnerkitError, RunError
 from learnerkit.core.files import atomic_write, read_json, to_json, write_json
 from learnerkit.core.run_folder import RunFolder, csv_text, cut_csv
 from learnerkit.core.signals import PoliteStop
-from learnerkit.core.tensors import load_state, load_weights, state_bytes, weights_bytes
-
-SAME_ON_RESUME = ("recipe", "classes", "fingerprint", "split", "versions", "threads")
+from learnerkit.core.tensors import state_bytes, weights_bytes
 
 
 class Run(Callback):
@@ -122,13 +124,9 @@ class Run(Callback):
     def _forecast(self) -> int:
         """Peak bytes of the states that this run keeps."""
         learn = self.learn
-        weights = sum(t.numel() * t.element_size() for t in learn.model.state_dict().values())
-        averaged = weights if any(callable(getattr(type(cb), "eval_weights", None)) for cb in learn.cbs) else 0
         due = [epoch for epoch in range(1, learn.n_epoch + 1) if self._due(epoch) or epoch == learn.n_epoch]
         stay = sum(self._permanent(epoch) for epoch in due)
-        kept = sum(getattr(cb, "k", 0) for cb in learn.cbs if cb.name == "save_top_k")
-        keep = min(self.keep_last + 1 + stay, len(due))
-        return forecast_bytes(weights, _moments(learn.opt) * weights, averaged, keep, 2 + kept)
+        return peak_bytes(learn, min(self.keep_last + 1 + stay, len(due)))
 
     def _due(self, epoch: int) -> bool:
         return bool(self.checkpoint_every) and epoch % self.checkpoint_every == 0
@@ -137,40 +135,20 @@ class Run(Callback):
         return bool(self.keep_every) and epoch % self.keep_every == 0
 
     def _go_on(self, folder: RunFolder) -> None:
-        described, now = folder.described(), identity(self.learn) | environment(self.learn.dls.device)
-        described["threads"], now["threads"] = described["device"]["threads"], now["device"]["threads"]
-        wrong = [key for key in SAME_ON_RESUME if described.get(key) != now[key] and key not in self.allow]
-        if wrong:
-            detail = "; ".join(f"{key} was {differing(described.get(key), now[key])}" for key in wrong)
-            raise RunError(
-                f"{folder.path}: cannot be resumed, since {detail}. Resume with what the run began with, or pass "
-                f"allow={wrong} (--allow {','.join(wrong)}) to go on all the same."
-            )
+        check_same(self.learn, folder, self.allow)
         done = folder.status().get("state") == "done"
-        recover(folder.checkpoints)
-        if not candidates(folder.checkpoints):
-            if done:
-                raise RunError(
-                    f"{folder.path}: is done and its checkpoints were removed: there is nothing to resume. load_run "
-                    "gives its learner; train further under another name."
-                )
-            print(f"{folder.path}: holds no checkpoint yet; it begins anew")
-            folder.log("begins anew: there was no checkpoint")
+        found = newest_state(folder, done)
+        if found is None:
             folder.cut_history(0)
             cut_csv(folder.file("batch_metrics.csv"), 0)
             return
-        checkpoint, faults = newest(folder.checkpoints)
-        for fault in faults:
-            folder.log(f"checkpoint passed over: {fault}")
-            print(f"checkpoint passed over: {fault}; going on from {checkpoint.path.name}")
-        state = load_state(checkpoint.path / "state.pt")
-        state["model"] = load_weights(checkpoint.path / "model.safetensors")
+        state, checkpoint = found
         own = state.pop("run")
         self.best, self.epochs_before, self.steps_before = own["best"], own["epochs_before"], own["steps_before"]
-        self.learn.restore_state(state, self.allow)  # refuses before anything of the run is touched
-        set_aside(folder.checkpoints, checkpoint)
         if done:  # nothing is left to train, also where it was stopped early
             state |= {"epoch": self.learn.n_epoch, "batch": 0}
+        self.learn.restore_state(state, self.allow)  # refuses before anything of the run is touched
+        set_aside(folder.checkpoints, checkpoint)
         folder.cut_history(self.epochs_before + state["epoch"])
         kept = cut_csv(folder.file("batch_metrics.csv"), self.steps_before + state["train_iter"])
         self.logged = max(0, kept - self.steps_before)
@@ -292,15 +270,6 @@ class Run(Callback):
                 self.folder.log("".join(traceback.format_exception(error)))
         if self.folder is not None and self.learn.in_fit:
             self.folder.unlock()
-
-
-def _moments(opt: Any) -> int:
-    """Tensors of a parameter's size that an optimizer keeps for it."""
-    if not isinstance(opt, OptimWrapper):
-        return 3  # fastai's own keep two, ranger three
-    defaults = opt.opt.defaults
-    kept = 2 if "betas" in defaults else bool(defaults.get("momentum")) + ("alpha" in defaults)
-    return kept + bool(defaults.get("amsgrad"))
 
 
 def _short(value: Any) -> str:

@@ -6,6 +6,8 @@ What differs from fastai's loop, all of it here:
 - randomness is a function of (seed, epoch, step), seeded before each batch is cut (None leaves the generators alone);
 - training may begin at any (epoch, batch): `restore_state` says where;
 - what a callback swapped in is put back by its `restore()` after a normal end, a cancel and an exception alike.
+
+Longer than most modules: it is the whole difference from fastai's Learner, in one place.
 """
 
 import contextlib
@@ -28,13 +30,13 @@ from learnerkit.callbacks.progress import Progress
 from learnerkit.core.record import fit_arguments
 from learnerkit.core.seed import kept_random_state, seed_of, seed_position
 from learnerkit.learner.cast import CastBatch
-from learnerkit.learner.events import EventLearner
+from learnerkit.learner.guarded import GuardedLearner
 from learnerkit.learner.recorder import LeanRecorder
 from learnerkit.learner.schedule import LeanScheduler, one_cycle
 from learnerkit.learner.state import check_learner_state, learner_state, load_learner_state
 
 
-class KitLearner(EventLearner):
+class KitLearner(GuardedLearner):
     """A fastai Learner that is lean, seeded by position and resumable.
 
     seed: of order, augmentation and dropout; None leaves the process's generators alone, as fastai does.
@@ -44,7 +46,6 @@ class KitLearner(EventLearner):
     """
 
     recipe: dict | None = None
-    _set_aside: Guard | None = None
     in_fit = fitting = False  # within `fit`; within its epochs
     fit_call: dict | None = None
     _one_cycle_call: dict | None = None
@@ -224,22 +225,6 @@ class KitLearner(EventLearner):
             super().__exit__(*error)
         finally:
             self._restore_callbacks()
-
-    def add_cb(self, cb: Callback | type[Callback]) -> "KitLearner":
-        """Add a callback; a Guard takes the place of the one that is there, until it is removed."""
-        other = getattr(self, "guard", None) if cb is Guard or isinstance(cb, Guard) else None
-        if isinstance(other, Guard):
-            super().remove_cb(other)
-            self._set_aside = other
-        return super().add_cb(cb)
-
-    def remove_cb(self, cb: Callback | type[Callback]) -> "KitLearner":
-        """Remove a callback; a Guard gives its place back to the one before it."""
-        super().remove_cb(cb)
-        if self._set_aside is not None and (cb is Guard or isinstance(cb, Guard)):
-            other, self._set_aside = self._set_aside, None
-            super().add_cb(other)
-        return self
 
     # state
 

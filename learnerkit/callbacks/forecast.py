@@ -1,0 +1,28 @@
+"""What the states of a run will take of the disk, from its learner."""
+
+from typing import Any
+
+from fastai.learner import Learner
+from fastai.optimizer import OptimWrapper
+
+from learnerkit.core.disk import forecast_bytes
+
+
+def peak_bytes(learn: Learner, keep: int) -> int:
+    """Peak bytes of a run that keeps so many complete checkpoints, beside its files of weights.
+
+    learn: with its optimizer; keep: checkpoints.
+    """
+    weights = sum(t.numel() * t.element_size() for t in learn.model.state_dict().values())
+    averaged = weights if any(callable(getattr(type(cb), "eval_weights", None)) for cb in learn.cbs) else 0
+    kept = sum(getattr(cb, "k", 0) for cb in learn.cbs if cb.name == "save_top_k")
+    return forecast_bytes(weights, _moments(learn.opt) * weights, averaged, keep, 2 + kept)
+
+
+def _moments(opt: Any) -> int:
+    """Tensors of a parameter's size that an optimizer keeps for it."""
+    if not isinstance(opt, OptimWrapper):
+        return 3  # fastai's own keep two, ranger three
+    defaults = opt.opt.defaults
+    kept = 2 if "betas" in defaults else bool(defaults.get("momentum")) + ("alpha" in defaults)
+    return kept + bool(defaults.get("amsgrad"))

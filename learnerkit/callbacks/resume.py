@@ -1,0 +1,51 @@
+"""What a resume asks of a run folder: that it is the same run, and the newest state that can be trusted."""
+
+from typing import Any
+
+from fastai.learner import Learner
+
+from learnerkit.callbacks.identity import identity
+from learnerkit.core.checkpoint import Checkpoint, candidates, newest, recover
+from learnerkit.core.environment import environment
+from learnerkit.core.errors import RunError, differing
+from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.tensors import load_state, load_weights
+
+SAME_ON_RESUME = ("recipe", "classes", "fingerprint", "split", "versions", "threads")
+
+
+def check_same(learn: Learner, folder: RunFolder, allow: tuple[str, ...]) -> None:
+    """RunError naming each of `SAME_ON_RESUME` in which a learner differs from the run, unless allowed by name."""
+    described, now = folder.described(), identity(learn) | environment(learn.dls.device)
+    described["threads"], now["threads"] = described["device"]["threads"], now["device"]["threads"]
+    wrong = [key for key in SAME_ON_RESUME if described.get(key) != now[key] and key not in allow]
+    if wrong:
+        detail = "; ".join(f"{key} was {differing(described.get(key), now[key])}" for key in wrong)
+        raise RunError(
+            f"{folder.path}: cannot be resumed, since {detail}. Resume with what the run began with, or pass "
+            f"allow={wrong} (--allow {','.join(wrong)}) to go on all the same."
+        )
+
+
+def newest_state(folder: RunFolder, done: bool) -> tuple[dict[str, Any], Checkpoint] | None:
+    """The state of the newest valid checkpoint, announcing those passed over; None when the run has none yet.
+
+    folder: locked by this process; done: whether the run was trained to its end, RunError then without checkpoints.
+    """
+    recover(folder.checkpoints)
+    if not candidates(folder.checkpoints):
+        if done:
+            raise RunError(
+                f"{folder.path}: is done and its checkpoints were removed: there is nothing to resume. load_run gives "
+                "its learner; train further under another name."
+            )
+        print(f"{folder.path}: holds no checkpoint yet; it begins anew")
+        folder.log("begins anew: there was no checkpoint")
+        return None
+    checkpoint, faults = newest(folder.checkpoints)
+    for fault in faults:
+        folder.log(f"checkpoint passed over: {fault}")
+        print(f"checkpoint passed over: {fault}; going on from {checkpoint.path.name}")
+    state = load_state(checkpoint.path / "state.pt")
+    state["model"] = load_weights(checkpoint.path / "model.safetensors")
+    return state, checkpoint
