@@ -428,3 +428,12 @@ def test_a_run_killed_before_its_evaluation_is_only_measured(tmp_path):
     assert again.file("best_model.safetensors").read_bytes() == before
     with pytest.raises(RunError, match="its checkpoints were removed"):
         train(recipe, tmp_path, "a", resume=True)
+
+
+def test_a_resume_removes_what_a_kill_left_though_nothing_is_committed(tmp_path):
+    first = toy_learner([Run(tmp_path, "a", checkpoint_every=1)])
+    first.fit(2)
+    first.run_folder.unlock()
+    (first.run_folder.checkpoints / ".del-epoch_000_step_000001").mkdir()
+    toy_learner([Run(tmp_path, "a", checkpoint_every=1, resume=True)]).fit(2)
+    assert not list(first.run_folder.checkpoints.glob(".del-*"))

@@ -5,7 +5,7 @@ from typing import Any
 from fastai.learner import Learner
 
 from learnerkit.callbacks.identity import identity
-from learnerkit.core.checkpoint import Checkpoint, candidates, newest, recover
+from learnerkit.core.checkpoint import Checkpoint, candidates, newest, tidy
 from learnerkit.core.environment import environment
 from learnerkit.core.errors import RunError, differing
 from learnerkit.core.run_folder import RunFolder
@@ -32,7 +32,7 @@ def newest_state(folder: RunFolder, done: bool) -> tuple[dict[str, Any], Checkpo
 
     folder: locked by this process; done: whether the run was trained to its end, RunError then without checkpoints.
     """
-    recover(folder.checkpoints)
+    tidy(folder.checkpoints)
     if not candidates(folder.checkpoints):
         if done:
             raise RunError(

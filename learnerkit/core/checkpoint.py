@@ -47,7 +47,7 @@ def commit(
     """
     name = folder_name(epoch, step)
     target, temporary, displaced = parent / name, parent / f".tmp-{name}-{os.getpid()}", parent / f".del-{name}"
-    _remove_leftovers(parent)
+    tidy(parent)
     try:
         fsops.make_folder(temporary)
         for file, data in files.items():
@@ -64,7 +64,7 @@ def commit(
     except BaseException as error:
         if displaced.exists() and not target.exists():
             os.replace(displaced, target)
-        _remove_leftovers(parent)
+        tidy(parent)
         if isinstance(error, OSError):
             raise LearnerkitError(f"{target}: the checkpoint could not be written ({error})") from error
         raise
@@ -88,7 +88,8 @@ def set_aside(parent: Path, used: Checkpoint) -> None:
             os.replace(path, parent / f".bad-{path.name}-{os.getpid()}")
 
 
-def _remove_leftovers(parent: Path) -> None:
+def tidy(parent: Path) -> None:
+    """Remove what killed writers left, after putting back what they had moved away; only the owner may call this."""
     recover(parent)
     remove_leftovers(parent)
     for pattern in (".tmp-*", ".del-*"):
