@@ -114,15 +114,11 @@ def sweep(recipe: str | None, **given: Any) -> None:
         raise RecipeError(f"which recipe? One of {', '.join(recipe_names())}, or a .yaml file")
     out = out or Path("runs") / Path(recipe).stem
     overrides = {key: value for key, value in given.items() if value is not None}
-    _sweep(recipe, list(grid or []), overrides, out, jobs or 1, threads)
-    console.print(f"  compare them         learnerkit compare {out}")
-
-
-def _sweep(recipe: str, grid: list[str], overrides: dict[str, Any], out: Path, jobs: int, threads: int | None) -> None:
     try:
-        _heavy("runs.sweep").run_sweep(recipe, grid, overrides, out, jobs, threads, console)
+        _heavy("runs.sweep").run_sweep(recipe, list(grid or []), overrides, out, jobs or 1, threads, console)
     except KeyboardInterrupt:
         raise StoppedError("stopped. The trials that ran wrote checkpoints; the same command goes on") from None
+    console.print(f"  compare them         learnerkit compare {out}")
 
 
 _command(
@@ -140,10 +136,6 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="where table, pictures and page go; ROOT without it")] = None,
 ) -> None:
     """Rank the finished runs below a folder, with intervals and tests, and write the table, pictures and page."""
-    _compare(root, out)
-
-
-def _compare(root: Path, out: Path | None) -> None:
     page = _heavy("runs.comparison_page")
     comparison = _heavy("runs.compare").compare_runs(root)
     target = page.write_comparison(comparison, out)

@@ -122,8 +122,7 @@ class Guard(Callback):
         """A value that was read at once is not finite."""
         learn = self.learn
         if not learn.training:
-            if self.policy == "stop" or where == "input":
-                raise self._error(where, learn.iter)
+            self._decide(where, learn.iter)
             return
         if self.watched:
             torch._foreach_copy_(self.watched, self.saved)

@@ -62,9 +62,7 @@ def commit(
         fsops.sync(parent)
         shutil.rmtree(displaced, ignore_errors=True)
     except BaseException as error:
-        if displaced.exists() and not target.exists():
-            os.replace(displaced, target)
-        tidy(parent)
+        tidy(parent)  # puts back what was displaced
         if isinstance(error, OSError):
             raise LearnerkitError(f"{target}: the checkpoint could not be written ({error})") from error
         raise

@@ -130,14 +130,15 @@ def scan_pairs(
     vocab, wrong = class_names(root, ids, codes, [entry[2] for entry in entries])
     for row in np.flatnonzero(codes >= len(vocab)):
         wrong.setdefault(int(row), f"class_id {codes[row]} is not in 0..{len(vocab) - 1}")
-    copies = first_copies([entry[4] for entry in entries])
-    known = np.where(codes < len(vocab), codes, 0)
     faults += [Fault(ids[row], reason) for row, reason in sorted(wrong.items())]
-    faults += contradictions(copies, known, ids, vocab)
+    sound = [row for row in range(len(ids)) if row not in wrong]
+    contents = first_copies([entries[row][4] for row in sound])
+    faults += contradictions(contents, codes[sound], [ids[row] for row in sound], vocab)
     stems, sources = [stem_of(Path(name)) for name in ids], [entry[3] for entry in entries]
     if len(set(sources)) == 1 < len(set(stems)):  # not an image's name, but the set's or a model's
         sources = [""] * len(ids)
-    groups = merged_groups(np.array([f"{a or b}" for a, b in zip(sources, stems, strict=True)]), copies)
+    names = [source or stem for source, stem in zip(sources, stems, strict=True)]
+    groups = merged_groups(np.array(names), first_copies([entry[4] for entry in entries]))
     bad = {fault.file for fault in faults}
     for code in np.unique(codes):
         rows = [row for row in np.flatnonzero(codes == code) if ids[row] not in bad]

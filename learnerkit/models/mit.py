@@ -14,7 +14,6 @@ from learnerkit.ops.depth import linear_rates
 HEADS = (1, 2, 5, 8)
 REDUCTIONS = (8, 4, 2, 1)  # of the keys' and values' resolution, in each stage
 PATCHES = ((7, 4), (3, 2), (3, 2), (3, 2))  # kernel and stride of the overlapping patches
-STRIDES = (4, 8, 16, 32)  # of the stages' outputs
 
 
 @dataclass(frozen=True)

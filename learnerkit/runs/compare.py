@@ -60,7 +60,7 @@ def compare_runs(root: PathLike) -> Comparison:
     Each variant (runs that differ in the seed alone) has the mean and spread over its seeds. Beside its difference to
     the best stand the paired bootstrap 95 % interval over the test samples, and McNemar's p on the probabilities
     averaged over the seeds, Holm-corrected over the variants.
-    Raises RunError when there are no two variants, or when the runs' test samples differ.
+    Raises RunError when no run is finished, or when the runs' test samples differ.
     """
     root = Path(root)
     folders = sorted(path.parent for path in root.rglob("run.json")) if root.is_dir() else []

@@ -237,7 +237,7 @@ def run_sweep(
     """
     trials = plan(recipe, grid, overrides, out)
     done = sum(trial.state == "done" for trial in trials)
-    open_data(trials)
+    open_data([trial for trial in trials if trial.state != "done"])
     space = check_disk(trials, out)
     console.print(f"  {len(trials)} trials, {done} done already; the others will take {space} of disk")
     with SweepTable(console) as table:

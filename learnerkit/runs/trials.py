@@ -19,12 +19,11 @@ BEFORE_RUN = {"lock.json", "status.json", "training.log"}  # what a run has befo
 class Trial:
     """One combination of a grid.
 
-    name: of its run folder; flags: what it sets, by flag name; recipe: the whole of it.
+    name, path: of its run folder; recipe: the whole of it.
     state: 'waiting', 'running', 'done' or 'failed'; reason: why it failed.
     """
 
     name: str
-    flags: dict[str, str]
     recipe: Recipe
     path: Path
     state: str = "waiting"
@@ -79,7 +78,7 @@ def plan(recipe: str, grid: list[str], overrides: dict[str, Any], out: Path) -> 
     for values in itertools.product(*axes.values()):
         chosen = dict(zip(axes, values, strict=True))
         name = "_".join(f"{key}-{value}".replace("/", "~").replace(":", "~") for key, value in chosen.items())
-        trials.append(Trial(name, chosen, load_recipe(recipe, {**overrides, **chosen}), out / name))
+        trials.append(Trial(name, load_recipe(recipe, {**overrides, **chosen}), out / name))
     for number, trial in enumerate(trials):
         same = [other.name for other in trials[:number] if other.recipe == trial.recipe]
         if same:

@@ -86,20 +86,22 @@ def expected_parameters(n_in, n_out, k=10, blocks=4):
 
 def test_a_wide_resnet_equals_its_plain_restatement():
     """The same weights through functions of torch alone, written from the paper."""
-    model = create_model("wrn_10_2", 3, 5, fusion="concat").eval()
+    model = create_model("wrn_16_2", 3, 5, fusion="concat").eval()
     with torch.no_grad():
         for buffer in model.buffers():
             if buffer.is_floating_point():
                 buffer.uniform_(0.5, 1.5)
         saliency, attention = torch.rand(2, 4, 3, 16, 16)
-        x = nn.functional.conv2d(torch.cat([saliency, attention], 1), model.body[0].weight, padding=1)
-        for position, block in enumerate(list(model.body)[1:4]):
-            stride = 1 if position == 0 else 2
+        stem, *blocks = list(model.body)[:7]
+        x = nn.functional.conv2d(torch.cat([saliency, attention], 1), stem.weight, padding=1)
+        for position, block in enumerate(blocks):  # two in each of three groups
+            stride = 2 if position in (2, 4) else 1
             active = batch_norm(x, block.bn1).relu()
             branch = nn.functional.conv2d(active, block.conv1.weight, stride=stride, padding=1)
             branch = nn.functional.conv2d(batch_norm(branch, block.bn2).relu(), block.conv2.weight, padding=1)
-            x = branch + nn.functional.conv2d(active, block.shortcut.weight, stride=stride)
-        pooled = batch_norm(x, model.body[4]).relu().mean(dim=(2, 3))
+            first = position % 2 == 0
+            x = branch + (nn.functional.conv2d(active, block.shortcut.weight, stride=stride) if first else x)
+        pooled = batch_norm(x, model.body[7]).relu().mean(dim=(2, 3))
         plain = pooled @ model.body[-1].weight.T + model.body[-1].bias
         assert torch.allclose(model(saliency, attention), plain, atol=1e-5)
 

@@ -13,7 +13,6 @@ from learnerkit.models.mit import HEADS, SIZES, MixTransformer
 from learnerkit.models.mit_weights import for_channels, load_segformer
 from learnerkit.models.rgbx import CrossAttention, DualStream, Merge, Rectify
 
-transformers = pytest.importorskip("transformers")
 PUBLISHED = {
     "mit_b0": 27_796_683,
     "mit_b1": 60_025_195,
@@ -45,6 +44,7 @@ def test_parameters_of_the_detector(name):
 
 
 def segformer(name):
+    transformers = pytest.importorskip("transformers")
     sizes = SIZES[name]
     config = transformers.SegformerConfig(
         depths=list(sizes.depths),

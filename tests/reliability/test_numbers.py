@@ -8,7 +8,7 @@ import pytest
 import torch
 from fastai.callback.core import event
 
-from learnerkit.all import EMA, Callback, Guard, Run
+from learnerkit.all import EMA, Callback, Guard
 from learnerkit.callbacks.accumulate import Accumulate
 from learnerkit.core.errors import TrainingError
 from tests.conftest import assert_same_weights, make_toy_dls
@@ -258,4 +258,3 @@ def test_the_run_keeps_no_nan_as_best(tmp_path):
     fit(learn)
     rows = learn.run_folder.history()
     assert rows[0]["valid_loss"] is None and not rows[0]["is_best"] and np.isfinite(learn.run_log.best)
-    assert isinstance(learn.run_log, Run)
