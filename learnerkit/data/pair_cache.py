@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -94,8 +95,9 @@ def _write_pack(folder: Path, root: Path, files: Sequence[Path], workers: int | 
     check_space(folder, needed + 2**20, "the packed set")  # a mapped file that outgrows the disk kills the process
     maps = np.lib.format.open_memmap(folder / "maps.npy", "w+", np.float32, (2, len(files), *shape))
     entries, faults, digest = [], [], []
-    console = Console(stderr=True, force_jupyter=False)  # rich wants another package to draw in a notebook
-    batches: Iterable[list] = track(loader, f"reading {len(files):,} pairs", console=console, disable=len(files) < 1000)
+    console = Console(stderr=True)
+    silent = len(files) < 1000 or "ipykernel" in sys.modules
+    batches: Iterable[list] = track(loader, f"reading {len(files):,} pairs", console=console, disable=silent)
     for number, item in enumerate(pair for batch in batches for pair in batch):
         name = files[number].relative_to(root)
         if not isinstance(item, str) and item.maps.shape[1:] != shape:
