@@ -23,7 +23,10 @@ from learnerkit.callbacks.track import EarlyStop, SaveTopK
 from learnerkit.callbacks.tta import TTA
 from learnerkit.data.block import CifarBlock, LabelBlock, image_dls
 from learnerkit.data.cifar import read_cifar
-from learnerkit.data.dls import array_dls, cifar_dls, digits_dls, folder_dls, saliency_dls
+from learnerkit.data.combine import combine_modalities
+from learnerkit.data.detection import read_detection
+from learnerkit.data.detection_block import BoxBlock, MultispectralBlock, frame_dls
+from learnerkit.data.dls import array_dls, cifar_dls, detection_dls, digits_dls, folder_dls, saliency_dls
 from learnerkit.data.pair_block import SaliencyBlock, pair_dls
 from learnerkit.data.pairs import read_pairs
 from learnerkit.data.relations import RELATIONS
@@ -31,10 +34,13 @@ from learnerkit.data.resident import ResidentDL
 from learnerkit.data.verify import verify
 from learnerkit.interpret.attribution import gradcam, saliency_map
 from learnerkit.interpret.classification import ImageInterpretation
+from learnerkit.interpret.detection import DetectionInterpretation
 from learnerkit.interpret.pairs import make_saliency_pairs
+from learnerkit.learner.detection import detection_learner
 from learnerkit.learner.factory import fusion_learner, image_learner
 from learnerkit.learner.kit import KitLearner
 from learnerkit.metrics.classification import MacroF1
+from learnerkit.metrics.detection import BoxMAP
 from learnerkit.models.create import create_model, list_models, model_info
 from learnerkit.models.io import export_model, load_model
 from learnerkit.models.registry import register_model
@@ -49,6 +55,8 @@ __all__ = [
     "RELATIONS",
     "TTA",
     "Accumulate",
+    "BoxBlock",
+    "BoxMAP",
     "Callback",
     "CategoryBlock",
     "ChannelsLast",
@@ -56,6 +64,7 @@ __all__ = [
     "ClassificationInterpretation",
     "CutMix",
     "DataBlock",
+    "DetectionInterpretation",
     "EarlyStop",
     "Fusion",
     "GradientAccumulation",
@@ -67,6 +76,7 @@ __all__ = [
     "Learner",
     "MacroF1",
     "MixUp",
+    "MultispectralBlock",
     "Precision",
     "ResidentDL",
     "Run",
@@ -76,12 +86,16 @@ __all__ = [
     "StochasticDepth",
     "array_dls",
     "cifar_dls",
+    "combine_modalities",
     "compare_runs",
     "create_model",
+    "detection_dls",
+    "detection_learner",
     "digits_dls",
     "ensemble_runs",
     "export_model",
     "folder_dls",
+    "frame_dls",
     "fusion_learner",
     "gradcam",
     "image_dls",
@@ -93,6 +107,7 @@ __all__ = [
     "model_info",
     "pair_dls",
     "read_cifar",
+    "read_detection",
     "read_pairs",
     "register_model",
     "saliency_dls",

@@ -55,16 +55,20 @@ def _finish(folder: Any) -> None:
 
 @app.command()
 def demo(
-    which: Annotated[str, typer.Argument(help="digits: a classifier; saliency: pairs of maps, all fusions")] = "digits",
+    which: Annotated[str, typer.Argument(help="digits: a classifier; saliency: fusions; detection: scenes")] = "digits",
     name: Annotated[str | None, typer.Option(help="the run's name; the date and a number without it")] = None,
     out: Annotated[Path | None, typer.Option(help="the experiment's folder; runs/WHICH without it")] = None,
 ) -> None:
-    """Train in minutes, without any download: a digit classifier, or all ways to fuse pairs of its maps."""
+    """Train in minutes, without any download: a digit classifier, all fusions of pairs of its maps, or a detector."""
     if which == "saliency":
         _heavy("runs.demos").saliency_demo(out or Path("runs/saliency-demo"), console)
         return
+    if which == "detection":
+        scenes = _heavy("runs.demos").detection_scenes(out or Path("runs/detection-demo"), console)
+        _finish(_train(load_recipe("digit-scenes", {"data": str(scenes)}), out or Path("runs/detection-demo"), name))
+        return
     if which != "digits":
-        raise RecipeError(f"demo '{which}': digits or saliency")
+        raise RecipeError(f"demo '{which}': digits, saliency or detection")
     console.print("digits: 1,257 training, 270 validation, 270 test images of scikit-learn's handwritten digits")
     _finish(_train(load_recipe("digits"), out or Path("runs/digits"), name))
 
@@ -165,7 +169,7 @@ def evaluate(
         return
     run = runs[0]
     folder, results = _heavy("runs.evaluate").evaluate_run(run, tta=tta, data=data, codes=codes)
-    for key in ("accuracy", "macro_f1", "log_loss"):
+    for key in ("accuracy", "macro_f1", "log_loss", "mAP", "mAP50", "mAP75"):
         for part in ("valid", "test", "all"):
             plain, averaged = results.get(f"{part}_{key}"), results.get(f"{part}_{key}_tta")
             if plain is not None:
@@ -198,9 +202,14 @@ def report(
 @app.command()
 def doctor(
     data: Annotated[Path | None, typer.Argument(help="a data set to check as well")] = None,
+    bad: Annotated[
+        str, typer.Option(help="of boxes: refuse tells faults, skip and clip what they would leave out")
+    ] = "refuse",
 ) -> None:
     """Check the installation and the device and, with a path, the data."""
-    lines, healthy = import_module("learnerkit.doctor").examine(data)
+    if bad not in ("refuse", "skip", "clip"):
+        raise RecipeError(f"--bad {bad}: refuse, skip or clip")
+    lines, healthy = import_module("learnerkit.doctor").examine(data, bad)
     for good, text in lines:
         console.print(f"  {'ok   ' if good else 'FAULT'} {text}")
     if not healthy:

@@ -11,14 +11,14 @@ NEEDED = ("torch", "torchvision", "fastai", "numpy", "pandas", "matplotlib", "sc
 Line = tuple[bool, str]
 
 
-def examine(data: Path | None = None) -> tuple[list[Line], bool]:
+def examine(data: Path | None = None, bad: str = "refuse") -> tuple[list[Line], bool]:
     """Lines of (good, text), and whether all are good.
 
-    data: a data set to check as well.
+    data: a data set to check as well; bad: of a detection set, how its faults are told: see `examine_detection`.
     """
     checks: list[Callable[[], list[Line]]] = [_packages, _device, _training_step, _disk]
     if data is not None:
-        checks.append(lambda: _data(data))
+        checks.append(lambda: _data(data, bad))
     lines: list[Line] = []
     for check in checks:
         try:
@@ -59,11 +59,13 @@ def _disk() -> list[Line]:
     return [(free > 2**30, f"disk here: {free / 2**30:.1f} GiB free")]
 
 
-def _data(path: Path) -> list[Line]:
+def _data(path: Path, bad: str) -> list[Line]:
     cifar, folder = import_module("learnerkit.data.cifar"), import_module("learnerkit.data.folder")
     split = import_module("learnerkit.data.split")
     if not path.exists():
         return [(False, f"{path}: no such file or folder")]
+    if import_module("learnerkit.data.detection").is_detection(path):
+        return import_module("learnerkit.runs.doctor_detection").examine_detection(path, bad)
     if import_module("learnerkit.data.pairs").is_pairs(path):
         return import_module("learnerkit.runs.doctor_pairs").examine_pairs(path)
     report = import_module("learnerkit.data.verify").verify(path)

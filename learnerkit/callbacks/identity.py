@@ -29,4 +29,7 @@ def data_facts(learn: Learner) -> dict[str, Any]:
     if source is None:
         return {"data": None}
     facts = {"name": source.name, "shape": list(source.shape), "stats": source.stats, "keeps": list(source.keeps)}
-    return {"data": {**facts, "pairs": hasattr(source, "maps")}}
+    facts |= {"pairs": hasattr(source, "maps"), "boxes": hasattr(source, "boxes")}
+    if facts["boxes"]:
+        facts |= {"size": learn.dls.size, "modalities": list(source.modalities)}
+    return {"data": facts}

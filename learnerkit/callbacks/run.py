@@ -32,7 +32,8 @@ class Run(Callback):
 
     root: the experiment's folder.
     name: the run's name under it; the date and a number without one.
-    monitor, mode: the figure that chooses the best weights, and whether 'min' or 'max' is better.
+    monitor, mode: the figure that chooses the best weights, and whether 'min' or 'max' is better; the learner's own
+        (accuracy, or mAP of a detector) when None.
     checkpoint_every: epochs between complete, resumable checkpoints; 0 for the last epoch alone.
     keep_last, keep_every: how many of the newest checkpoints stay, and those of which epochs, besides the best one.
     keep_checkpoints: False removes them all once the run is done; the weights stay.
@@ -46,7 +47,7 @@ class Run(Callback):
         self,
         root: str | Path = "runs",
         name: str | None = None,
-        monitor: str = "accuracy",
+        monitor: str | None = None,
         mode: str = "max",
         checkpoint_every: int = 10,
         keep_last: int = 2,
@@ -73,6 +74,8 @@ class Run(Callback):
         self.active = False
         if not learn.in_fit or hasattr(learn, "lr_finder"):
             return
+        if self.monitor is None:
+            self.monitor, self.mode = learn.best_by
         self.logged = 0
         if self.folder is None:
             self._open()
@@ -176,7 +179,12 @@ class Run(Callback):
         value = read_monitor(figures, self.monitor)
         better = is_better(value, self.best, self.mode)
         epoch = self.epochs_before + learn.epoch + 1
-        row = {"epoch": epoch, **figures, "lr": float(learn.recorder.lrs[-1]) if learn.recorder.lrs else None}
+        row = {
+            "epoch": epoch,
+            **figures,
+            **self._asked("epoch_columns"),
+            "lr": float(learn.recorder.lrs[-1]) if learn.recorder.lrs else None,
+        }
         row |= {"step": self.steps_before + learn.train_iter, "seconds": round(time.time() - learn.recorder.started, 3)}
         last, guard = learn.epoch + 1 == learn.n_epoch, getattr(learn, "guard", None)
         due = last or self._due(epoch)
@@ -206,14 +214,26 @@ class Run(Callback):
 
     def _write_batches(self) -> None:
         losses, rates = self.learn.recorder.batch_losses, self.learn.recorder.lrs
+        further = self._asked("batch_columns")
         path = self.folder.file("batch_metrics.csv")
-        lines = [] if path.exists() and path.stat().st_size else ["step,epoch,loss,lr\n"]
+        lines = [] if path.exists() and path.stat().st_size else [",".join(["step,epoch,loss,lr", *further]) + "\n"]
         epoch = self.epochs_before + self.learn.epoch + 1
         for step in range(self.logged, len(losses)):
-            lines.append(f"{self.steps_before + step + 1},{epoch},{losses[step]:.6g},{float(rates[step]):.6g}\n")
+            values = [losses[step], float(rates[step]), *(column[step] for column in further.values())]
+            lines.append(
+                f"{self.steps_before + step + 1},{epoch}," + ",".join(f"{value:.6g}" for value in values) + "\n"
+            )
         self.logged = len(losses)
         with path.open("a", encoding="utf-8") as file:
             file.writelines(lines)
+
+    def _asked(self, what: str) -> dict[str, Any]:
+        """Columns that other callbacks have for the run: 'batch_columns' or 'epoch_columns'."""
+        found: dict[str, Any] = {}
+        for cb in self.learn.cbs:
+            if callable(columns := getattr(type(cb), what, None)):
+                found |= columns(cb)
+        return found
 
     def _save_weights(self, name: str, **detail: Any) -> None:
         atomic_write(self.folder.file(f"{name}.safetensors"), weights_bytes(self.learn.eval_weights()))

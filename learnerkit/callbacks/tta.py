@@ -48,6 +48,10 @@ class TTA(Callback):
 
     def after_pred(self) -> None:
         learn = self.learn
+        if hasattr(learn.model, "two_views"):  # a detector: its boxes are merged, not averaged
+            if self.mirror is not False and any(view.mirror for view in self.active):
+                learn.pred = learn.model.two_views(*learn.xb, learn.pred)
+            return
         total, targets = 0.0, learn.yb[0] if len(learn.yb) else None
         for number, view in enumerate(self.active):
             same = isinstance(view, View) and view == View()

@@ -40,3 +40,19 @@ def kept_random_state() -> Iterator[None]:
         finally:
             np.random.set_state(numpy_state)
             random.setstate(python_state)
+
+
+@contextlib.contextmanager
+def seeded(*parts: int) -> Iterator[None]:
+    """Seed the CPU's generators for a position and give them back; touches no GPU, as forked workers need."""
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    seed = seed_of(*parts)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy_state)
+            random.setstate(python_state)

@@ -12,7 +12,10 @@ from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
 from learnerkit.core.record import record_call
 from learnerkit.data.block import ImageLoaders, image_dls
+from learnerkit.data.box_labels import POLICIES
 from learnerkit.data.cifar import LAYOUTS, read_cifar
+from learnerkit.data.detection import read_detection
+from learnerkit.data.detection_block import frame_dls
 from learnerkit.data.digits import read_digits
 from learnerkit.data.download import fetch_cifar
 from learnerkit.data.folder import list_folder, read_folder, stream_folder
@@ -166,3 +169,45 @@ def array_dls(
     source: ImageSource = array_source(images, labels, vocab, skip_bad)
     source.keeps = tuple(keeps)
     return image_dls(source, bs, **kwargs)
+
+
+@recorded
+@delegates(frame_dls)
+def detection_dls(
+    path: PathLike,
+    bs: int = 2,
+    split: Sequence[float] = (0.7, 0.1, 0.2),
+    size: int | None = None,
+    seed: int = 42,
+    bad: str = "refuse",
+    keeps: Sequence[str] = ("mirror",),
+    modalities: Sequence[str] = (),
+    **kwargs: Any,
+) -> ImageLoaders:
+    """DataLoaders of frames with boxes: images/ and labels/ (YOLO), or COCO annotations, of 1 to 16 channels.
+
+    images/*.npy hold uint8, uint16 or float arrays (H, W, C) or (C, H, W); .png, .jpg and .tif hold ordinary images.
+    Names come from classes.txt or data.yaml, parts from train.txt, val.txt and test.txt where they are there.
+
+    path: the folder, or an annotation file.
+    bs: frames a batch.
+    split: train, valid and test, summing to 1, where the files give no parts.
+    size: the longer side in pixels that frames are resized to; as they are stored when None.
+    seed: which lot decides the parts; apart from the training seed.
+    bad: what to do with bad boxes and files: 'refuse' lists them all, 'skip' leaves them out, 'clip' also cuts boxes to
+        the image; what was left out or cut is listed in the run's quarantine.csv.
+    keeps: views that keep the classes; () where a mirrored object is of another one.
+    modalities: names of the channels behind RGB; thermal and event where there are two.
+    kwargs: see `frame_dls`.
+    """
+    if bad not in POLICIES:
+        raise DataError(f"bad='{bad}': one of {', '.join(POLICIES)}")
+    source = read_detection(Path(path), bad)
+    source.keeps = tuple(keeps)
+    if modalities:
+        if len(modalities) != max(0, source.channels - 3):
+            raise DataError(
+                f"modalities={list(modalities)}: {path} has {max(0, source.channels - 3)} channels behind RGB"
+            )
+        source.modalities = tuple(modalities)
+    return frame_dls(source, bs, split, seed, size, **kwargs)

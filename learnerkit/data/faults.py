@@ -7,6 +7,7 @@ from pathlib import Path
 from learnerkit.core.errors import DataError
 
 SHOWN = 50  # faults that an error lists; the rest are counted
+REMEDY = "train without them: skip_bad=True (--skip-bad)."
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,12 @@ def listed(faults: Sequence[Fault]) -> str:
     return "\n  ".join([*map(str, faults[:SHOWN]), *more])
 
 
-def settle(what: str, faults: Sequence[Fault], samples: int, skip_bad: bool) -> None:
+def settle(what: str, faults: Sequence[Fault], samples: int, skip_bad: bool, remedy: str = REMEDY) -> None:
     """DataError listing every fault, or nothing where they may be set aside.
 
     what: the set, as the message calls it; samples: all of its samples, the bad ones included.
     skip_bad: set bad samples aside; refused when they are more than half.
+    remedy: how the user says so.
     """
     if not faults:
         return
@@ -65,5 +67,5 @@ def settle(what: str, faults: Sequence[Fault], samples: int, skip_bad: bool) -> 
     if skip_bad and bad * 2 <= samples:
         return
     many = f"more than half of the samples ({bad} of {samples}) are bad; " if skip_bad else ""
-    remedy = "" if skip_bad else "\nRepair or remove them, or train without them: skip_bad=True (--skip-bad)."
-    raise DataError(f"{what}: {many}{len(faults)} fault(s) in {samples:,} samples:\n  {listed(faults)}{remedy}")
+    said = "" if skip_bad else f"\nRepair or remove them, or {remedy}"
+    raise DataError(f"{what}: {many}{len(faults)} fault(s) in {samples:,} samples:\n  {listed(faults)}{said}")

@@ -77,7 +77,7 @@ def decode(file: Path, size: tuple[int, int] | None = None) -> np.ndarray:
     """One image file as uint8 [3,H,W], resized to (height, width) with a bilinear filter when `size` is given."""
     with Image.open(file) as image:
         if image.format == "JPEG":
-            _check_end(file)
+            check_end(file)
         if image.mode.startswith(("I", "F")):
             raise DataError(
                 f"{image.mode} pixels (16 or 32 bits); they would be cut to 8 bits. Convert them to 8 bits."
@@ -88,7 +88,7 @@ def decode(file: Path, size: tuple[int, int] | None = None) -> np.ndarray:
         return np.asarray(rgb).transpose(2, 0, 1)
 
 
-def _check_end(file: Path) -> None:
+def check_end(file: Path) -> None:
     """DataError where a JPEG ends without its end mark: Pillow takes a second half of zeros for grey."""
     data = file.read_bytes().rstrip(b"\0")
     if data.rfind(b"\xff\xd9") < len(data) // 2:
@@ -127,13 +127,13 @@ def check_image(file: Path) -> Checked:
     try:
         pixels = decode(file)
     except UNREADABLE as error:
-        return _reason(error, file), ""
+        return reason_of(error, file), ""
     digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(pixels))
     return "", digest.hexdigest()
 
 
-def _reason(error: Exception, file: Path) -> str:
+def reason_of(error: Exception, file: Path) -> str:
     """An exception's text in the words of somebody who has the file."""
     text = getattr(error, "strerror", None) or str(error)
     return re.sub(rf":? ?'?{re.escape(str(file))}'?", "", text) or type(error).__name__
@@ -213,7 +213,7 @@ def decode_all(files: Sequence[Path], size: tuple[int, int] | None) -> tuple[np.
         try:
             return decode(file, size)
         except UNREADABLE as error:
-            return _reason(error, file)
+            return reason_of(error, file)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         decoded = list(pool.map(attempt, files))

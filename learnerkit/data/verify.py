@@ -9,13 +9,15 @@ from learnerkit.core.files import PathLike
 from learnerkit.data.checked import check_files
 from learnerkit.data.cifar import is_cifar, scan_cifar
 from learnerkit.data.copies import contradictions, first_copies
+from learnerkit.data.detection import is_detection, scan_detection
 from learnerkit.data.faults import Fault, Report
 from learnerkit.data.folder import CHECK_VERSION, check_image, list_folder
 from learnerkit.data.pairs import is_pairs, scan_pairs
 
 
 def verify(path: PathLike) -> Report:
-    """All faults of a data set: a CIFAR folder or archive, class folders of images, or pairs of maps.
+    """All faults of a data set: a CIFAR folder or archive, class folders of images, pairs of maps, or frames
+    with boxes.
 
     Copies that contradict each other are faults of folders; CIFAR's official ones are warned of when it is opened.
 
@@ -28,6 +30,9 @@ def verify(path: PathLike) -> Report:
     if is_cifar(path):
         source, faults, rows = scan_cifar(path)
         return Report(path, source.name if source else "CIFAR", rows, faults)
+    if is_detection(path):
+        _, faults, n = scan_detection(path)
+        return Report(path, "detection set", n, faults)
     if is_pairs(path):
         _, faults, n = scan_pairs(path)
         return Report(path, "pairs of maps", n, faults)

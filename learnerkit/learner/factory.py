@@ -51,6 +51,67 @@ def make_opt_func(opt: str | Callable | type, momentum: float = 0.9) -> Callable
     return opt
 
 
+def make_learner(
+    dls: DataLoaders,
+    model: nn.Module,
+    loss_func: Callable,
+    metrics: Sequence[Any],
+    cbs: Sequence[Callback],
+    *,
+    opt: str | Callable,
+    lr: float,
+    wd: float,
+    momentum: float,
+    seed: int | None,
+    precision: str,
+    clip: float,
+    accumulate: int,
+    accumulate_unit: str,
+    channels_last: bool,
+    compile: bool,
+    guard: str,
+    limit_batches: int | None,
+    kind: type[KitLearner] = KitLearner,
+    **kwargs: Any,
+) -> KitLearner:
+    """The Learner of a built model, with the callbacks that its arguments ask for.
+
+    kind: which class of Learner; the others: see `image_learner`.
+    """
+    if precision not in PRECISIONS:
+        raise RecipeError(f"precision '{precision}': {nearest(precision, PRECISIONS)}")
+    if channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    model = model.to(dls.device)
+    if compile:
+        model.compile()
+    own = [
+        None if any(cb is Guard or isinstance(cb, Guard) for cb in cbs) else Guard(guard),
+        Precision(precision) if precision != "fp32" else None,
+        GradientClip(clip) if clip else None,
+        Accumulate(accumulate, accumulate_unit) if accumulate > 1 else None,
+    ]
+    return kind(
+        dls,
+        model,
+        loss_func=loss_func,
+        opt_func=make_opt_func(opt, momentum),
+        lr=lr,
+        wd=wd,
+        moms=(momentum,) * 3,
+        metrics=metrics,
+        cbs=[cb for cb in own if cb is not None] + list(cbs),
+        seed=seed,
+        limit_batches=limit_batches,
+        **kwargs,
+    )
+
+
+def as_list(cbs: Callback | Sequence[Callback] | None) -> list[Callback]:
+    """Callbacks as a list, however they were given."""
+    return [] if cbs is None else [cbs] if isinstance(cbs, Callback) else list(cbs)
+
+
 def image_learner(
     dls: DataLoaders,
     arch: str | nn.Module = "resnet18",
@@ -98,15 +159,13 @@ def image_learner(
     model_args: the model's own arguments, such as {'dropout': .3}.
     kwargs: fastai's Learner arguments (splitter, path, model_dir, ...).
     """
-    if precision not in PRECISIONS:
-        raise RecipeError(f"precision '{precision}': {nearest(precision, PRECISIONS)}")
     vocab = getattr(dls, "vocab", None)
     n_out = getattr(dls, "c", None) or (len(vocab) if vocab is not None else None)
     if not n_out:
         raise DataError(
             "image_learner: the dls have no vocab; give DataLoaders with class labels, such as cifar_dls(...)"
         )
-    extra = [] if cbs is None else [cbs] if isinstance(cbs, Callback) else list(cbs)
+    extra = as_list(cbs)
     given = {"arch": arch, "label_smoothing": label_smoothing, "opt": opt, "lr": lr, "wd": wd, "momentum": momentum}
     given |= {"seed": seed, "precision": precision, "clip": clip, "accumulate": accumulate, "loss_func": loss_func}
     given |= {"accumulate_unit": accumulate_unit, "channels_last": channels_last, "compile": compile}
@@ -120,28 +179,24 @@ def image_learner(
         if seed is not None:
             seed_position(seed)
         model = create_model(arch, n_in, n_out, **(model_args or {})) if isinstance(arch, str) else arch
-    if channels_last:
-        model = model.to(memory_format=torch.channels_last)
-    model = model.to(dls.device)
-    if compile:
-        model.compile()
-    own = [
-        None if any(cb is Guard or isinstance(cb, Guard) for cb in extra) else Guard(guard),
-        Precision(precision) if precision != "fp32" else None,
-        GradientClip(clip) if clip else None,
-        Accumulate(accumulate, accumulate_unit) if accumulate > 1 else None,
-    ]
-    learn = KitLearner(
+    learn = make_learner(
         dls,
         model,
-        loss_func=loss_func or CrossEntropyLossFlat(label_smoothing=label_smoothing),
-        opt_func=make_opt_func(opt, momentum),
+        loss_func or CrossEntropyLossFlat(label_smoothing=label_smoothing),
+        [accuracy, MacroF1(n_out)] if metrics is None else metrics,
+        extra,
+        opt=opt,
         lr=lr,
         wd=wd,
-        moms=(momentum,) * 3,
-        metrics=[accuracy, MacroF1(n_out)] if metrics is None else metrics,
-        cbs=[cb for cb in own if cb is not None] + extra,
+        momentum=momentum,
         seed=seed,
+        precision=precision,
+        clip=clip,
+        accumulate=accumulate,
+        accumulate_unit=accumulate_unit,
+        channels_last=channels_last,
+        compile=compile,
+        guard=guard,
         limit_batches=limit_batches,
         **kwargs,
     )
@@ -172,7 +227,7 @@ def fusion_learner(
     arguments = dict(model_args or {})
     if dropout is not None and takes(arch, "dropout"):
         arguments.setdefault("dropout", dropout)
-    extra = [] if cbs is None else [cbs] if isinstance(cbs, Callback) else list(cbs)
+    extra = as_list(cbs)
     learn = image_learner(dls, arch, cbs=[Fusion(fusion, fusion_weights), *extra], model_args=arguments, **kwargs)
     given = {**learn.recipe["args"], "fusion": fusion, "dropout": dropout, "fusion_weights": list(fusion_weights)}
     lost = learn.recipe["lost"]

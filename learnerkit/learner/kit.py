@@ -46,6 +46,7 @@ class KitLearner(GuardedLearner):
     """
 
     recipe: dict | None = None
+    best_by = ("accuracy", "max")  # the figure that chooses the best weights, and which way
     in_fit = fitting = False  # within `fit`; within its epochs
     fit_call: dict | None = None
     _one_cycle_call: dict | None = None

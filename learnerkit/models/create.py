@@ -2,7 +2,6 @@
 
 import inspect
 from fnmatch import fnmatch
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -11,14 +10,21 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from learnerkit.core.errors import ModelError, check_keys
+from learnerkit.core.optional import optional
 from learnerkit.models import resnet, simple, wrn  # noqa: F401  importing a family registers it
+from learnerkit.models.detector import create_detector
+from learnerkit.models.first_layer import with_input_channels
+from learnerkit.models.mit import SIZES
 from learnerkit.models.registry import Builder, families, patterns
 from learnerkit.ops.fuse import WEIGHTS, Fused, fused_channels
+
+DETECTOR = "detector:"
 
 
 def list_models(pattern: str = "*") -> list[str]:
     """Registered names that fit a shell pattern; 'wrn_D_K' stands for every valid depth and width."""
-    return families.matching(pattern) + [shown for _, shown, _ in patterns if fnmatch(shown, pattern)]
+    shown = [*families.matching(), *(name for _, name, _ in patterns), *(f"{DETECTOR}{name}" for name in SIZES)]
+    return [name for name in shown if fnmatch(name, pattern)]
 
 
 def create_model(
@@ -31,7 +37,8 @@ def create_model(
 ) -> nn.Module:
     """Build a model by name.
 
-    name: a name of `list_models`, 'timm:NAME' or 'torchvision:NAME'.
+    name: a name of `list_models`, 'timm:NAME' or 'torchvision:NAME'; 'detector:BACKBONE' is a detector on any backbone
+        of `create_detector`.
     n_in: input channels.
     n_out: classes.
     fusion: for a model of two maps of `n_in` channels each, how they are fused; see `ops.fuse`.
@@ -45,6 +52,10 @@ def create_model(
         fused = Fused(body, fusion, n_in, fusion_weights)
         fused.spec = {**body.spec, "n_in": n_in, "fusion": fusion, "fusion_weights": list(fused.weights)}
         return fused
+    if name.startswith(DETECTOR):
+        model = _call(create_detector, name, (name.removeprefix(DETECTOR),), n_in, n_out, kwargs)
+        model.spec = {"name": name, "n_in": n_in, "n_out": n_out, **kwargs}
+        return model
     library, _, rest = name.rpartition(":")
     model = _from_library(library, rest, n_in, n_out, kwargs) if library else _build(name, n_in, n_out, kwargs)
     model.spec = {"name": name, "n_in": n_in, "n_out": n_out, **kwargs}
@@ -66,19 +77,19 @@ def _build(name: str, n_in: int, n_out: int, kwargs: dict[str, Any]) -> nn.Modul
     return _call(families[name], name, (), n_in, n_out, kwargs)
 
 
-def _call(builder: Builder, name: str, numbers: tuple, n_in: int, n_out: int, kwargs: dict[str, Any]) -> nn.Module:
+def _call(builder: Builder, name: str, first: tuple, n_in: int, n_out: int, kwargs: dict[str, Any]) -> nn.Module:
     parameters = inspect.signature(builder).parameters
-    known = [key for key in list(parameters)[len(numbers) :] if key not in ("n_in", "n_out")]
+    known = [key for key in list(parameters)[len(first) :] if key not in ("n_in", "n_out")]
     anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     faults = [] if anything else check_keys(kwargs, known, f"model {name}")
     if faults:
         raise ModelError("; ".join(faults))
-    return builder(*numbers, n_in=n_in, n_out=n_out, **kwargs)
+    return builder(*first, n_in=n_in, n_out=n_out, **kwargs)
 
 
 def _from_library(library: str, name: str, n_in: int, n_out: int, kwargs: dict[str, Any]) -> nn.Module:
     if library == "timm":
-        timm = _timm()
+        timm = optional("timm", "timm", f"the model timm:{name}")
         if not timm.is_model(name):
             raise ModelError(check_keys([name], timm.list_models(), "timm model")[0])
         return timm.create_model(name, in_chans=n_in, num_classes=n_out, **kwargs)
@@ -90,31 +101,6 @@ def _from_library(library: str, name: str, n_in: int, n_out: int, kwargs: dict[s
         model = torchvision.models.get_model(name, num_classes=n_out, **kwargs)
         return model if n_in == 3 else with_input_channels(model, n_in)
     raise ModelError(f"model library '{library}': known are 'timm:NAME' and 'torchvision:NAME'")
-
-
-def _timm() -> Any:
-    try:
-        return import_module("timm")
-    except ImportError:
-        raise ModelError("timm:NAME models need timm; install it with `pip install learnerkit[timm]`") from None
-
-
-def with_input_channels(model: nn.Module, n_in: int) -> nn.Module:
-    """Replace the model's first convolution by one with `n_in` input channels, freshly initialised."""
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Conv2d):
-            parent, _, child = name.rpartition(".")
-            fresh = nn.Conv2d(
-                n_in,
-                module.out_channels,
-                module.kernel_size,
-                module.stride,
-                module.padding,
-                bias=module.bias is not None,
-            )
-            setattr(model.get_submodule(parent), child, fresh)
-            return model
-    raise ModelError(f"{type(model).__name__}: has no convolution whose input channels could be changed")
 
 
 def model_info(model: nn.Module, size: int = 32) -> dict[str, Any]:

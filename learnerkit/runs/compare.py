@@ -1,6 +1,5 @@
 """`compare_runs`: finished runs side by side, from their files alone, and whether they differ by more than luck."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,47 +9,10 @@ from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import PathLike, read_json, sha256
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz
+from learnerkit.runs.compare_detection import detector_row, rank, read_detector
+from learnerkit.runs.evaluate_frames import is_detector
+from learnerkit.runs.finished import Comparison, Finished, label_runs, settings_of, without_repeats
 from learnerkit.runs.statistics import holm, mcnemar, paired_interval
-
-NOT_A_VARIANT = ("seed", "cache", "num_workers", "path", "device", "lost")
-
-
-@dataclass
-class Finished:
-    """One finished run.
-
-    label: what sets it apart from the others, its seed left out.
-    right: whether each test sample is classified rightly [N]; probabilities [N,K]; targets [N].
-    """
-
-    run: RunFolder
-    seed: Any
-    settings: dict[str, Any]
-    results: dict[str, Any]
-    history: list[dict]
-    test_hash: str
-    targets: np.ndarray
-    probabilities: np.ndarray
-    label: str = ""
-
-    @property
-    def right(self) -> np.ndarray:
-        """Whether each test sample is classified rightly, bool [N]."""
-        return self.probabilities.argmax(axis=1) == self.targets
-
-
-@dataclass
-class Comparison:
-    """Runs grouped into variants, best first.
-
-    varying: the settings in which the runs differ; rows: one a variant; unfinished: runs left out, and why.
-    """
-
-    root: Path
-    runs: list[Finished]
-    varying: list[str]
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    unfinished: list[str] = field(default_factory=list)
 
 
 def compare_runs(root: PathLike) -> Comparison:
@@ -59,7 +21,7 @@ def compare_runs(root: PathLike) -> Comparison:
     root: a sweep's folder, or any folder of runs.
     Each variant (runs that differ in the seed alone) has the mean and spread over its seeds. Beside its difference to
     the best stand the paired bootstrap 95 % interval over the test samples, and McNemar's p on the probabilities
-    averaged over the seeds, Holm-corrected over the variants.
+    averaged over the seeds, Holm-corrected over the variants. Detectors are ranked by mAP, speed and size instead.
     Raises RunError when no run is finished, or when the runs' test samples differ.
     """
     root = Path(root)
@@ -75,18 +37,25 @@ def compare_runs(root: PathLike) -> Comparison:
         raise RunError(f"{root}: holds no finished run with a test part{detail}")
     hashes: dict[str, list[str]] = {}
     for run in runs:
-        hashes.setdefault(run.test_hash, []).append(str(run.run.path.relative_to(root)))
+        hashes.setdefault(f"{run.part} {run.test_hash}", []).append(str(run.run.path.relative_to(root)))
     if len(hashes) > 1:
-        groups = "\n  ".join(f"test samples {key}: {', '.join(names)}" for key, names in hashes.items())
+        groups = "\n  ".join(f"{key}: {', '.join(names)}" for key, names in hashes.items())
         raise RunError(
-            f"{root}: these runs were measured on different test samples and cannot be ranked:\n  {groups}\n"
+            f"{root}: these runs were measured on different samples and cannot be ranked:\n  {groups}\n"
             "Train them with one split_seed and one set, or compare the groups apart."
         )
-    varying = _label(runs)
-    runs = _without_repeats(runs, unfinished)
-    comparison = Comparison(root, runs, varying, unfinished=unfinished)
-    comparison.rows = _table(runs)
+    varying = label_runs(runs)
+    runs = without_repeats(runs, unfinished)
+    comparison = Comparison(root, runs, varying, unfinished=unfinished, detection=runs[0].targets is None)
+    comparison.rows = _detectors(runs) if comparison.detection else _table(runs)
     return comparison
+
+
+def _detectors(runs: list[Finished]) -> list[dict[str, Any]]:
+    variants: dict[str, list[Finished]] = {}
+    for run in runs:
+        variants.setdefault(run.label, []).append(run)
+    return rank([detector_row(label, members) for label, members in variants.items()])
 
 
 def _read(run: RunFolder) -> Finished:
@@ -94,6 +63,8 @@ def _read(run: RunFolder) -> Finished:
     if status.get("state") != "done":
         said = f" ({status['error']})" if status.get("error") else ""
         raise RunError(f"is {status.get('state')}{said}")
+    if is_detector(described):
+        return read_detector(run, described, settings_of(described))
     results, arrays = read_json(run.file("results.json")), read_npz(run.file("predictions.npz"))
     test = arrays["part"] == "test"
     if not test.any():
@@ -103,76 +74,15 @@ def _read(run: RunFolder) -> Finished:
     return Finished(
         run,
         described.get("seed"),
-        _settings(described),
+        settings_of(described),
         results,
         run.history(),
         sha256(names.encode())[:12],
+        "test",
+        len(targets),
         targets,
         arrays["probabilities"][test],
     )
-
-
-def _settings(described: dict[str, Any]) -> dict[str, Any]:
-    """What a run was made with, by dotted key: its resolved recipe, or the calls of a script."""
-    script = {**described["recipe"], "fit": described.get("fit"), "epochs": described.get("n_epoch")}
-    source = described.get("resolved") or script
-    flat: dict[str, Any] = {}
-
-    def walk(value: Any, place: str) -> None:
-        if isinstance(value, dict):
-            for key, item in value.items():
-                walk(item, f"{place}.{key}" if place else key)
-        else:
-            flat[place] = tuple(value) if isinstance(value, list) else value
-
-    walk(source, "")
-    settings = {key: value for key, value in flat.items() if key.rsplit(".", 1)[-1] not in NOT_A_VARIANT}
-    split = described.get("split") or {}
-    path = flat.get("data.path", flat.get("dls.args.path", ""))
-    return {**settings, "data": Named(f"{path}", described.get("fingerprint"), split.get("hash"))}
-
-
-@dataclass(frozen=True)
-class Named:
-    """A data set: told apart by what it holds, shown by its path."""
-
-    path: str = field(compare=False)
-    fingerprint: str | None
-    split: str | None
-
-    def __repr__(self) -> str:
-        return f"{self.fingerprint} {self.split}"
-
-    def __str__(self) -> str:
-        return "/".join(Path(self.path).parts[-2:]) or repr(self)
-
-
-def _without_repeats(runs: list[Finished], left_out: list[str]) -> list[Finished]:
-    """The runs without those that repeat the seed of another of their variant: they would count one result twice."""
-    seen: dict[tuple, str] = {}
-    kept = []
-    for run in runs:
-        key = run.label, run.seed
-        if run.seed is not None and key in seen:
-            left_out.append(f"{run.run.path.name}: repeats seed {run.seed} of {seen[key]}")
-            continue
-        seen[key] = run.run.path.name
-        kept.append(run)
-    return kept
-
-
-def _label(runs: list[Finished]) -> list[str]:
-    """Name each run by the settings in which not all are equal; returns those."""
-    keys = list(dict.fromkeys(key for run in runs for key in run.settings))
-    varying = [key for key in keys if len({repr(run.settings.get(key)) for run in runs}) > 1]
-    for run in runs:
-        values = [run.settings.get(key) for key in varying]
-        if len(varying) == 1:
-            run.label = str(values[0])
-        else:
-            pairs = zip(varying, values, strict=True)
-            run.label = ", ".join(f"{key.rsplit('.', 1)[-1]}={value}" for key, value in pairs) or "all"
-    return varying
 
 
 def _table(runs: list[Finished]) -> list[dict[str, Any]]:

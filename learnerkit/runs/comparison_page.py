@@ -16,7 +16,8 @@ from learnerkit.core.run_folder import csv_text
 from learnerkit.runs.compare import Comparison
 from learnerkit.runs.figures import new_figure, plain_text
 
-COLUMNS = (
+Columns = tuple[tuple[str, str, str], ...]
+COLUMNS: Columns = (
     ("variant", "variant", "{}"),
     ("n", "runs", "{}"),
     ("test_accuracy", "test accuracy", "{:.2%}"),
@@ -30,18 +31,34 @@ COLUMNS = (
     ("parameters", "parameters", "{:,.0f}"),
     ("seconds", "seconds", "{:,.0f}"),
 )
+DETECTION_COLUMNS: Columns = (
+    ("variant", "variant", "{}"),
+    ("n", "runs", "{}"),
+    ("mAP", "mAP", "{:.4f}"),
+    ("mAP_std", "std over seeds", "{:.4f}"),
+    ("mAP50", "mAP50", "{:.4f}"),
+    ("mAP75", "mAP75", "{:.4f}"),
+    ("rank_accuracy", "place by mAP", "{}"),
+    ("ms_per_image", "ms/image", "{:.1f}"),
+    ("fps", "FPS", "{:.2f}"),
+    ("rank_speed", "place by speed", "{}"),
+    ("parameters", "parameters", "{:,.0f}"),
+    ("megabytes", "megabytes", "{:,.1f}"),
+    ("rank_size", "place by size", "{}"),
+    ("seconds", "training s", "{:,.0f}"),
+)
 
 
-def shown(row: dict[str, Any], digits: int = 2) -> list[str]:
+def shown(row: dict[str, Any], digits: int = 2, columns: Columns = COLUMNS) -> list[str]:
     """A row of the table as text; '' for what does not apply, 'n/a' for what is undefined.
 
-    digits: of percentages.
+    digits: of percentages; columns: key, head and form of each.
     """
-    applies = ("difference", "interval", "mcnemar_p", "holm_p", "test_std")
+    applies = ("difference", "interval", "mcnemar_p", "holm_p", "test_std", "mAP_std")
     cells = []
     if row.get("ci_low") is not None:
         row = {**row, "interval": f"{row['ci_low']:.{digits}%} to {row['ci_high']:.{digits}%}"}
-    for key, _, form in COLUMNS:
+    for key, _, form in columns:
         value, form = row.get(key), form.replace(".2%", f".{digits}%")
         if key in ("mcnemar_p", "holm_p") and value is not None and value < 1e-4:
             value, form = "< .0001", "{}"
@@ -58,7 +75,9 @@ def is_apart(best: dict[str, Any], row: dict[str, Any]) -> bool:
 def verdict(comparison: Comparison) -> str:
     """One sentence: the best variant, and from which others it can be told apart."""
     best, *others = comparison.rows
-    text = f"Best: {best['variant']}, {best['test_accuracy']:.2%} of {len(comparison.runs[0].targets):,} test samples"
+    if comparison.detection:
+        return _detection_verdict(comparison)
+    text = f"Best: {best['variant']}, {best['test_accuracy']:.2%} of {comparison.runs[0].n:,} test samples"
     if not others:
         return text + "; there is no other to compare it with."
     apart = [row["variant"] for row in others if is_apart(best, row)]
@@ -71,6 +90,17 @@ def verdict(comparison: Comparison) -> str:
     return f"{text}; {'; '.join(parts)}."
 
 
+def _detection_verdict(comparison: Comparison) -> str:
+    best, run = comparison.rows[0], comparison.runs[0]
+    if best["mAP"] is None:
+        return f"No object stands on the {run.n:,} {run.part} images; there is nothing to rank by."
+    chosen = {name: next(row for row in comparison.rows if row[name] == 1) for name in ("rank_speed", "rank_size")}
+    text = f"Most accurate: {best['variant']}, mAP {best['mAP']:.4f} on {run.n:,} {run.part} images"
+    fast, small = chosen["rank_speed"], chosen["rank_size"]
+    speed, size = f"{fast['ms_per_image']:.1f} ms/image", f"{small['parameters']:,.0f} parameters"
+    return f"{text}; fastest: {fast['variant']}, {speed}; smallest: {small['variant']}, {size}."
+
+
 def write_comparison(comparison: Comparison, out: Path | None = None) -> Path:
     """Write comparison_table.csv, the pictures and comparison.html; returns the page.
 
@@ -79,9 +109,12 @@ def write_comparison(comparison: Comparison, out: Path | None = None) -> Path:
     out = out or comparison.root
     out.mkdir(parents=True, exist_ok=True)
     atomic_write(out / "comparison_table.csv", csv_text(comparison.rows))
+    columns = DETECTION_COLUMNS if comparison.detection else COLUMNS
     fusion = any(key.rsplit(".", 1)[-1] == "fusion" for key in comparison.varying)
     figures = {
-        "fusion_comparison" if fusion else "comparison": draw_comparison(comparison),
+        "fusion_comparison" if fusion else "comparison": (
+            draw_detectors(comparison) if comparison.detection else draw_comparison(comparison)
+        ),
         "all_training_curves": draw_all_curves(comparison),
     }
     pictures = []
@@ -92,13 +125,15 @@ def write_comparison(comparison: Comparison, out: Path | None = None) -> Path:
     page = environment.get_template("comparison.html.j2").render(
         name=comparison.root.resolve().name,
         verdict=verdict(comparison),
-        heads=[head for _, head, _ in COLUMNS],
-        rows=[shown(row) for row in comparison.rows],
+        heads=[head for _, head, _ in columns],
+        rows=[shown(row, columns=columns) for row in comparison.rows],
         pictures=pictures,
         runs=comparison.runs,
         varying=comparison.varying,
         unfinished=comparison.unfinished,
-        n=len(comparison.runs[0].targets),
+        n=comparison.runs[0].n,
+        detection=comparison.detection,
+        part=comparison.runs[0].part,
     )
     return atomic_write(out / "comparison.html", page)
 
@@ -137,11 +172,40 @@ def draw_comparison(comparison: Comparison) -> Figure:
     return figure
 
 
+def draw_detectors(comparison: Comparison) -> Figure:
+    """Average precision, its price in time and in parameters, and each run's curve."""
+    rows = comparison.rows
+    colors = _colors([row["variant"] for row in rows])
+    figure, (bars, speed, size, curves) = new_figure(20, max(4.6, 0.32 * len(rows) + 2), 1, 4)
+    places = np.arange(len(rows))[::-1]
+    for offset, (key, shade) in enumerate((("mAP50", 0.45), ("mAP", 1.0))):
+        values = [row[key] or 0 for row in rows]
+        bars.barh(places + 0.2 - 0.4 * offset, values, 0.4, color=[colors[row["variant"]] for row in rows], alpha=shade)
+        for place, value in zip(places, values, strict=True):
+            bars.text(value, place + 0.2 - 0.4 * offset, f" {key} {value:.3f}", va="center", fontsize=8)
+    bars.set_yticks(places, [plain_text(row["variant"]) for row in rows])
+    bars.set(title=f"Average precision ({comparison.runs[0].part})", xlabel="AP")
+    bars.margins(x=0.25)
+    for panel, key, name in ((speed, "ms_per_image", "ms/image"), (size, "parameters", "parameters")):
+        for row in rows:
+            if row[key] is not None and row["mAP"] is not None:
+                panel.scatter(row[key], row["mAP"], color=colors[row["variant"]], s=50)
+                panel.annotate(plain_text(f" {row['variant']}"), (row[key], row["mAP"]), fontsize=8)
+        panel.set(title=f"mAP against {name}", xlabel=name, ylabel="mAP")
+        panel.margins(x=0.3)
+    _curves(curves, comparison, "mAP", colors)
+    curves.set(title="Validation mAP of each run", xlabel="epoch", ylabel="mAP")
+    for panel in (bars, speed, size, curves):
+        panel.grid(alpha=0.3)
+    return figure
+
+
 def draw_all_curves(comparison: Comparison) -> Figure:
-    """Training loss, validation loss, accuracy and rate of every run over the epochs."""
+    """Training loss, validation loss, accuracy or mAP, and rate of every run over the epochs."""
     colors = _colors([row["variant"] for row in comparison.rows])
     figure, axes = new_figure(13, 8.5, 2, 2)
-    titles = {"train_loss": "Training loss", "valid_loss": "Validation loss", "accuracy": "Accuracy", "lr": "Rate"}
+    measure = {"mAP": "mAP"} if comparison.detection else {"accuracy": "Accuracy"}
+    titles = {"train_loss": "Training loss", "valid_loss": "Validation loss", **measure, "lr": "Rate"}
     for panel, (key, title) in zip(axes.ravel(), titles.items(), strict=True):
         _curves(panel, comparison, key, colors)
         panel.set(title=title, xlabel="epoch")
@@ -163,12 +227,29 @@ def _curves(panel: Any, comparison: Comparison, key: str, colors: dict[str, Any]
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """Print the table and the verdict."""
+    if comparison.detection:
+        _print_detectors(comparison, console)
+        return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for head in ("variant", "runs", "test", "std", "valid", "behind", "95 % interval", "Holm p"):
         table.add_column(head, justify="left" if head == "variant" else "right", no_wrap=True)
     for row in comparison.rows:
         name, n, test, std, valid, _, behind, interval, _, p, *_ = shown(row, digits=1)
         table.add_row(name, n, test, std, valid, behind, interval, p)
+    console.print(table)
+    for line in comparison.unfinished:
+        console.print(f"  left out: {line}")
+    console.print(f"  {verdict(comparison)}")
+
+
+def _print_detectors(comparison: Comparison, console: Console) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    keys = ("variant", "n", "mAP", "mAP50", "mAP75", "ms_per_image", "fps", "parameters", "megabytes")
+    columns = [column for column in DETECTION_COLUMNS if column[0] in keys]
+    for _, head, _ in columns:
+        table.add_column(head, justify="left" if head == "variant" else "right", no_wrap=True)
+    for row in comparison.rows:
+        table.add_row(*shown(row, columns=tuple(columns)))
     console.print(table)
     for line in comparison.unfinished:
         console.print(f"  left out: {line}")

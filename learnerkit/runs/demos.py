@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from learnerkit.core.errors import RunError
+from learnerkit.data.digit_scenes import make_digit_scenes
 from learnerkit.data.dls import digits_dls
 from learnerkit.interpret.pairs import make_saliency_pairs
 from learnerkit.learner.factory import image_learner
@@ -37,3 +38,18 @@ def saliency_demo(out: Path, console: Console, jobs: int = 2) -> Path:
     print_comparison(comparison, console)
     console.print(f"  page                 {page}")
     return page
+
+
+def detection_scenes(out: Path, console: Console) -> Path:
+    """The scenes of the detection demo, written once: RGB, thermal and event frames of handwritten digits.
+
+    out: the demo's folder; console: where to speak.
+    """
+    scenes = out / "scenes"
+    if not (scenes / "done").exists():
+        if out.exists() and any(out.iterdir()) and not scenes.exists():
+            raise RunError(f"{out}: is not a folder of this demo; choose another --out")
+        console.print("  scenes of handwritten digits in RGB, thermal and event channels, half of them by night")
+        make_digit_scenes(scenes)
+        (scenes / "done").write_text("")
+    return scenes

@@ -8,7 +8,7 @@ from sklearn.metrics import confusion_matrix
 
 from learnerkit.callbacks.tta import TTA
 from learnerkit.core.errors import DataError, RunError
-from learnerkit.core.files import PathLike, read_json, sha256, write_json
+from learnerkit.core.files import PathLike, write_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import write_npz
 from learnerkit.core.unpickle import load_cifar_pickle
@@ -19,9 +19,11 @@ from learnerkit.data.folder import SUFFIXES, decode_all, list_folder, read_folde
 from learnerkit.data.pair_block import pair_loaders
 from learnerkit.data.pairs import PairSource, read_pairs
 from learnerkit.data.source import UNLABELLED, ImageSource
+from learnerkit.runs.evaluate_frames import evaluate_frames, is_detector, output_folder
 from learnerkit.runs.figures import draw_confusion
 from learnerkit.runs.load import load_run
 from learnerkit.tasks.evaluate import evaluate_parts, figures_of, predict_part, write_predictions, write_report_text
+from learnerkit.tasks.evaluate_detection import evaluate_detection
 
 
 def evaluate_run(
@@ -32,25 +34,28 @@ def evaluate_run(
     path: the run folder.
     tta: number of test-time views; 0 for none.
     data: other data: a CIFAR folder, a folder of class folders, a flat folder of images, or an unlabelled CIFAR pickle
-        (keys data and, if it likes, ids); the run's own valid and test parts when None. The run's own data need not be
-        there any more.
+        (keys data and, if it likes, ids); for a detector a detection set or a folder of frames. The run's own valid and
+        test parts when None; the run's own data need not be there any more.
     codes: class indices instead of names in predictions.csv.
     Returns the folder written to, and the figures.
     """
     run = RunFolder.open(path)
+    described = run.described()
     if data is None:
         learn = load_run(path)
-        results = evaluate_parts(learn, run, ["valid", "test"] if len(learn.dls.loaders) > 2 else ["valid"], tta, codes)
+        measure = evaluate_detection if is_detector(described) else evaluate_parts
+        results = measure(learn, run, ["valid", "test"] if len(learn.dls.loaders) > 2 else ["valid"], tta, codes)
         return run.path, results
-    described = run.described()
     if not described.get("data"):
         raise RunError(f"{run.path}: was made from DataLoaders of its own; use load_run(path, data=dls) and get_preds")
     place = Path(data).resolve()
+    if is_detector(described):
+        return evaluate_frames(run, described, place, tta, codes)
     pairs = described["data"].get("pairs", False)
     source = read_pairs_for(place, described) if pairs else read_any(place, described)
     dls = pair_loaders(source, whole(source), None, None, bs=64, drop_last=False) if pairs else evaluation_dls(source)
     learn = load_run(path, data=dls)
-    target = _target(run, place)
+    target = output_folder(run, place)
     dl = dls.test_dl(list(range(len(source))))
     results: dict[str, Any] = {"data": str(place), "images": len(source)}
     probabilities, _ = predict_part(learn, dl)
@@ -85,16 +90,6 @@ def read_pairs_for(path: Path, described: dict[str, Any]) -> PairSource:
     source.vocab, source.keeps = described["classes"], tuple(data["keeps"])
     source.stats = tuple(map(tuple, data["stats"])) if data["stats"] else None
     return source
-
-
-def _target(run: RunFolder, place: Path) -> Path:
-    """The folder for the evaluation of one place; another place of the same name gets one of its own."""
-    target = run.file("evaluations") / place.name
-    results = target / "results.json"
-    if results.exists() and read_json(results).get("data") != str(place):
-        target = target.with_name(f"{place.name}-{sha256(str(place).encode())[:8]}")
-    target.mkdir(parents=True, exist_ok=True)
-    return target
 
 
 def read_any(path: Path, described: dict[str, Any]) -> ImageSource:

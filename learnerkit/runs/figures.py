@@ -1,7 +1,6 @@
 """The pictures of a run, each drawn from the run folder's files alone. No pyplot: nothing global is touched."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,16 +40,17 @@ def _lines(axes: Any, rows: list[dict], keys: list[str], title: str, ylabel: str
 
 
 def _metric_keys(rows: list[dict]) -> list[str]:
-    fixed = {"epoch", "train_loss", "valid_loss", "lr", "step", "seconds", "is_best", "checkpoint", "timestamp"}
-    return [key for key in rows[-1] if key not in fixed and isinstance(rows[-1][key], (int, float))]
+    fixed = {"epoch", "lr", "step", "seconds", "skipped", "is_best", "checkpoint", "timestamp"}
+    shown = [key for key in rows[-1] if key not in fixed and not key.startswith(("train_", "valid_"))]
+    return [key for key in shown if any(isinstance(row.get(key), (int, float)) for row in rows)]
 
 
 def _rates(run: RunFolder) -> tuple[np.ndarray, np.ndarray]:
     path = run.file("batch_metrics.csv")
     if not path.exists():
         return np.empty(0), np.empty(0)
-    rows = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
-    whole = [row for row in rows if len(row) == 4]  # a kill may tear the last line
+    header, *rows = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()] or [[]]
+    whole = [row for row in rows if len(row) == len(header)]  # a kill may tear the last line
     return np.array([float(row[0]) for row in whole]), np.array([float(row[3]) for row in whole])
 
 
@@ -152,6 +152,8 @@ def evaluation_of(run: RunFolder) -> dict[str, Any] | None:
     if not run.file("predictions.npz").exists():
         return None
     arrays = read_npz(run.file("predictions.npz"))
+    if "detections" in arrays:
+        return None
     missing = {"ids", "part", "targets", "probabilities"} - set(arrays)
     if missing:
         raise DataError(
@@ -189,11 +191,12 @@ def _gallery(run: RunFolder, evaluation: dict[str, Any], kind: str) -> Figure:
     return draw_gallery(samples[f"{kind}_images"], titles, right, f"{name} ({samples['part']}, predicted and true)")
 
 
-def draw_figures(run: RunFolder) -> list[Path]:
-    """Draw every figure for which the run has files, into figures/; returns their paths."""
-    folder = run.file("figures")
-    folder.mkdir(exist_ok=True)
-    rows, evaluation = run.history(), evaluation_of(run)
+def own_figures(run: RunFolder, rows: list[dict]) -> dict[str, Figure]:
+    """The curves of any run, and a classifier's pictures.
+
+    rows: of the ledger.
+    """
+    evaluation = evaluation_of(run)
     figures = {name: draw(run, rows) for name, draw in CURVES.items()} if rows else {}
     if evaluation:
         note = f"{evaluation['part']}{', TTA' if evaluation['tta'] else ''}"
@@ -201,6 +204,4 @@ def draw_figures(run: RunFolder) -> list[Path]:
         if run.file("samples.npz").exists():
             figures["predictions"] = _gallery(run, evaluation, "spread")
             figures["top_losses"] = _gallery(run, evaluation, "worst")
-    for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png")
-    return [folder / f"{name}.png" for name in figures]
+    return figures

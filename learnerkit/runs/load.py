@@ -10,13 +10,17 @@ from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import PathLike, read_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import load_weights
-from learnerkit.data.dls import cifar_dls, digits_dls, folder_dls, saliency_dls
+from learnerkit.data.dls import cifar_dls, detection_dls, digits_dls, folder_dls, saliency_dls
+from learnerkit.learner.detection import detection_learner
 from learnerkit.learner.factory import fusion_learner, image_learner
 from learnerkit.learner.kit import KitLearner
 
 CALLS: dict[str, Callable[..., Any]] = {
     function.__name__: function
-    for function in (cifar_dls, digits_dls, folder_dls, saliency_dls, image_learner, fusion_learner)
+    for function in (
+        *(cifar_dls, digits_dls, folder_dls, saliency_dls, detection_dls),
+        *(image_learner, fusion_learner, detection_learner),
+    )
 }
 
 

@@ -11,9 +11,17 @@ from sklearn.metrics import precision_recall_fscore_support
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike, atomic_write, read_json
 from learnerkit.core.run_folder import RunFolder
-from learnerkit.runs.figures import draw_figures, evaluation_of
+from learnerkit.runs.detection_figures import detection_figures
+from learnerkit.runs.evaluate_frames import is_detector
+from learnerkit.runs.figures import evaluation_of, own_figures
 
 HEADLINES = (
+    ("test_mAP", "test mAP", "{:.4f}"),
+    ("test_mAP50", "test mAP50", "{:.4f}"),
+    ("test_mAP50_tta", "test mAP50 with TTA", "{:.4f}"),
+    ("valid_mAP", "validation mAP", "{:.4f}"),
+    ("valid_mAP50", "validation mAP50", "{:.4f}"),
+    ("ms_per_image", "time an image", "{:.1f} ms"),
     ("test_accuracy", "test accuracy", "{:.2%}"),
     ("test_accuracy_tta", "test accuracy with TTA", "{:.2%}"),
     ("valid_accuracy", "validation accuracy", "{:.2%}"),
@@ -32,7 +40,8 @@ def write_report(path: PathLike | RunFolder) -> Path:
     described = run.described()
     results = _optional(run, "results.json") or {}
     evaluation = evaluation_of(run)
-    figures = {file.stem: base64.b64encode(file.read_bytes()).decode() for file in draw_figures(run)}
+    detection = _detection(described, results)
+    figures = {file.stem: base64.b64encode(file.read_bytes()).decode() for file in draw_figures(run, described)}
     headlines = [(label, form.format(results[key])) for key, label, form in HEADLINES if results.get(key) is not None]
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     page = environment.get_template("report.html.j2").render(
@@ -46,8 +55,35 @@ def write_report(path: PathLike | RunFolder) -> Path:
         classes=class_table(evaluation) if evaluation else [],
         confused=most_confused(evaluation["matrix"], evaluation["vocab"]) if evaluation else [],
         evaluation=evaluation,
+        detection=detection,
     )
     return atomic_write(run.file("report.html"), page)
+
+
+def draw_figures(run: RunFolder, described: dict[str, Any]) -> list[Path]:
+    """Draw every figure for which the run has files, into figures/; returns their paths.
+
+    described: the run's run.json.
+    """
+    folder = run.file("figures")
+    folder.mkdir(exist_ok=True)
+    rows = run.history()
+    figures = own_figures(run, rows)
+    if is_detector(described):
+        figures |= detection_figures(run, rows, described["classes"], described["data"]["modalities"])
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png")
+    return [folder / f"{name}.png" for name in figures]
+
+
+def _detection(described: dict[str, Any], results: dict[str, Any]) -> dict[str, Any] | None:
+    """Tables of a detector's page: average precision by class and by size, and what each modality is worth."""
+    part = "test" if "test_mAP" in results else "valid"
+    if not is_detector(described) or f"{part}_per_class" not in results:
+        return None
+    classes = sorted(results[f"{part}_per_class"].items(), key=lambda item: -1 if item[1] is None else item[1])
+    sizes = {name: results.get(f"{part}_mAP_{name}") for name in ("small", "medium", "large")}
+    return {"part": part, "classes": classes, "sizes": sizes, "ablation": results.get("ablation")}
 
 
 def _optional(run: RunFolder, name: str) -> Any:

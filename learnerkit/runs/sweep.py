@@ -18,7 +18,6 @@ from learnerkit.core.disk import check_space, forecast_bytes, shown_bytes
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import append_line, atomic_write, to_json, write_json
 from learnerkit.core.run_folder import RunFolder
-from learnerkit.models.create import create_model
 from learnerkit.runs.live import SweepTable
 from learnerkit.runs.trials import Trial, is_finished, plan
 from learnerkit.tasks.train import WIRING
@@ -32,10 +31,9 @@ def forecast(trials: list[Trial]) -> int:
     total = 0
     for trial in trials:
         model, train = trial.recipe.model, trial.recipe.train
-        fusion = {"fusion": model.fusion} if hasattr(model, "fusion") else {}
-        key = (model.arch, *fusion.values())
+        key = (model.arch, getattr(model, "fusion", None))
         if key not in sizes:
-            built = create_model(model.arch, 3, 24, **fusion)
+            built = WIRING[trial.recipe.task].blank_model(trial.recipe)
             sizes[key] = sum(t.numel() * t.element_size() for t in built.state_dict().values())
         weights = sizes[key]
         moments = 2 if train.opt in ("adam", "adamw") else 1

@@ -10,7 +10,7 @@ from typing import Any
 from learnerkit.core.errors import DataError, RecipeError, RunError, differing, nearest
 from learnerkit.core.files import read_json, read_ledger
 from learnerkit.core.modes import MODES
-from learnerkit.tasks.recipe import WIDTHS, Recipe, flags, load_recipe
+from learnerkit.tasks.recipe import ALIASES, WIDTHS, Recipe, flags, load_recipe
 
 BEFORE_RUN = {"lock.json", "status.json", "training.log"}  # what a run has before its run.json
 
@@ -49,6 +49,7 @@ def parse_grid(grid: list[str]) -> dict[str, list[str]]:
     for text in grid:
         key, equals, values = text.partition("=")
         key = key.strip().lstrip("-").replace("-", "_")
+        key = next((flag for flag, alias in ALIASES.items() if alias == key), key)
         listed = [value.strip() for value in re.split(r",(?![^\[]*\])", values) if value.strip()]
         if key == "fusion":
             listed = [mode for value in listed for mode in (MODES if value == "all" else (value,))]
@@ -112,6 +113,6 @@ def is_finished(path: Path) -> bool:
     """Whether a run was trained to its end and evaluated."""
     try:
         done = read_json(path / "status.json")["state"] == "done"
-        return done and "valid_accuracy" in read_json(path / "results.json") and (path / "predictions.npz").exists()
+        return done and (path / "results.json").exists() and (path / "predictions.npz").exists()
     except (DataError, KeyError, TypeError):
         return False

@@ -3,14 +3,20 @@
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from learnerkit.core.errors import RecipeError
 from learnerkit.data.block import ImageLoaders
 from learnerkit.data.cifar import LAYOUTS, is_cifar
 from learnerkit.data.dls import cifar_dls, digits_dls, folder_dls
 from learnerkit.learner.factory import image_learner
 from learnerkit.learner.kit import KitLearner
+from learnerkit.models.create import create_model
+from learnerkit.tasks.evaluate import evaluate_parts
 from learnerkit.tasks.recipe import Data, Recipe
-from learnerkit.tasks.wiring import asked_callbacks, learner_arguments
+from learnerkit.tasks.wiring import classifier_callbacks, learner_arguments
+
+evaluate = evaluate_parts
 
 
 def open_dls(recipe: Recipe) -> ImageLoaders:
@@ -36,6 +42,12 @@ def build_learner(recipe: Recipe, dls: ImageLoaders, cbs: list[Any]) -> KitLearn
         dls,
         model.arch,
         model_args={} if model.dropout is None else {"dropout": model.dropout},
-        cbs=[*asked_callbacks(recipe), *cbs],
+        cbs=[*classifier_callbacks(recipe), *cbs],
+        label_smoothing=recipe.train.label_smoothing,
         **learner_arguments(recipe),
     )
+
+
+def blank_model(recipe: Recipe) -> nn.Module:
+    """A model of the recipe's size, for a forecast of the disk."""
+    return create_model(recipe.model.arch, 3, 24)

@@ -89,8 +89,48 @@ class FuseModel(Section):
     stochastic_depth: float | None = Field(None, ge=0, lt=1, description="drop probability of the last block")
 
 
+class DetectData(Section):
+    """Frames with boxes."""
+
+    path: str = Field("frames", min_length=1, description="folder of frames and labels, or COCO annotations")
+    bs: int = Field(2, ge=1, description="frames a batch")
+    split: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+        (0.7, 0.1, 0.2), min_length=3, max_length=3, description="train, valid and test, summing to 1"
+    )
+    split_seed: int = Field(42, ge=0, lt=2**32, description="which lot decides the parts")
+    size: int | None = Field(None, ge=32, description="longer side in pixels that frames are resized to")
+    stats: Literal["fixed", "data"] = Field("fixed", description="normalise with fixed figures, or those of the data")
+    flip: bool | None = Field(None, description="mirror; by default where the set keeps its classes")
+    keeps: tuple[Literal["mirror"], ...] = Field(("mirror",), description="views that keep the class")
+    iou_crop: float = Field(0, ge=0, le=1, description="probability of a crop that keeps a share of the boxes")
+    scale_jitter: float = Field(0, ge=0, lt=1, description="greatest change of the scale, .2 for .8 to 1.25 times")
+    colour: float = Field(0, ge=0, le=1, description="probability that the colours of RGB are changed")
+    modality_dropout: float = Field(0, ge=0, le=1, description="probability that a channel behind RGB is switched off")
+    modalities: tuple[str, ...] = Field((), description="names of the channels behind RGB")
+    limit: int | None = Field(None, ge=1, description="only so many samples of each part")
+    bad: Literal["refuse", "skip", "clip"] = Field("refuse", description="what to do with bad boxes and files")
+    num_workers: int = Field(0, ge=0, description="processes that read and augment frames")
+
+
+class DetectModel(Section):
+    """A detector."""
+
+    arch: str = Field("mit_b0", description="mit_b0 to mit_b5, timm:NAME or torchvision:NAME")
+    weights: str | None = Field(None, description="SegFormer weights of a MiT, a safetensors file")
+    anchors: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        None, min_length=5, max_length=5, description="sides in pixels; from the training boxes without it"
+    )
+    box_batch_size_per_image: int = Field(64, ge=1, description="regions sampled for the box head's loss")
+    streams: Literal[1, 2] | None = Field(None, description="2: RGB and the other channels apart, where there are any")
+    proposals: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = Field(
+        (1000, 300), description="regions of the first stage, in training and in evaluation"
+    )
+    detections: int = Field(100, ge=1, description="greatest number of detections an image")
+    stochastic_depth: float = Field(0.1, ge=0, lt=1, description="drop probability of the last block")
+
+
 class Train(Section):
-    """How it is trained."""
+    """How it is trained, whatever the task."""
 
     epochs: int = Field(30, ge=1, description="epochs")
     lr: float = Field(0.1, gt=0, description="greatest learning rate")
@@ -102,9 +142,6 @@ class Train(Section):
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum, or Adam's first beta")
     wd: float = Field(5e-4, ge=0, description="weight decay")
     clip: float = Field(0, ge=0, description="greatest norm of the gradient; 0 for none")
-    label_smoothing: float = Field(0, ge=0, lt=1, description="label smoothing")
-    cutmix: float = Field(0, ge=0, le=1, description="probability that a batch is cut and mixed")
-    mixup: float = Field(0, ge=0, le=1, description="probability that a batch is blended")
     ema: float = Field(0, ge=0, lt=1, description="decay of the averaged weights; 0 for none")
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="number format of the forward pass")
     accumulate: int = Field(1, ge=1, description="batches or samples for one optimizer step")
@@ -125,6 +162,27 @@ class Train(Section):
     keep_checkpoints: bool = Field(True, description="keep checkpoints after the end; the weights always stay")
 
 
+class ClassifyTrain(Train):
+    """How a classifier is trained."""
+
+    label_smoothing: float = Field(0, ge=0, lt=1, description="label smoothing")
+    cutmix: float = Field(0, ge=0, le=1, description="probability that a batch is cut and mixed")
+    mixup: float = Field(0, ge=0, le=1, description="probability that a batch is blended")
+
+
+class DetectTrain(Train):
+    """How a detector is trained."""
+
+    lr: float = Field(0.005, gt=0, description="greatest learning rate")
+    schedule: Literal["one_cycle", "cosine", "step", "multistep", "exponential", "plateau", "constant"] = Field(
+        "step", description="learning-rate schedule"
+    )
+    lr_step_size: int = Field(10, ge=1, description="epochs between the steps of the schedule 'step'")
+    lr_gamma: float = Field(0.1, gt=0, le=1, description="factor of each step")
+    channels_last: bool = Field(False, description="memory layout of the weights")
+    monitor: str = Field("mAP", description="figure on the valid part that chooses the best weights")
+
+
 class Evaluate(Section):
     """How the result is measured."""
 
@@ -139,7 +197,7 @@ class Recipe(Section):
     seed: int = Field(42, ge=0, lt=2**63, description="seed of weights, order, augmentation and dropout")
     data: Data = Data()
     model: Model = Model()
-    train: Train = Train()
+    train: ClassifyTrain = ClassifyTrain()
     evaluate: Evaluate = Evaluate()
 
 
@@ -151,10 +209,19 @@ class FuseRecipe(Recipe):
     model: FuseModel = FuseModel()
 
 
-TASKS: dict[str, type[Recipe]] = {"classify": Recipe, "fuse": FuseRecipe}
+class DetectRecipe(Recipe):
+    """A whole training of a detector."""
+
+    task: Literal["detect"] = Field("detect", description="what kind of training")
+    data: DetectData = DetectData()
+    model: DetectModel = DetectModel()
+    train: DetectTrain = DetectTrain()
+
+
+TASKS: dict[str, type[Recipe]] = {"classify": Recipe, "fuse": FuseRecipe, "detect": DetectRecipe}
 SECTIONS = ("data", "model", "train", "evaluate")
 FLAG_OF = {"path": "data"}  # fields whose flag has another name
-ALIASES = {"num_workers": "workers"}
+ALIASES = {"num_workers": "workers", "arch": "backbone"}
 WIDTHS = {"depth": "depth of a wide residual network, 6n+4", "widen_factor": "its width; together they are the --arch"}
 
 
@@ -228,6 +295,8 @@ def _value(value: Any, annotation: Any) -> Any:
         return value
     if annotation == (str | None):
         return None if value in ("", "null", "none") else value
+    if annotation == tuple[str, ...]:
+        return [part for part in value.split(",") if part]
     try:
         return yaml.safe_load(f"[{value}]" if "," in value and value[0] not in "{[" else value)
     except yaml.YAMLError:

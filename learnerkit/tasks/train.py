@@ -10,12 +10,11 @@ from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import load_weights
 from learnerkit.ops.fuse import Fused
 from learnerkit.ops.views import make_views
-from learnerkit.tasks import classify, fuse
-from learnerkit.tasks.evaluate import evaluate_parts
+from learnerkit.tasks import classify, detect, fuse
 from learnerkit.tasks.recipe import Recipe
 from learnerkit.tasks.wiring import check_fit, fit
 
-WIRING: dict[str, ModuleType] = {"classify": classify, "fuse": fuse}
+WIRING: dict[str, ModuleType] = {"classify": classify, "fuse": fuse, "detect": detect}
 
 
 def train(
@@ -31,7 +30,7 @@ def train(
     check_fit(recipe)
     wiring, settings = WIRING[recipe.task], recipe.train
     dls = wiring.open_dls(recipe)
-    if recipe.evaluate.tta:
+    if recipe.evaluate.tta and recipe.task != "detect":
         make_views(recipe.evaluate.tta, "mirror" in dls.source.keeps)  # refuses too many before the training
     run = Run(
         out,
@@ -57,7 +56,7 @@ def train(
     learn.remove_cbs([cb for cb in learn.cbs if isinstance(cb, (EMA, Run))])  # the best weights stand for themselves
     learn.model.load_state_dict(load_weights(folder.file("best_model.safetensors")))
     parts = ["valid", "test"] if len(dls.loaders) > 2 else ["valid"]
-    evaluate_parts(learn, folder, parts, recipe.evaluate.tta)
+    wiring.evaluate(learn, folder, parts, recipe.evaluate.tta)
     if isinstance(learn.model, Fused) and learn.model.reported():
         results = folder.file("results.json")
         write_json(results, {**read_json(results), "fusion_weights": learn.model.reported()})

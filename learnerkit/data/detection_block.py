@@ -1,0 +1,258 @@
+"""From a FrameSource to DataLoaders whose batches are (frames, sizes, boxes), through fastai's DataBlock."""
+
+import copy
+from collections.abc import Sequence
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from fastai.data.block import DataBlock, TransformBlock
+from fastai.data.core import DataLoaders
+from fastai.torch_core import default_device
+from fasttransform import ItemTransform, Transform
+from torch import Tensor
+
+from learnerkit.core.errors import DataError
+from learnerkit.data.block import ImageLoaders
+from learnerkit.data.copies import warn_of_copies_across
+from learnerkit.data.detection import FrameSource
+from learnerkit.data.detection_augment import AugmentFrames
+from learnerkit.data.detection_dl import DetectionDL
+from learnerkit.data.detection_split import split_frames
+from learnerkit.data.detection_types import BoxTargets, TensorFrame
+from learnerkit.data.frames import channels_first, read_frame, scaled
+from learnerkit.data.split import Split
+from learnerkit.ops.boxes import pack_boxes
+
+RGB_STATS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+OTHER_STATS = (0.5, 0.5)  # mean and deviation of any further channel
+
+
+class FrameRows(Transform):
+    """Row number, path or array to TensorFrame, in 0..1.
+
+    source: the set; size: the longer side in pixels that a frame is resized to, None for as it is.
+    """
+
+    input_types = (Integral, str, Path, np.ndarray, Tensor)
+
+    def __init__(self, source: FrameSource, size: int | None = None) -> None:
+        super().__init__()
+        self.source, self.size = source, size
+
+    def __call__(self, item: Any, *args: Any, **kwargs: Any) -> Any:
+        """A row number, path or array as a frame; a TensorFrame stays as it is."""
+        return item if isinstance(item, TensorFrame) else self.encodes(item)
+
+    def encodes(self, item: object) -> TensorFrame:
+        if isinstance(item, Integral):
+            frame = self.source.frame(int(item))
+        elif isinstance(item, (str, Path)):
+            frame = read_frame(Path(item))
+        else:
+            frame = scaled(channels_first(np.asarray(item)))
+        if len(frame) != self.source.channels:
+            raise DataError(f"a frame of {len(frame)} channel(s): {self.source.channels} are needed")
+        tensor = torch.from_numpy(frame)
+        if self.size is not None and max(tensor.shape[1:]) != self.size:
+            size = resized(tuple(tensor.shape[1:]), self.size)
+            tensor = torch.nn.functional.interpolate(tensor[None], size, mode="bilinear", antialias=True)[0]
+        return tensor.as_subclass(TensorFrame)
+
+
+def resized(shape: tuple[int, int], size: int | None) -> tuple[int, int]:
+    """Height and width with the longer side of `size` pixels, the aspect kept."""
+    return shape if size is None else tuple(max(1, round(side * size / max(shape))) for side in shape)
+
+
+class BoxRows(Transform):
+    """Row number to BoxTargets in pixels of the frame as the model sees it.
+
+    source: the set; size: as in `FrameRows`.
+    """
+
+    input_types = (Integral,)
+
+    def __init__(self, source: FrameSource, size: int | None = None) -> None:
+        super().__init__()
+        self.source, self.size, self.vocab = source, size, source.vocab
+
+    def __call__(self, item: Any, *args: Any, **kwargs: Any) -> Any:
+        """A row number as targets; targets stay as they are."""
+        return item if isinstance(item, BoxTargets) else self.encodes(item)
+
+    def encodes(self, item: object) -> BoxTargets:
+        row = int(item)
+        before = tuple(self.source.sizes[row].tolist())
+        height, width = resized(before, self.size)
+        scale = torch.tensor([width / before[1], height / before[0]] * 2)
+        boxes = torch.from_numpy(self.source.boxes[row]) * scale
+        codes = torch.from_numpy(self.source.codes[row])
+        return pack_boxes(boxes, codes, self.source.most_boxes).as_subclass(BoxTargets)
+
+
+def MultispectralBlock(source: FrameSource, size: int | None = None) -> TransformBlock:
+    """The block of frames of any number of channels, for one's own DataBlock; brings the loader that pads batches.
+
+    source: the set whose row numbers are the items; size: the longer side in pixels, None for as stored.
+    """
+    return TransformBlock(type_tfms=FrameRows(source, size), dl_type=DetectionDL)
+
+
+def BoxBlock(source: FrameSource, size: int | None = None) -> TransformBlock:
+    """The block of boxes that goes with `MultispectralBlock(source, size)`."""
+    return TransformBlock(type_tfms=BoxRows(source, size))
+
+
+class NormalizeFrames(ItemTransform):
+    """Each channel of a batch to mean 0 and deviation 1; the padding stays 0.
+
+    mean, std: one a channel, of frames in 0..1.
+    """
+
+    order = 10
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.mean, self.std = (torch.tensor(values).view(1, -1, 1, 1) for values in (mean, std))
+
+    def to(self, device: torch.device) -> None:
+        """Move the statistics, as fastai asks when a loader changes its device."""
+        self.mean, self.std = self.mean.to(device), self.std.to(device)
+
+    def encodes(self, batch: list) -> tuple:
+        frames, sizes, *rest = batch
+        normal = (frames - self.mean) / self.std
+        for image, (height, width) in zip(normal, sizes.tolist(), strict=True):
+            image[:, height:], image[:, :, width:] = 0, 0
+        return normal, sizes, *rest
+
+
+class DropModality(ItemTransform):
+    """Put one of the channels behind RGB to its mean, as if its sensor were off, in a part of the training frames.
+
+    p: probability a frame; n_rgb: channels that are never dropped.
+    """
+
+    split_idx, order = 0, 30
+
+    def __init__(self, p: float, n_rgb: int = 3) -> None:
+        super().__init__()
+        self.p, self.n_rgb = p, n_rgb
+
+    def encodes(self, batch: list) -> tuple:
+        frames, *rest = batch
+        n, channels = frames.shape[:2]
+        dropped = torch.rand(n) < self.p
+        which = torch.randint(self.n_rgb, channels, (n,))
+        kept = torch.ones(n, channels)
+        kept[torch.arange(n)[dropped], which[dropped]] = 0
+        return frames * kept.to(frames.device)[:, :, None, None], *rest
+
+
+def frame_dls(
+    source: FrameSource,
+    bs: int = 2,
+    split: Sequence[float] = (0.7, 0.1, 0.2),
+    seed: int = 42,
+    size: int | None = None,
+    stats: str = "fixed",
+    flip: bool | None = None,
+    iou_crop: float = 0.0,
+    scale_jitter: float = 0.0,
+    colour: float = 0.0,
+    modality_dropout: float = 0.0,
+    limit: int | None = None,
+    num_workers: int = 0,
+    device: str | torch.device | None = None,
+) -> ImageLoaders:
+    """DataLoaders of a detection set: batches of padded frames [B,C,H,W], their sizes [B,2] and boxes [B,M,5].
+
+    source: the set.
+    bs: frames a batch.
+    split: train, valid and test, summing to 1, for sets whose files give no parts.
+    seed: which lot decides the parts; apart from the training seed.
+    size: the longer side in pixels that frames are resized to, the aspect kept; as they are stored when None.
+    stats: what frames are normalised with: 'fixed' (ImageNet's figures for RGB, .5 and .5 for further channels), or
+        'data', from the training part.
+    flip: mirror half of the frames; None does where the set keeps its classes under a mirror.
+    iou_crop: probability of a random crop that keeps a share of the boxes.
+    scale_jitter: greatest change of the scale, .2 for .8 to 1.25 times.
+    colour: probability that the colours of the RGB channels are changed.
+    modality_dropout: probability that a channel behind RGB is put to its mean.
+    limit: only so many frames of each part, for quick trials.
+    num_workers: processes that read and augment frames; the batches are the same with any number of them.
+    device: where batches are put; fastai's default device when None.
+    """
+    if stats not in ("fixed", "data"):
+        raise DataError(f"stats='{stats}': 'fixed' or 'data'")
+    if flip and "mirror" not in source.keeps:
+        raise DataError(f"flip=True: {source.name} does not keep its classes under a mirror (keeps={source.keeps})")
+    parts = split_frames(source, split, seed)
+    warn_of_copies_across(source, parts)
+    if limit:
+        parts = parts.limited(limit)
+    if len(parts.train) < bs:
+        raise DataError(f"{source.name}: {len(parts.train)} training frames make no batch of {bs}; pass a smaller bs")
+    source = copy.copy(source)  # another call may normalise otherwise
+    source.stats = source.measured_stats(parts.train) if stats == "data" else fixed_stats(source.channels)
+    mirror = "mirror" in source.keeps if flip is None else flip
+    item_tfms = (
+        [AugmentFrames(mirror, iou_crop, scale_jitter, colour)] if mirror or iou_crop or scale_jitter or colour else []
+    )
+    n_rgb = min(3, source.channels)
+    if modality_dropout and source.channels <= n_rgb:
+        raise DataError(
+            f"modality_dropout: {source.name} has {source.channels} channel(s), none behind RGB to be dropped"
+        )
+    batch_tfms = [DropModality(modality_dropout, n_rgb)] if modality_dropout else []
+    return frame_loaders(source, parts, size, item_tfms, batch_tfms, device, bs=bs, num_workers=num_workers)
+
+
+def fixed_stats(channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """ImageNet's mean and std for the first three of three or more channels, .5 and .5 for every other."""
+    n_rgb = 3 if channels >= 3 else 0
+    mean, std = (
+        values[:n_rgb] + (other,) * (channels - n_rgb) for values, other in zip(RGB_STATS, OTHER_STATS, strict=True)
+    )
+    return mean, std
+
+
+def frame_loaders(
+    source: FrameSource,
+    split: Split,
+    size: int | None,
+    item_tfms: list,
+    batch_tfms: list,
+    device: str | torch.device | None,
+    **kwargs: Any,
+) -> ImageLoaders:
+    """DataLoaders of the given parts.
+
+    size: see `frame_dls`; item_tfms, batch_tfms: augmentation; kwargs: of fastai's dataloaders.
+    """
+    rows = [part for part in (split.train, split.valid, split.test) if len(part)]
+    block = DataBlock(
+        blocks=(MultispectralBlock(source, size), BoxBlock(source, size)),
+        splitter=lambda _: rows,
+        item_tfms=item_tfms,
+        batch_tfms=[NormalizeFrames(*source.stats), *batch_tfms],
+    )
+    datasets = block.datasets(list(range(len(source))))
+    datasets._dbunch_type = ImageLoaders
+    loaders: DataLoaders = datasets.dataloaders(
+        **kwargs,
+        after_item=block.item_tfms,
+        after_batch=block.batch_tfms,
+        device=torch.device(device or default_device()),
+    )
+    loaders.source, loaders.split, loaders.size = source, split, size
+    return loaders
+
+
+def restored(frames: Tensor, stats: tuple[Sequence[float], Sequence[float]]) -> Tensor:
+    """Normalised frames [...,C,H,W] back in 0..1."""
+    mean, std = (torch.tensor(values, device=frames.device).view(-1, 1, 1) for values in stats)
+    return frames.as_subclass(Tensor) * std + mean

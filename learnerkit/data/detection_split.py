@@ -1,0 +1,51 @@
+"""The parts of a detection set: as its files say, else by lot, copies of one frame together."""
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from learnerkit.core.errors import DataError
+from learnerkit.data.detection import FrameSource
+from learnerkit.data.split import Split, deal
+
+
+def split_frames(source: FrameSource, fractions: Sequence[float], seed: int) -> Split:
+    """Train, valid and test rows.
+
+    fractions: of the three, summing to 1; the training part of the files is shared out where they give no valid part.
+    seed: which lot.
+    """
+    if len(fractions) != 3:
+        raise DataError(f"split={tuple(fractions)}: three parts are needed, train, valid and test")
+    alike = np.zeros(len(source), dtype=np.int64)  # boxes of many classes on one frame: there is nothing to stratify by
+    if not np.any(source.parts == "train"):
+        given = sorted({part for part in source.parts if part})
+        if given:
+            raise DataError(f"{source.name}: its files name the part(s) {', '.join(given)} but no train part")
+        return _checked(source, Split(*deal(alike, fractions, seed, source.copies)))
+    train, valid, test = (np.flatnonzero(source.parts == part) for part in ("train", "valid", "test"))
+    if not len(valid):
+        share = fractions[1] / (fractions[0] + fractions[1])
+        chosen = deal(alike[train], (1 - share, share), seed, source.copies[train])
+        train, valid = train[chosen[0]], train[chosen[1]]
+    return _checked(source, Split(train, valid, test))
+
+
+def _checked(source: FrameSource, split: Split) -> Split:
+    for part in ("train", "valid"):
+        if not len(getattr(split, part)):
+            raise DataError(f"the {part} part is empty: {split.counts}. Give more frames or other fractions.")
+    trained = _classes(source, split.train)
+    if not trained:
+        raise DataError(f"{source.name}: no box stands on any of the {len(split.train)} training frames")
+    for part in ("valid", "test"):
+        strange = sorted(_classes(source, getattr(split, part)) - trained)
+        if strange:
+            names = ", ".join(source.vocab[code] for code in strange)
+            warnings.warn(f"{source.name}: {names}: in {part} but not in train; nothing can learn them", stacklevel=4)
+    return split
+
+
+def _classes(source: FrameSource, rows: np.ndarray) -> set[int]:
+    return {int(code) for row in rows for code in source.codes[row]}

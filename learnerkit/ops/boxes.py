@@ -1,0 +1,83 @@
+"""Boxes in tensors of one shape: [B,M,5] of truth and [B,D,6] of detections, rows of class -1 where there are fewer.
+
+A box is x1, y1, x2, y2 in pixels of the image as the model sees it; then its class, from 0; then a detection's score.
+"""
+
+import torch
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+NONE = -1  # the class of a row that holds no box
+
+
+def pack_boxes(boxes: Tensor, codes: Tensor, rows: int) -> Tensor:
+    """Boxes [n,4] and classes [n] as float32 [max(n, rows),5]."""
+    packed = torch.zeros(max(len(boxes), rows), 5)
+    packed[:, 4] = NONE
+    packed[: len(boxes), :4] = boxes
+    packed[: len(boxes), 4] = codes
+    return packed
+
+
+def unpack_boxes(packed: Tensor) -> tuple[Tensor, Tensor]:
+    """Boxes [n,4] and classes int64 [n] of one image's rows [M,5 or 6]."""
+    held = packed[packed[:, 4] >= 0]
+    return held[:, :4], held[:, 4].long()
+
+
+def scores_of(packed: Tensor) -> Tensor:
+    """Scores [n] of one image's detections [D,6]."""
+    return packed[packed[:, 4] >= 0, 5]
+
+
+def pack_detections(boxes: Tensor, codes: Tensor, scores: Tensor, rows: int) -> Tensor:
+    """Detections, best first, as float32 [rows,6]; those past `rows` are dropped."""
+    order = scores.argsort(descending=True, stable=True)[:rows]
+    packed = boxes.new_zeros((rows, 6), dtype=torch.float32)
+    packed[:, 4] = NONE
+    packed[: len(order)] = torch.cat([boxes[order], codes[order, None].to(boxes), scores[order, None]], 1).float()
+    return packed
+
+
+def stack_rows(parts: list[Tensor]) -> Tensor:
+    """Packed boxes of several images, of different row counts, as one tensor [B,M,k]."""
+    most = max(len(part) for part in parts)
+    stacked = parts[0].new_zeros((len(parts), most, parts[0].shape[1]))
+    stacked[:, :, 4] = NONE
+    for row, part in zip(stacked, parts, strict=True):
+        row[: len(part)] = part
+    return stacked
+
+
+def mirror_boxes(packed: Tensor, widths: Tensor) -> Tensor:
+    """Rows [B,M,k] of images that were flipped left to right.
+
+    widths: of the images, in pixels [B].
+    """
+    mirrored = packed.clone()
+    wide = widths.to(packed)[:, None]
+    mirrored[:, :, 0] = torch.where(packed[:, :, 4] >= 0, wide - packed[:, :, 2], 0)
+    mirrored[:, :, 2] = torch.where(packed[:, :, 4] >= 0, wide - packed[:, :, 0], 0)
+    return mirrored
+
+
+def mirror_images(images: Tensor, sizes: Tensor) -> Tensor:
+    """Images [B,C,H,W] flipped left to right, each within its own height and width [B,2]; the padding stays behind."""
+    flipped = images.clone()
+    for row, image, (height, width) in zip(flipped, images, sizes.tolist(), strict=True):
+        row[:, :height, :width] = image[:, :height, :width].flip(-1)
+    return flipped
+
+
+def merge_detections(views: list[Tensor], iou: float = 0.5) -> Tensor:
+    """Detections of several views of the same images as one set each: the best of those that overlap.
+
+    views: [B,D,6] each, in the same coordinates; iou: overlap from which two of one class are one object.
+    """
+    merged = []
+    for image in torch.cat(views, dim=1):
+        boxes, codes = unpack_boxes(image)
+        scores = scores_of(image)
+        kept = batched_nms(boxes, scores, codes, iou)
+        merged.append(pack_detections(boxes[kept], codes[kept], scores[kept], views[0].shape[1]))
+    return torch.stack(merged)

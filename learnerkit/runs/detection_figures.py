@@ -1,0 +1,135 @@
+"""The pictures of a detector's run, drawn from the run folder's files alone."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.tensors import read_npz
+from learnerkit.interpret.detection import confident
+from learnerkit.ops.boxes import scores_of, unpack_boxes
+from learnerkit.ops.draw import channel_pictures, enlarged, with_boxes
+from learnerkit.ops.matching import as_tensors, box_confusion
+from learnerkit.runs.figures import draw_confusion, new_figure, plain_text
+
+SCORE = 0.5  # least of a box that counts in confusion and pictures
+
+
+def detections_of(run: RunFolder) -> dict[str, Any] | None:
+    """Detections (of merged views where there are any), truth and names of the last evaluated part, or None."""
+    if not run.file("predictions.npz").exists():
+        return None
+    arrays = read_npz(run.file("predictions.npz"))
+    if "detections" not in arrays or not len(arrays["part"]):
+        return None
+    part = str(arrays["part"][-1])
+    chosen = arrays["part"] == part
+    return {
+        "part": part,
+        "tta": "detections_tta" in arrays,
+        "ids": arrays["ids"][chosen],
+        "targets": as_tensors(arrays["targets"][chosen]),
+        "detections": as_tensors(arrays.get("detections_tta", arrays["detections"])[chosen]),
+        "precision50": arrays["precision50"],
+    }
+
+
+def detection_figures(run: RunFolder, rows: list[dict], vocab: list[str], modalities: list[str]) -> dict[str, Figure]:
+    """Every figure of a detector for which the run has files.
+
+    rows: of the ledger; vocab: class names; modalities: names of the channels behind RGB.
+    """
+    figures = {}
+    if rows and any(key.startswith("train_loss_") for key in rows[-1]):
+        figures["loss_parts"] = draw_parts(rows)
+    seen = detections_of(run)
+    if seen is None:
+        return figures
+    figures["precision_recall"] = draw_precision(seen["precision50"], vocab, seen["part"])
+    counts = box_confusion(seen["detections"], seen["targets"], len(vocab), SCORE)
+    title = f"Objects and what they were found as ({seen['part']}, score {SCORE} and more)"
+    figures["confusion_matrix"] = draw_confusion(counts, [*vocab, "nothing"], title)
+    if run.file("samples.npz").exists():
+        samples = read_npz(run.file("samples.npz"))
+        for kind, name in (("worst", "top_losses"), ("spread", "predictions")):
+            figures[name] = draw_frames(samples, kind, seen, vocab, modalities)
+    return figures
+
+
+def draw_parts(rows: list[dict]) -> Figure:
+    """The four loss parts over the epochs, of training and validation."""
+    figure, axes = new_figure(13, 3.6, 1, 4)
+    epochs = [row["epoch"] for row in rows]
+    names = [key.removeprefix("train_") for key in rows[-1] if key.startswith("train_loss_")]
+    for panel, name in zip(axes, names, strict=False):
+        for part in ("train", "valid"):
+            values = [np.nan if row.get(f"{part}_{name}") is None else row[f"{part}_{name}"] for row in rows]
+            panel.plot(epochs, values, label=part)
+        panel.set(title=name.removeprefix("loss_").replace("_", " "), xlabel="epoch")
+        panel.grid(alpha=0.3)
+        panel.xaxis.get_major_locator().set_params(integer=True)
+    axes[0].legend()
+    return figure
+
+
+def draw_precision(curves: np.ndarray, vocab: list[str], part: str) -> Figure:
+    """Precision over recall at an overlap of .5: the ten best and worst classes where there are many.
+
+    curves: [101,K], nan where a class has no object.
+    """
+    figure, axes = new_figure(7, 4.6)
+    areas = curves.mean(axis=0)
+    order = [code for code in np.argsort(-areas) if not np.isnan(areas[code])]
+    shown = order if len(order) <= 20 else [*order[:10], *order[-10:]]
+    for code in shown:
+        label = f"{plain_text(vocab[code])} ({areas[code]:.2f})"
+        axes.plot(np.linspace(0, 1, len(curves)), curves[:, code], label=label)
+    axes.set(title=f"Precision and recall ({part}, IoU .5)", xlabel="recall", ylabel="precision", ylim=(0, 1.03))
+    axes.grid(alpha=0.3)
+    if shown:
+        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def draw_frames(
+    samples: dict[str, np.ndarray], kind: str, seen: dict[str, Any], vocab: list[str], modalities: list[str]
+) -> Figure:
+    """Frames with truth, with detections and, beside them, their further channels.
+
+    samples: of samples.npz; kind: 'worst' or 'spread'.
+    """
+    frames = [
+        torch.from_numpy(frame[:, :h, :w])
+        for frame, (h, w) in zip(samples[f"{kind}_frames"], samples[f"{kind}_sizes"], strict=True)
+    ]
+    columns = ["truth", f"found (score {SCORE} and more)", *modalities]
+    rows = []
+    for frame, truth, found in zip(
+        frames, as_tensors(samples[f"{kind}_targets"]), as_tensors(samples[f"{kind}_found"]), strict=True
+    ):
+        colours, *others = channel_pictures(frame.float() / 255, 3 if len(frame) >= 3 else 1)
+        boxes, codes = unpack_boxes(truth)
+        sure = confident(found, SCORE)
+        texts = [
+            f"{vocab[code]} {score:.2f}"
+            for code, score in zip(unpack_boxes(sure)[1].tolist(), scores_of(sure).tolist(), strict=True)
+        ]
+        true = with_boxes(*enlarged(colours, boxes), [vocab[code] for code in codes.tolist()], "lime")
+        rows.append([true, with_boxes(*enlarged(colours, unpack_boxes(sure)[0]), texts, "red"), *others])
+    height, width = max((tuple(row[0].shape[1:]) for row in rows), key=lambda shape: shape[0] / shape[1])
+    side = 3.4
+    figure, axes = new_figure(
+        side * len(columns), (side * height / width + 0.25) * len(rows) + 0.4, len(rows), len(columns)
+    )
+    for number, (line, pictures) in enumerate(zip(np.reshape(axes, (len(rows), -1)), rows, strict=True)):
+        for panel, picture, name in zip(line, pictures, columns, strict=True):
+            panel.imshow(picture.permute(1, 2, 0).numpy())
+            panel.set_axis_off()
+            title = str(seen["ids"][samples[kind][number]]) if name == "truth" else ""
+            panel.set_title(
+                plain_text(name if number == 0 and not title else f"{title}: {name}" if title else ""), fontsize=8
+            )
+    figure.suptitle("Most errors" if kind == "worst" else "Evenly spaced over the part")
+    return figure
