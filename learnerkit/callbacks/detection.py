@@ -64,7 +64,6 @@ class DetectionParts(Callback):
 
     def before_batch(self) -> None:
         learn = self.learn
-        learn.loss_func.parts = {}
         if not learn.training:
             seed_position(VALID_DRAW, learn.iter)
         if len(learn.yb):
@@ -85,8 +84,8 @@ class DetectionParts(Callback):
             self.valid.append(torch.stack([part.detach() for part in parts.values()]))
 
     def after_batch(self) -> None:
+        parts, self.learn.loss_func.parts = self.learn.loss_func.parts, {}
         if self.learn.training:
-            parts = self.learn.loss_func.parts
             self.pending.append(torch.stack([part.detach() for part in parts.values()]) if parts else None)
 
     def after_validate(self) -> None:

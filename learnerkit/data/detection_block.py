@@ -249,6 +249,8 @@ def frame_loaders(
         device=torch.device(device or default_device()),
     )
     loaders.source, loaders.split, loaders.size = source, split, size
+    for dl in loaders.loaders:
+        dl.modalities = source.modalities  # named where they are shown
     return loaders
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from learnerkit.core.seed import seeded
 from learnerkit.data.detection_types import BoxTargets, TensorFrame
 from learnerkit.ops.boxes import scores_of, stack_rows, unpack_boxes
-from learnerkit.ops.draw import channel_pictures, enlarged, with_boxes
+from learnerkit.ops.draw import channel_pictures, with_boxes
 
 
 class DetectionDL(TfmdDL):
@@ -21,6 +21,7 @@ class DetectionDL(TfmdDL):
 
     n_inp = _n_inp = 2
     pass_seed = 0
+    modalities: tuple[str, ...] = ()
 
     def randomize(self) -> None:
         """Begin another pass: another order, other draws."""
@@ -66,9 +67,8 @@ class DetectionDL(TfmdDL):
                 unpack_boxes(b[2][number].as_subclass(Tensor).cpu()) if len(b) > 2 else (torch.zeros(0, 4), [])
             )
             texts = [self.vocab[int(code)] for code in codes]
-            rows.append([drawn(colours, boxes, texts, "lime"), *others])
-        named = getattr(getattr(self, "source", None), "modalities", ())
-        names = ["boxes", *(named or (f"channel {number}" for number in range(3, 2 + len(rows[0]))))]
+            rows.append([with_boxes(colours, boxes, texts, "lime"), *others])
+        names = ["boxes", *(self.modalities or (f"channel {number}" for number in range(3, 2 + len(rows[0]))))]
         return panels(rows, names)
 
     def show_results(self, b: Any, out: Any, max_n: int = 4, ctxs: Any = None, show: bool = True, **kwargs: Any) -> Any:
@@ -85,8 +85,8 @@ class DetectionDL(TfmdDL):
             texts = [
                 f"{self.vocab[int(row[4])]} {score:.2f}" for row, score in zip(found, scores_of(found), strict=True)
             ]
-            truth = drawn(colours, boxes, [self.vocab[int(code)] for code in codes], "lime")
-            rows.append([truth, drawn(colours, found[:, :4], texts, "red")])
+            truth = with_boxes(colours, boxes, [self.vocab[int(code)] for code in codes], "lime")
+            rows.append([truth, with_boxes(colours, found[:, :4], texts, "red")])
         return panels(rows, ["truth", "predicted (score .3 and more)"])
 
     def pictures(self, b: Any, number: int) -> list[Tensor]:
@@ -97,11 +97,6 @@ class DetectionDL(TfmdDL):
         if normalize is not None:
             frame = frame * normalize.std[0].cpu() + normalize.mean[0].cpu()
         return channel_pictures(frame, 3 if len(frame) >= 3 else 1)
-
-
-def drawn(picture: Tensor, boxes: Tensor, texts: list[str], color: str) -> Tensor:
-    """A picture, enlarged where it is small, with its boxes."""
-    return with_boxes(*enlarged(picture, boxes), texts, color)
 
 
 def panels(rows: list[list[Tensor]], names: list[str]) -> Any:

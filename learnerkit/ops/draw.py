@@ -3,24 +3,23 @@
 from collections.abc import Sequence
 
 import torch
+from matplotlib.font_manager import findfont
 from torch import Tensor
 from torchvision.utils import draw_bounding_boxes
 
+LEAST_SIDE = 480  # pixels of the longer side that a picture is enlarged to before it is drawn on
 
-def with_boxes(picture: Tensor, boxes: Tensor, texts: Sequence[str] | None = None, color: str = "lime") -> Tensor:
-    """A picture uint8 [3,H,W] with boxes [n,4] and a text at each; an image without boxes is given back."""
+
+def with_boxes(picture: Tensor, boxes: Tensor, texts: Sequence[str], color: str = "lime") -> Tensor:
+    """A picture uint8 [3,H,W], repeated where it is small, with boxes [n,4] and a text at each."""
+    factor = max(1, -(-LEAST_SIDE // max(picture.shape[1:])))
+    picture = picture.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
     drawable = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    boxes = boxes[drawable]
-    if not len(boxes):
+    if not drawable.any():
         return picture
-    texts = [text for text, kept in zip(texts, drawable.tolist(), strict=True) if kept] if texts else None
-    return draw_bounding_boxes(picture, boxes.round(), labels=texts, colors=color, width=1)
-
-
-def enlarged(picture: Tensor, boxes: Tensor, least: int = 480) -> tuple[Tensor, Tensor]:
-    """A small picture repeated so that its longer side has at least `least` pixels, and its boxes with it."""
-    factor = max(1, -(-least // max(picture.shape[1:])))
-    return picture.repeat_interleave(factor, 1).repeat_interleave(factor, 2), boxes * factor
+    shown = [text for text, kept in zip(texts, drawable.tolist(), strict=True) if kept]
+    places, font = (boxes[drawable] * factor).round(), findfont("DejaVu Sans")
+    return draw_bounding_boxes(picture, places, labels=shown, colors=color, width=2, font=font, font_size=16)
 
 
 def channel_pictures(frame: Tensor, n_rgb: int) -> list[Tensor]:

@@ -10,7 +10,7 @@ from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz
 from learnerkit.interpret.detection import confident
 from learnerkit.ops.boxes import scores_of, unpack_boxes
-from learnerkit.ops.draw import channel_pictures, enlarged, with_boxes
+from learnerkit.ops.draw import channel_pictures, with_boxes
 from learnerkit.ops.matching import as_tensors, box_confusion
 from learnerkit.runs.figures import draw_confusion, new_figure, plain_text
 
@@ -116,8 +116,8 @@ def draw_frames(
             f"{vocab[code]} {score:.2f}"
             for code, score in zip(unpack_boxes(sure)[1].tolist(), scores_of(sure).tolist(), strict=True)
         ]
-        true = with_boxes(*enlarged(colours, boxes), [vocab[code] for code in codes.tolist()], "lime")
-        rows.append([true, with_boxes(*enlarged(colours, unpack_boxes(sure)[0]), texts, "red"), *others])
+        true = with_boxes(colours, boxes, [vocab[code] for code in codes.tolist()], "lime")
+        rows.append([true, with_boxes(colours, unpack_boxes(sure)[0], texts, "red"), *others])
     height, width = max((tuple(row[0].shape[1:]) for row in rows), key=lambda shape: shape[0] / shape[1])
     side = 3.4
     figure, axes = new_figure(

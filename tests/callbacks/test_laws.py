@@ -25,14 +25,17 @@ from learnerkit.all import (
     image_learner,
 )
 from learnerkit.callbacks.accumulate import Accumulate
+from learnerkit.callbacks.detection import DetectionParts
 from learnerkit.callbacks.progress import Progress
 from tests.conftest import assert_same_weights, make_toy_dls, state_of
 from tests.conftest import toy_learner as tiny
 from tests.pairs import make_pair_dls
+from tests.scenes import toy_detector
 
 MAKE = {
     Accumulate: lambda tmp: Accumulate(2),
     CutMix: lambda tmp: CutMix(1.0),
+    DetectionParts: lambda tmp: DetectionParts(),
     EMA: lambda tmp: EMA(0.9),
     EarlyStop: lambda tmp: EarlyStop("valid_loss", "min", 3),
     Fusion: lambda tmp: Fusion("gated"),
@@ -62,6 +65,8 @@ def test_the_laws_cover_every_callback():
 
 
 def learner(cls, tmp_path, *extra):
+    if cls is DetectionParts:  # a detector brings it along
+        return toy_detector(tmp_path / "scenes", list(extra))
     dls = make_pair_dls() if cls is Fusion else make_toy_dls()
     arch = "wrn_10_1" if cls is StochasticDepth else "tiny_cnn"
     learn = image_learner(dls, arch, cbs=[MAKE[cls](tmp_path), *extra], seed=1)
@@ -121,7 +126,9 @@ def test_what_is_swapped_is_restored(cls, error, event, tmp_path):
     assert swapped(learn) == before
 
 
-@pytest.mark.parametrize("cls", sorted(set(MAKE) - {TTA, EMA, Precision}, key=str), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize(
+    "cls", sorted(set(MAKE) - {TTA, EMA, Precision, DetectionParts}, key=str), ids=lambda cls: cls.__name__
+)
 def test_validation_is_untouched(cls, tmp_path):
     learn = learner(cls, tmp_path)
     plain = tiny_twin(learn)

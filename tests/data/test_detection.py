@@ -258,7 +258,7 @@ def write_coco(scenes, **changes):
 
 
 def test_coco_annotations_are_the_same_set(scenes):
-    source, content = write_coco(scenes)
+    source, _ = write_coco(scenes)
     read = read_detection(scenes)
     assert is_detection(scenes) and read.vocab == ["bar", "square"]  # in the order of their ids
     for row, name in enumerate(read.ids):

@@ -8,13 +8,17 @@ from learnerkit.all import (
     Run,
     StochasticDepth,
     array_dls,
+    detection_dls,
     digits_dls,
     folder_dls,
+    frame_dls,
     fusion_learner,
     image_dls,
     image_learner,
+    read_detection,
     saliency_dls,
 )
+from learnerkit.callbacks.detection import DetectionParts
 from learnerkit.data.source import array_source
 from tests.callbacks.test_laws import MAKE
 from tests.conftest import make_toy_dls, toy_arrays
@@ -22,6 +26,7 @@ from tests.data.test_readers import write_cifar10
 from tests.pairs import make_pair_dls, write_pairs
 from tests.reliability.test_kills import StopAt
 from tests.reliability.toy import Child, digest, image_folder, run_fork
+from tests.scenes import toy_detector, write_scenes
 
 pytestmark = pytest.mark.reliability
 EPOCHS = 2
@@ -36,11 +41,20 @@ LOADERS = {
     "pair_dls": lambda root: make_pair_dls(shift=1, normalize=True),
     "image_dls": lambda root: image_dls(array_source(*toy_arrays()), bs=16),
 }
+LOADERS |= {
+    "detection_dls": lambda root: detection_dls(
+        write_scenes(root / "scenes"), scale_jitter=0.2, iou_crop=0.3, colour=0.5, modality_dropout=0.3, num_workers=2
+    ),
+    "frame_dls": lambda root: frame_dls(read_detection(write_scenes(root / "scenes")), bs=3),
+}
 PAIRS = ("saliency_dls", "pair_dls")
+FRAMES = ("detection_dls", "frame_dls")
 LEARNERS = {
     "image_learner": lambda dls, cbs, arch: image_learner(dls, arch, cbs=cbs, seed=1),
     "fusion_learner": lambda dls, cbs, arch: fusion_learner(dls, arch, "gated", cbs=cbs, seed=1),
+    "detection_learner": lambda dls, cbs, arch: toy_detector(None, cbs, dls=dls),
 }
+TOYS = {"fusion_learner": lambda root: make_pair_dls(), "detection_learner": LOADERS["frame_dls"]}
 
 
 def pairs(root):
@@ -52,9 +66,13 @@ def pairs(root):
 def train(root, loader, make_learner, callback, step=None, resume=False):
     """Fit to the end or to the polite stop after `step`; the digest."""
     data = root / "data"
-    two = make_learner == "fusion_learner" or callback is Fusion
-    dls = LOADERS[loader](data) if loader != "toy" else make_pair_dls() if two else make_toy_dls()
-    cbs = [] if callback in (None, Run) else [MAKE[callback](root)]
+    if loader != "toy":
+        dls = LOADERS[loader](data)
+    elif callback is Fusion:
+        dls = make_pair_dls()
+    else:
+        dls = TOYS.get(make_learner, lambda root: make_toy_dls())(data)
+    cbs = [] if callback in (None, Run, DetectionParts) else [MAKE[callback](root)]  # a detector brings its own
     cbs += [Run(root, "a", resume=resume, checkpoint_every=5), *([StopAt(step)] if step else [])]
     learn = LEARNERS[make_learner](dls, cbs, "wrn_10_1" if callback is StochasticDepth else "tiny_cnn")
     learn.logger = lambda row: None
@@ -70,14 +88,15 @@ def check(tmp_path, *args):
 
 @pytest.mark.parametrize("callback", sorted(MAKE, key=lambda cls: cls.__name__), ids=lambda cls: cls.__name__)
 def test_every_callback_resumes(tmp_path, callback):
-    check(tmp_path, "toy", "image_learner", callback)
+    check(tmp_path, "toy", "detection_learner" if callback is DetectionParts else "image_learner", callback)
 
 
 @pytest.mark.parametrize("loader", LOADERS)
 def test_every_loader_resumes(tmp_path, loader):
     (tmp_path / "whole").mkdir()
     (tmp_path / "cut").mkdir()
-    check(tmp_path, loader, "fusion_learner" if loader in PAIRS else "image_learner", None)
+    kind = "fusion" if loader in PAIRS else "detection" if loader in FRAMES else "image"
+    check(tmp_path, loader, f"{kind}_learner", None)
 
 
 @pytest.mark.parametrize("make_learner", LEARNERS)
