@@ -32,17 +32,27 @@ def _closed_figures():
 
 
 @pytest.fixture(scope="session")
-def real_data(tmp_path_factory):
-    """A folder with cifar-10-batches-py and cifar-100-python; skipped where absent, a failure in CI."""
-    if not (SHARED / "unpack.py").exists():
-        reason = f"the real CIFAR sets are not at {SHARED} (set LEARNERKIT_TEST_DATA)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+def unpacked(tmp_path_factory):
+    """A function from names of real sets to a folder with them; skipped where they are absent, a failure in CI."""
     target = tmp_path_factory.mktemp("data")
-    command = [sys.executable, str(SHARED / "unpack.py"), str(target), "cifar10-mini", "cifar100-mini"]
-    subprocess.run(command, check=True, capture_output=True)
-    return target
+
+    def unpack(*names):
+        if not (SHARED / "unpack.py").exists():
+            reason = f"the real sets are not at {SHARED} (set LEARNERKIT_TEST_DATA)"
+            if os.environ.get("CI") == "true":
+                pytest.fail(reason)
+            pytest.skip(reason)
+        command = [sys.executable, str(SHARED / "unpack.py"), str(target), *names]
+        subprocess.run(command, check=True, capture_output=True)
+        return target
+
+    return unpack
+
+
+@pytest.fixture(scope="session")
+def real_data(unpacked):
+    """A folder with cifar-10-batches-py and cifar-100-python."""
+    return unpacked("cifar10-mini", "cifar100-mini")
 
 
 def toy_arrays(n=96, size=16, n_classes=3, seed=0):

@@ -46,7 +46,7 @@ def toy_detector(root, cbs=None, bs=2, dls=None, **kwargs):
         if not (root / "classes.txt").exists():
             write_scenes(root)
         dls = detection_dls(root, bs=bs)
-    settings = {"lr": 1e-3, "opt": "adamw", "wd": 1e-4, "seed": 1, "box_batch_size_per_image": 16, **kwargs}
-    learn = detection_learner(dls, "mit_b0", cbs=cbs, model_args=dict(SMALL), **settings)
+    settings = {"lr": 1e-3, "opt": "adamw", "wd": 1e-4, "seed": 1, "box_batch_size_per_image": 16, "model_args": SMALL}
+    learn = detection_learner(dls, "mit_b0", cbs=cbs, **{**settings, **kwargs})
     learn.logger = lambda row: None
     return learn

@@ -1,7 +1,6 @@
 """Frames of 1 to 16 channels from files: .npy arrays as they lie on the disk, and ordinary images."""
 
 import hashlib
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ MOST_CHANNELS = 16
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
 SUFFIXES = PICTURES | {".npy"}
 CHECK_VERSION = 1
+MAGIC = b"\x93NUMPY"
 RANGES = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 
 
@@ -37,14 +37,15 @@ def stored_frame(file: Path) -> np.ndarray:
 
 
 def _array(file: Path) -> np.ndarray:
+    with file.open("rb") as opened:
+        if opened.read(len(MAGIC)) != MAGIC:
+            raise DataError("is not a .npy file (np.save writes one)")
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError) as error:
         if "pickle" in str(error).lower() or "Python objects" in str(error):
             raise DataError("holds Python objects (a pickle), which are never loaded; save a plain array") from None
         raise DataError(f"is not a whole .npy file ({error})") from None
-    if not isinstance(array, np.ndarray):
-        raise DataError("is an archive of arrays; one array a file is needed")
     if array.dtype not in RANGES and array.dtype.kind != "f":
         raise DataError(f"is of dtype {array.dtype}; uint8, uint16 or float in 0..1 is needed")
     return array

@@ -8,6 +8,7 @@ import pickle
 import random
 import warnings
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,16 +16,29 @@ import torch
 import yaml
 from PIL import Image
 
-from learnerkit.all import EMA, Callback, Guard, array_dls, cifar_dls, folder_dls, image_dls, saliency_dls, verify
+from learnerkit.all import (
+    EMA,
+    Callback,
+    Guard,
+    array_dls,
+    cifar_dls,
+    detection_dls,
+    folder_dls,
+    image_dls,
+    saliency_dls,
+    verify,
+)
 from learnerkit.callbacks.accumulate import Accumulate
 from learnerkit.core.errors import DataError, LearnerkitError, RecipeError, RunError
 from learnerkit.data.source import ImageSource
 from learnerkit.tasks.recipe import check_recipe, load_recipe
 from tests.conftest import toy_arrays
+from tests.data.test_detection import BAD_LINES, GOOD, bad_frames
 from tests.data.test_pairs import KINDS, spoil
 from tests.pairs import write_pairs
 from tests.reliability.test_kills import StopAt
 from tests.reliability.toy import build, fit, image_folder, stream
+from tests.scenes import write_scenes
 
 pytestmark = pytest.mark.reliability
 
@@ -283,6 +297,50 @@ def test_malformed_pairs(tmp_path, gate, monkeypatch):
     # equal bad files are each named for what is wrong with them, not as copies
     for kind, part, skip in itertools.product(KINDS, ("train", "valid"), (False, True)):
         text = pair_trial(tmp_path / f"{kind}-{part}-{skip}", kind, part, skip)
+        held.trial(not text, f"{kind} {part} {skip}: {text}")
+
+
+def detection_trial(root, kind, part, skip):
+    """Plant two bad frames or two bad lines; what went wrong, or ''."""
+    write_scenes(root, n=12)
+    names = [Path(name).stem for name in detection_dls(root).ids(part)[:2]]
+    if kind in BAD_LINES:
+        places = [f"labels/{name}.txt" for name in names]
+        for place in places:
+            (root / place).write_text(f"{GOOD}\n{BAD_LINES[kind][0]}\n1 0.2 0.2 0.1 0.1\n")
+        bad = [f"{place}: line 2" for place in places]
+    else:
+        bad = [f"images/{name}.npy" for name in names]
+        for place in bad:
+            bad_frames()[kind][0](root / place)
+    before = content(root)
+    try:
+        dls = detection_dls(root, bad="skip" if skip else "refuse")
+    except DataError as error:
+        text = f"raised {error}" if skip or not all(place in str(error) for place in bad) else ""
+    else:
+        used = {name for p in ("train", "valid", "test") for name in dls.ids(p)}
+        kept = 12 if kind in BAD_LINES else 10
+        text = "" if skip and len(used) == kept else f"accepted {len(used)}"
+        if kind in BAD_LINES:
+            rows = [dls.source.ids.index(f"images/{name}.npy") for name in names]
+            text += "" if [dls.source.codes[row].tolist() for row in rows] == [[0, 1]] * 2 else " other boxes are gone"
+    if {str(fault).split(": ", 1)[0] for fault in verify(root).faults} != {place.split(":")[0] for place in bad}:
+        text += " verify differs"
+    return text + ("" if content(root) == before else " the source was changed")
+
+
+def test_malformed_frames_and_boxes(tmp_path, gate, monkeypatch):
+    monkeypatch.setenv("LEARNERKIT_HOME", str(tmp_path / "home"))
+    kinds = [*bad_frames(), *BAD_LINES]
+    held = gate(
+        f"malformed: {len(bad_frames())} kinds of .npy, {len(BAD_LINES)} of label line x train, valid x raise, skip",
+        "one error naming every file and line before step 1; skip keeps every good box and image; sources unchanged",
+        "a YOLO reader in ten lines: 12 of 15 kinds of line pass silently, the others end it",
+        least=100,
+    )
+    for number, (kind, part, skip) in enumerate(itertools.product(kinds, ("train", "valid"), (False, True))):
+        text = detection_trial(tmp_path / str(number), kind, part, skip)
         held.trial(not text, f"{kind} {part} {skip}: {text}")
 
 
