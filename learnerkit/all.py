@@ -26,6 +26,7 @@ from learnerkit.data.cifar import read_cifar
 from learnerkit.data.combine import combine_modalities
 from learnerkit.data.detection import read_detection
 from learnerkit.data.detection_block import BoxBlock, MultispectralBlock, frame_dls
+from learnerkit.data.digit_scenes import make_digit_scenes
 from learnerkit.data.dls import array_dls, cifar_dls, detection_dls, digits_dls, folder_dls, saliency_dls
 from learnerkit.data.pair_block import SaliencyBlock, pair_dls
 from learnerkit.data.pairs import read_pairs
@@ -103,6 +104,7 @@ __all__ = [
     "list_models",
     "load_model",
     "load_run",
+    "make_digit_scenes",
     "make_saliency_pairs",
     "model_info",
     "pair_dls",

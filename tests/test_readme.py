@@ -12,6 +12,7 @@ import pytest
 from learnerkit.core.files import read_json
 from learnerkit.tasks.recipe import load_recipe, recipe_names
 from tests.pairs import write_pairs
+from tests.scenes import write_scenes
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -32,6 +33,7 @@ def workplace(tmp_path, real_data):
     for entry in real_data.iterdir():
         (tmp_path / "data" / entry.name).symlink_to(entry)
     write_pairs(tmp_path / "data" / "pairs", n=20)
+    write_scenes(tmp_path / "data" / "frames")
     return tmp_path
 
 
@@ -81,18 +83,20 @@ def test_the_ten_line_script(workplace):
 @pytest.mark.slow
 def test_the_commands(workplace):
     lines = [line for line in commands() if line.startswith("learnerkit") and line != "learnerkit demo"]
-    assert len(lines) == 9
+    assert len(lines) == 13
     for line in lines:
         words = shlex.split(line)
         if words[1] == "train" and "--resume" not in words:
             words += ["--limit-batches", "2", "--epochs", "1", "--limit", "300"]
         if words[1] == "sweep":
             words = [{"fusion=all": "fusion=add,max", "seed=1,2,3": "seed=1"}.get(word, word) for word in words]
-            words += ["--epochs", "1", "--arch", "wrn_10_1", "--bs", "8"]
+            small = ["--size", "64"] if "rgbx-mit" in words else ["--arch", "wrn_10_1", "--bs", "8"]
+            words += ["--epochs", "1", *small]
         done = subprocess.run([BIN / words[0], *words[1:]], cwd=workplace, capture_output=True, text=True)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
     assert (workplace / "runs/cifar10-se-resnet/first/report.html").exists()
     assert (workplace / "runs/saliency-wrn/comparison.html").exists()
+    assert (workplace / "runs/rgbx-mit/comparison.html").exists()
 
 
 @pytest.mark.slow

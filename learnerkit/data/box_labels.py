@@ -12,6 +12,7 @@ from learnerkit.core.files import read_yaml
 from learnerkit.data.faults import Fault
 
 EDGE = 1e-4  # of the image: rounding of relative coordinates past the edge is no fault
+MOST_CLASSES = 10_000  # where no names say how many there are
 POLICIES = ("refuse", "skip", "clip")
 
 
@@ -20,18 +21,33 @@ class Boxes:
     """The boxes of one image, in pixels of the stored image.
 
     boxes: float32 [n,4], x1 y1 x2 y2; codes: int64 [n].
-    faults: what is wrong with lines; those of boxes that reach past the image are `clipped` where they may be.
+    faults: what is wrong with lines. left_out: the image cannot be used without them, one of the faults says why.
     """
 
     boxes: np.ndarray
     codes: np.ndarray
     faults: list[Fault] = field(default_factory=list)
+    left_out: bool = False
 
 
 def collect(rows: list[tuple[int, list[float]]], faults: list[Fault], width: int, height: int) -> Boxes:
     """Boxes from (class, [x1, y1, x2, y2] relative to the image) rows."""
+    return Boxes(*_packed(rows, width, height), faults)
+
+
+def _packed(rows: list[tuple[int, list[float]]], width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
     boxes = np.array([box for _, box in rows], dtype=np.float64).reshape(-1, 4) * [width, height, width, height]
-    return Boxes(boxes.astype(np.float32), np.array([code for code, _ in rows], dtype=np.int64), faults)
+    return boxes.astype(np.float32), np.array([code for code, _ in rows], dtype=np.int64)
+
+
+def read_lines(file: Path) -> list[str]:
+    """The lines of a text file; DataError where it is none."""
+    try:
+        return file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise DataError(f"{file}: is not a text file in UTF-8; save it as one") from None
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror})") from error
 
 
 def read_label(file: Path, name: str, size: tuple[int, int], n_classes: int | None, clip: bool) -> Boxes:
@@ -42,12 +58,9 @@ def read_label(file: Path, name: str, size: tuple[int, int], n_classes: int | No
     clip: keep what of a box is inside the image, instead of leaving it out; its fault says so.
     """
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not a text file"
-        return collect(
-            [], [Fault(name, f"cannot be read ({reason}); lines of `class xc yc w h` are needed", samples=0)], 1, 1
-        )
+        lines = read_lines(file)
+    except DataError as error:
+        return Boxes(*_packed([], 1, 1), [Fault(name, str(error).removeprefix(f"{file}: "))], left_out=True)
     rows: list[tuple[int, list[float]]] = []
     faults: list[Fault] = []
     seen: dict[tuple, int] = {}
@@ -88,9 +101,9 @@ def parse_line(line: str, n_classes: int | None) -> tuple[int, list[float]]:
             f"holds {next(word for word, value in zip(words, values, strict=True) if not math.isfinite(value))}"
         )
     code, x, y, w, h = values
-    if code != int(code) or code < 0 or (n_classes is not None and code >= n_classes):
-        known = f"in 0..{n_classes - 1}" if n_classes else "a class number from 0"
-        raise DataError(f"class {words[0]} is not {known}")
+    n_classes = MOST_CLASSES if n_classes is None else n_classes
+    if code != int(code) or not 0 <= code < n_classes:
+        raise DataError(f"class {words[0]} is not in 0..{n_classes - 1}")
     if w <= 0 or h <= 0:
         raise DataError(f"the box has the size {w:g} x {h:g}; both must be above 0")
     return int(code), [x - w / 2, y - h / 2, x + w / 2, y + h / 2]
@@ -121,7 +134,7 @@ def class_names(root: Path) -> list[str] | None:
     """Names from classes.txt, or from `names` in data.yaml; None where there is neither."""
     listed = root / "classes.txt"
     if listed.exists():
-        names = [line.strip() for line in listed.read_text(encoding="utf-8-sig").splitlines()]
+        names = [line.strip() for line in read_lines(listed)]
         while names and not names[-1]:
             names.pop()
         return _checked_names(listed, names)
@@ -132,7 +145,7 @@ def class_names(root: Path) -> list[str] | None:
         return None
     names = read_yaml(described).get("names")
     if isinstance(names, dict):
-        if sorted(names) != list(range(len(names))):
+        if set(names) != set(range(len(names))):
             raise DataError(f"{described}: names has the keys {list(names)[:10]}; class numbers from 0 on are needed")
         names = [names[code] for code in range(len(names))]
     if not isinstance(names, list) or not names:

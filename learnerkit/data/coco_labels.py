@@ -1,14 +1,22 @@
 """COCO's instance annotations: one JSON file for many images, boxes as x, y, width, height in pixels."""
 
+import json
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from learnerkit.core.errors import DataError
-from learnerkit.core.files import read_json
 from learnerkit.data.box_labels import Boxes, checked_box, collect
 from learnerkit.data.faults import Fault
 
+ID = (int, str)
+KEYS: dict[str, dict[str, tuple[type, ...]]] = {
+    "images": {"id": ID, "file_name": (str,)},
+    "annotations": {"image_id": ID},
+    "categories": {"id": ID, "name": (str,)},
+}
+NOT_COCO = "is not a COCO annotation file"
 PARTS = {"train": "train", "val": "valid", "valid": "valid", "test": "test"}
 
 
@@ -32,32 +40,44 @@ def part_of(file: Path, root: Path) -> str:
 
 
 def read_annotations(file: Path) -> dict[str, Any]:
-    """The content of an annotation file; DataError when it is none."""
-    content = read_json(file)
-    missing = [
-        key
-        for key in ("images", "annotations", "categories")
-        if not isinstance(content, dict) or not isinstance(content.get(key), list)
-    ]
+    """The content of an annotation file; DataError when it is none, or where its parts are not what they should be."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{file}: {NOT_COCO}: it cannot be read as JSON ({error})") from error
+    missing = [key for key in KEYS if not isinstance(content, dict) or not isinstance(content.get(key), list)]
     if missing:
-        raise DataError(f"{file}: is not a COCO annotation file, it lacks the list(s) {', '.join(missing)}")
+        raise DataError(f"{file}: {NOT_COCO}: it lacks the list(s) {', '.join(missing)}")
+    for key, needed in KEYS.items():
+        for number, entry in enumerate(content[key]):
+            _check_entry(entry, needed, f"{file}: {key}[{number}]")
+    for key, what in (("images", "id"), ("categories", "id"), ("categories", "name")):
+        given = Counter(entry[what] for entry in content[key])
+        twice = [value for value, count in given.items() if count > 1]
+        if twice:
+            raise DataError(f"{file}: {key}: the {what} {twice[0]!r} stands {given[twice[0]]} times; it must be unique")
+    if len({type(entry["id"]) for entry in content["categories"]}) > 1:
+        raise DataError(f"{file}: categories: some ids are numbers and some texts")
     return content
+
+
+def _check_entry(entry: Any, needed: dict[str, tuple[type, ...]], place: str) -> None:
+    if not isinstance(entry, dict):
+        raise DataError(f"{place}: is {type(entry).__name__}; an object with {', '.join(needed)} is needed")
+    for key, kinds in needed.items():
+        if type(entry.get(key)) not in kinds or entry[key] == "":
+            names = " or ".join(kind.__name__ for kind in kinds)
+            raise DataError(f"{place}: its {key} is {entry.get(key)!r}; {names} is needed")
 
 
 def find_image(root: Path, annotations: Path, name: str) -> Path | None:
     """Where an image of an annotation file lies: beside it, in images/, or in a folder named like its part."""
-    part = part_of(annotations, root)
-    folders = [annotations.parent, root, root / "images", root / part, root / "images" / part, root / annotations.stem]
-    folders += [
-        root / annotations.stem.removeprefix("instances_"),
-        root / "images" / annotations.stem.removeprefix("instances_"),
-    ]
-    inside = root.resolve()
-    for folder in folders:
-        place = folder / name
-        if place.is_file() and place.resolve().is_relative_to(inside):
-            return place
-    return None
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        return None
+    part, short = part_of(annotations, root), annotations.stem.removeprefix("instances_")
+    folders = [annotations.parent, root, root / "images", root / part, root / "images" / part]
+    folders += [root / annotations.stem, root / short, root / "images" / short]
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
 
 def boxes_of(
@@ -74,28 +94,24 @@ def boxes_of(
     name: of the annotation file; size: height and width of the stored image; clip: as in `read_label`.
     """
     height, width = size
+    said = (entry.get("height") or height, entry.get("width") or width)
+    if said != size:
+        fault = f"says {entry['file_name']} is {said[1]}x{said[0]} pixels; it is {width}x{height}"
+        empty = collect([], [Fault(name, fault, f"image {entry['id']}")], width, height)
+        empty.left_out = True  # its boxes are of another picture
+        return empty
     rows, faults, seen = [], [], {}
-    if (entry.get("height", height), entry.get("width", width)) != size:
-        said = f"{entry.get('width')}x{entry.get('height')}"
-        faults.append(
-            Fault(
-                name, f"says {entry['file_name']} is {said} pixels; it is {width}x{height}", f"image {entry['id']}", 0
-            )
-        )
     for number, annotation in annotations:
         place = f"annotation {annotation.get('id', number)}"
-        if annotation.get("iscrowd"):
-            continue
         try:
+            if annotation.get("iscrowd", 0) not in (0, 1):
+                raise DataError(f"iscrowd is {annotation['iscrowd']!r}; 0 or 1 is needed")
+            if annotation.get("iscrowd"):
+                continue
             box = annotation.get("bbox")
-            numbers = (
-                isinstance(box, list)
-                and len(box) == 4
-                and all(type(v) in (int, float) and math.isfinite(v) for v in box)
-            )
-            if not numbers:
-                raise DataError(f"bbox is {box!r}; four numbers are needed: x, y, width, height")
-            if annotation.get("category_id") not in codes:
+            if not (isinstance(box, list) and len(box) == 4 and all(map(_is_finite, box))):
+                raise DataError(f"bbox is {box!r:.80}; four numbers are needed: x, y, width, height")
+            if type(annotation.get("category_id")) not in ID or annotation["category_id"] not in codes:
                 raise DataError(f"category {annotation.get('category_id')!r} is not among the categories")
             x, y, w, h = box
             if w <= 0 or h <= 0:
@@ -116,3 +132,7 @@ def boxes_of(
             faults.append(Fault(name, f"the box {box} reaches past the image of {width}x{height}: clipped", place, 0))
         rows.append((code, inside))
     return collect(rows, faults, width, height)
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < 1e9 and math.isfinite(value)

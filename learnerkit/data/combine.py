@@ -9,8 +9,8 @@ from PIL import Image
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike, atomic_write
 from learnerkit.data.faults import Fault, Report
-from learnerkit.data.folder import UNREADABLE, reason_of
-from learnerkit.data.frames import PICTURES, SUFFIXES, stored_frame
+from learnerkit.data.folder import UNREADABLE
+from learnerkit.data.frames import PICTURES, SUFFIXES, check_floats, stored_frame
 
 
 def combine_modalities(
@@ -25,6 +25,8 @@ def combine_modalities(
     bad: 'refuse' writes nothing when a frame lacks a part or cannot be read, 'skip' leaves it out.
     Returns a report: every mismatch and every resize is in it. DataError when nothing fits together.
     """
+    if bad not in ("refuse", "skip"):
+        raise DataError(f"bad='{bad}': 'refuse' or 'skip'")
     folders = {"RGB": rgb_dir, "thermal": thermal_dir, "event": event_dir}
     listed = {name: _listed(Path(folder)) for name, folder in folders.items() if folder is not None}
     names = sorted(set().union(*listed.values()))
@@ -43,7 +45,7 @@ def combine_modalities(
         try:
             frame, resized = _combined([files[name] for files in listed.values()])
         except UNREADABLE as error:
-            faults.append(Fault(name, reason_of(error, Path(name))))
+            faults.append(Fault(name, str(error)))
             continue
         resizes += [Fault(name, text, samples=0) for text in resized]
         if bad == "skip":
@@ -64,12 +66,20 @@ def _listed(folder: Path) -> dict[str, Path]:
     files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
     if not files:
         raise DataError(f"{folder}: holds no images ({', '.join(sorted(PICTURES))}, .npy)")
+    twice = sorted({file.stem for file in files if sum(other.stem == file.stem for other in files) > 1})
+    if twice:
+        raise DataError(f"{folder}: more than one file is called {', '.join(twice[:10])}; names have to be unique")
     return {file.stem: file for file in files}
 
 
 def _combined(files: list[Path]) -> tuple[np.ndarray, list[str]]:
     """A frame [H,W,C] of uint8 or uint16, and what had to be resized."""
     parts = [stored_frame(file) for file in files]
+    for file, part in zip(files, parts, strict=True):
+        try:
+            check_floats(part)
+        except DataError as error:
+            raise DataError(f"{file.parent.name}/{file.name}: {error}") from error
     size, resized = parts[0].shape[1:], []
     deep = any(part.dtype != np.uint8 for part in parts)
     channels = []

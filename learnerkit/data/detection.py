@@ -1,6 +1,7 @@
 """A detection set: frames of 1 to 16 channels with boxes, from YOLO labels or COCO JSON, with every fault of both."""
 
 import hashlib
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from learnerkit.core.errors import DataError, LearnerkitError
-from learnerkit.data.box_labels import Boxes, class_names, read_label
+from learnerkit.data.box_labels import Boxes, class_names, read_label, read_lines
 from learnerkit.data.checked import check_files
 from learnerkit.data.coco_labels import (
+    NOT_COCO,
     annotation_files,
     boxes_of,
     find_image,
@@ -20,6 +22,7 @@ from learnerkit.data.coco_labels import (
 )
 from learnerkit.data.copies import first_copies
 from learnerkit.data.faults import Fault, settle
+from learnerkit.data.faults import listed as text_of
 from learnerkit.data.frames import CHECK_VERSION, SUFFIXES, check_frame, read_frame
 from learnerkit.data.source import encoded
 
@@ -39,7 +42,8 @@ class FrameSource:
     sizes: height and width of each frame; channels: of all of them. vocab: class names.
     parts: 'train', 'valid', 'test' or '' each; digests: of each frame's content.
     keeps: which views keep the classes; stats: mean and std a channel, for normalising frames in 0..1.
-    quarantine: what was set aside. modalities: names of the channels behind RGB.
+    quarantine: what was set aside. modalities: names of the channels behind
+        RGB. named: whether the files name the classes.
     """
 
     name: str
@@ -56,14 +60,20 @@ class FrameSource:
     stats: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     quarantine: list[Fault] = field(default_factory=list)
     modalities: tuple[str, ...] = ()
+    named: bool = True
 
     def __post_init__(self) -> None:
         if not self.modalities:
             known = ("thermal", "event") if self.channels == 5 else ()
-            self.modalities = known or tuple(f"channel {number}" for number in range(3, self.channels))
+            self.modalities = known or tuple(f"channel {n}" for n in range(self.colours, self.channels))
 
     def __len__(self) -> int:
         return len(self.files)
+
+    @property
+    def colours(self) -> int:
+        """How many channels are shown as one picture: RGB, or the first where there are fewer than three."""
+        return 3 if self.channels >= 3 else 1
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -139,7 +149,8 @@ def scan_detection(path: Path, clip: bool = False) -> tuple[FrameSource | None, 
         raise DataError(f"{path}: no such file or folder. Expected images/ and labels/, or COCO annotations (JSON).")
     root, listed, vocab, codes, faults = _list_coco(path) if _is_coco(path) else _list_yolo(path)
     if not listed:
-        raise DataError(f"{path}: no image was found. Expected {root}/images/*.npy (or .png, .jpg, .tif).")
+        detail = f"\n  {text_of(faults)}" if faults else ""
+        raise DataError(f"{path}: no image was found. Expected {root}/images/*.npy (or .png, .jpg, .tif).{detail}")
     found = check_files([item.file for item in listed], check_frame, "frame", CHECK_VERSION)
     shapes = [tuple(map(int, digest.split()[0].split("x"))) if digest else None for _, digest in found]
     counts = Counter(shape[0] for shape in shapes if shape)
@@ -159,7 +170,7 @@ def scan_detection(path: Path, clip: bool = False) -> tuple[FrameSource | None, 
             continue
         if shape or item.entry is None:  # COCO's boxes mean nothing without the image's size
             faults += boxes.faults
-        if not reason and shape[0] == channels:
+        if not reason and shape[0] == channels and not boxes.left_out:
             kept.append((item, boxes, shape, digest))
     if not kept:
         return None, faults, len(listed)
@@ -175,19 +186,21 @@ def scan_detection(path: Path, clip: bool = False) -> tuple[FrameSource | None, 
         vocab if vocab is not None else [str(code) for code in range(most + 1)],
         np.array([item.part for item, *_ in kept]),
         [digest for *_, digest in kept],
+        named=vocab is not None,
     )
     return source, faults, len(listed)
 
 
-def read_detection(path: Path, bad: str = "refuse") -> FrameSource:
+def read_detection(path: Path, bad: str = "refuse", least: int = 1) -> FrameSource:
     """A detection set; DataError listing every fault, unless they may be set aside.
 
     bad: 'refuse'; 'skip' leaves bad boxes and files out; 'clip' also cuts boxes that reach past their image.
+    least: how many boxes there have to be.
     """
     source, faults, n = scan_detection(path, clip=bad == "clip")
     settle(str(path), faults, n, bad != "refuse" and source is not None, REMEDY)
     source.quarantine = faults
-    if not sum(map(len, source.boxes)):
+    if sum(map(len, source.boxes)) < least:
         raise DataError(f"{path}: there is no box in any of its {n} images; a detector has nothing to learn from")
     return source
 
@@ -212,8 +225,9 @@ Listing = tuple[Path, list[_Listed], list[str] | None, dict[int, int], list[Faul
 
 def _list_yolo(root: Path) -> Listing:
     images, labels = root / "images", root / "labels"
-    files = sorted(f for f in images.rglob("*") if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
-    texts = {f.relative_to(labels).with_suffix("") for f in labels.rglob("*.txt") if f.name != "classes.txt"}
+    files = [f for f in files_below(images) if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")]
+    texts = {f.relative_to(labels).with_suffix("") for f in files_below(labels) if f.suffix.lower() == ".txt"}
+    texts -= {Path("classes")}
     faults, seen, listed = [], {}, []
     for file in files:
         key, name = file.relative_to(images).with_suffix(""), str(file.relative_to(root))
@@ -235,29 +249,47 @@ def _parts_from_lists(root: Path, listed: list[_Listed]) -> list[Fault]:
     if not lists:
         return []
     faults: list[Fault] = []
-    by_key: dict[str, _Listed] = {}
+    whole: dict[str, _Listed] = {}  # by the path below images/, with the suffix and without
+    bare: dict[str, list[_Listed]] = {}  # by the name alone
     for item in listed:
         item.part = "none"  # in no list: in no part
         inner = Path(item.name).relative_to("images")
-        for key in (str(inner.with_suffix("")), str(inner), inner.stem, inner.name):
-            by_key.setdefault(key, item)
+        whole[inner.as_posix()] = whole[inner.with_suffix("").as_posix()] = item
+        for name in (inner.name, inner.stem):
+            bare.setdefault(name, []).append(item)
     named: dict[int, str] = {}
     for file, part in lists:
-        for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+        for number, line in enumerate(read_lines(file), 1):
             word = line.strip().replace("\\", "/")
             if not word:
                 continue
-            inner = word.split("images/", 1)[-1].removeprefix("./")
-            item = by_key.get(inner) or by_key.get(Path(inner).name) or by_key.get(Path(inner).stem)
+            places = word.split("/")
+            suffixes = ("/".join(places[start:]) for start in range(len(places)))
+            item = next((whole[suffix] for suffix in suffixes if suffix in whole), None)
+            alike = bare.get(word, [])
+            item = alike[0] if item is None and len(alike) == 1 else item
             if item is None:
-                faults.append(Fault(file.name, f"'{word}' names no image", f"line {number}", samples=0))
+                why = f"names {len(alike)} images; give its folder too" if alike else "names no image"
+                faults.append(Fault(file.name, f"'{word}' {why}", f"line {number}", samples=0))
             elif id(item) in named:
-                faults.append(
-                    Fault(file.name, f"'{word}' stands in {named[id(item)]} already", f"line {number}", samples=0)
-                )
+                fault = f"'{word}' stands in {named[id(item)]} already"
+                faults.append(Fault(file.name, fault, f"line {number}", samples=0))
             else:
                 item.part, named[id(item)] = part, f"{file.name} line {number}"
     return faults
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every file below a folder, in a fixed order; links to folders are followed, each folder once."""
+    found, seen = [], set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [Path(place) / name for name in names]
+    return sorted(found)
 
 
 def _list_coco(path: Path) -> Listing:
@@ -270,45 +302,35 @@ def _list_coco(path: Path) -> Listing:
         except LearnerkitError as error:
             if path.is_file():
                 raise
-            if "is not a COCO annotation file" not in str(error):
+            if NOT_COCO not in str(error):
                 raise
     if not contents:
         raise DataError(f"{path}: has neither images/ with labels/, nor COCO annotations (JSON)")
-    categories = {
-        c.get("id"): str(c.get("name")) for c in sorted(contents[0][1]["categories"], key=lambda c: c.get("id", 0))
-    }
+    categories = {c["id"]: c["name"] for c in sorted(contents[0][1]["categories"], key=lambda c: c["id"])}
     faults: list[Fault] = []
     listed: list[_Listed] = []
     seen: dict[Path, str] = {}
     for file, content in contents:
         name = str(file.relative_to(root))
-        if {c.get("id"): str(c.get("name")) for c in content["categories"]} != categories:
+        if {c["id"]: c["name"] for c in content["categories"]} != categories:
             raise DataError(f"{file}: has other categories than {contents[0][0].name}; they must be the same")
-        by_image: dict = {}
+        by_image: dict[int | str, list] = {}
         for number, annotation in enumerate(content["annotations"]):
-            by_image.setdefault(annotation.get("image_id"), []).append((number, annotation))
+            by_image.setdefault(annotation["image_id"], []).append((number, annotation))
         for entry in content["images"]:
-            annotations = by_image.pop(entry.get("id"), [])
-            place = find_image(root, file, str(entry.get("file_name")))
+            annotations = by_image.pop(entry["id"], [])
+            place = find_image(root, file, entry["file_name"])
             if place is None:
-                faults.append(
-                    Fault(name, f"its image {entry.get('file_name')} is not there", f"image {entry.get('id')}")
-                )
+                faults.append(Fault(name, f"its image {entry['file_name']} is not there", f"image {entry['id']}"))
             elif place in seen:
-                faults.append(
-                    Fault(name, f"{entry['file_name']} stands in {seen[place]} already", f"image {entry['id']}")
-                )
+                fault = f"{entry['file_name']} stands in {seen[place]} already"
+                faults.append(Fault(name, fault, f"image {entry['id']}"))
             else:
                 seen[place] = name
                 shown = str(place.relative_to(root))
                 listed.append(_Listed(place, shown, part_of(file, root), None, entry, annotations, name))
         for image, annotations in by_image.items():
-            faults.append(
-                Fault(
-                    name,
-                    f"{len(annotations)} annotation(s) of image {image!r}, which is not among the images",
-                    samples=0,
-                )
-            )
+            fault = f"{len(annotations)} annotation(s) of image {image!r}, which is not among the images"
+            faults.append(Fault(name, fault, samples=0))
     codes = {key: number for number, key in enumerate(categories)}
     return root, listed, list(categories.values()), codes, faults

@@ -20,13 +20,14 @@ from learnerkit.data.copies import warn_of_copies_across
 from learnerkit.data.detection import FrameSource
 from learnerkit.data.detection_augment import AugmentFrames
 from learnerkit.data.detection_dl import DetectionDL
-from learnerkit.data.detection_split import split_frames
+from learnerkit.data.detection_split import limited, split_frames
 from learnerkit.data.detection_types import BoxTargets, TensorFrame
 from learnerkit.data.frames import channels_first, read_frame, scaled
 from learnerkit.data.split import Split
 from learnerkit.ops.boxes import pack_boxes
 
 RGB_STATS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+LEAST_SIZE = 32  # pixels of the longer side
 OTHER_STATS = (0.5, 0.5)  # mean and deviation of any further channel
 
 
@@ -131,25 +132,30 @@ class NormalizeFrames(ItemTransform):
 
 
 class DropModality(ItemTransform):
-    """Put one of the channels behind RGB to its mean, as if its sensor were off, in a part of the training frames.
+    """Put one of the channels behind RGB to its mean, as if its sensor told nothing, in a part of the training frames.
 
-    p: probability a frame; n_rgb: channels that are never dropped.
+    p: probability a frame; means: of each normalised channel; first: of the channels that may be dropped.
     """
 
     split_idx, order = 0, 30
 
-    def __init__(self, p: float, n_rgb: int = 3) -> None:
+    def __init__(self, p: float, means: Sequence[float], first: int = 3) -> None:
         super().__init__()
-        self.p, self.n_rgb = p, n_rgb
+        self.p, self.means, self.first = p, torch.tensor(means), first
+
+    def to(self, device: torch.device) -> None:
+        """Move the means, as fastai asks when a loader changes its device."""
+        self.means = self.means.to(device)
 
     def encodes(self, batch: list) -> tuple:
-        frames, *rest = batch
+        frames, sizes, *rest = batch
         n, channels = frames.shape[:2]
         dropped = torch.rand(n) < self.p
-        which = torch.randint(self.n_rgb, channels, (n,))
-        kept = torch.ones(n, channels)
-        kept[torch.arange(n)[dropped], which[dropped]] = 0
-        return frames * kept.to(frames.device)[:, :, None, None], *rest
+        which = torch.randint(self.first, channels, (n,))
+        for number in torch.nonzero(dropped).flatten().tolist():
+            height, width = sizes[number].tolist()
+            frames[number, which[number], :height, :width] = self.means[which[number]]
+        return frames, sizes, *rest
 
 
 def frame_dls(
@@ -186,6 +192,13 @@ def frame_dls(
     num_workers: processes that read and augment frames; the batches are the same with any number of them.
     device: where batches are put; fastai's default device when None.
     """
+    if bs < 1 or (size is not None and size < LEAST_SIZE):
+        raise DataError(f"bs={bs}, size={size}: bs is 1 or more, size {LEAST_SIZE} pixels or more")
+    shares = {"iou_crop": iou_crop, "colour": colour, "modality_dropout": modality_dropout}
+    wrong = [f"{name}={value}" for name, value in shares.items() if not 0 <= value <= 1]
+    if wrong or not 0 <= scale_jitter < 1:
+        given = ", ".join(wrong) or f"scale_jitter={scale_jitter}"
+        raise DataError(f"{given}: 0 to 1 is needed, scale_jitter below 1")
     if stats not in ("fixed", "data"):
         raise DataError(f"stats='{stats}': 'fixed' or 'data'")
     if flip and "mirror" not in source.keeps:
@@ -193,7 +206,7 @@ def frame_dls(
     parts = split_frames(source, split, seed)
     warn_of_copies_across(source, parts)
     if limit:
-        parts = parts.limited(limit)
+        parts = limited(source, parts, limit)
     if len(parts.train) < bs:
         raise DataError(f"{source.name}: {len(parts.train)} training frames make no batch of {bs}; pass a smaller bs")
     source = copy.copy(source)  # another call may normalise otherwise
@@ -202,13 +215,18 @@ def frame_dls(
     item_tfms = (
         [AugmentFrames(mirror, iou_crop, scale_jitter, colour)] if mirror or iou_crop or scale_jitter or colour else []
     )
-    n_rgb = min(3, source.channels)
-    if modality_dropout and source.channels <= n_rgb:
-        raise DataError(
-            f"modality_dropout: {source.name} has {source.channels} channel(s), none behind RGB to be dropped"
-        )
-    batch_tfms = [DropModality(modality_dropout, n_rgb)] if modality_dropout else []
+    if modality_dropout and not source.modalities:
+        raise DataError(f"modality_dropout: {source.name} has no channel behind its colours to be dropped")
+    batch_tfms = []
+    if modality_dropout:
+        batch_tfms = [DropModality(modality_dropout, channel_means(source, parts.train), source.colours)]
     return frame_loaders(source, parts, size, item_tfms, batch_tfms, device, bs=bs, num_workers=num_workers)
+
+
+def channel_means(source: FrameSource, rows: np.ndarray) -> list[float]:
+    """The mean of each channel over some frames, at most 100, normalised: what says nothing about a frame."""
+    measured, _ = source.measured_stats(rows[:: max(1, len(rows) // 100)])
+    return [(value - mean) / std for value, mean, std in zip(measured, *source.stats, strict=True)]
 
 
 def fixed_stats(channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -16,11 +16,11 @@ def split_frames(source: FrameSource, fractions: Sequence[float], seed: int) -> 
     fractions: of the three, summing to 1; the training part of the files is shared out where they give no valid part.
     seed: which lot.
     """
-    if len(fractions) != 3:
-        raise DataError(f"split={tuple(fractions)}: three parts are needed, train, valid and test")
+    if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6 or not fractions[0] > 0:
+        raise DataError(f"split={tuple(fractions)}: train, valid and test are needed, summing to 1, train above 0")
     alike = np.zeros(len(source), dtype=np.int64)  # boxes of many classes on one frame: there is nothing to stratify by
     if not np.any(source.parts == "train"):
-        given = sorted({part for part in source.parts if part})
+        given = sorted({part for part in source.parts if part not in ("", "none")})
         if given:
             raise DataError(f"{source.name}: its files name the part(s) {', '.join(given)} but no train part")
         return _checked(source, Split(*deal(alike, fractions, seed, source.copies)))
@@ -30,6 +30,11 @@ def split_frames(source: FrameSource, fractions: Sequence[float], seed: int) -> 
         chosen = deal(alike[train], (1 - share, share), seed, source.copies[train])
         train, valid = train[chosen[0]], train[chosen[1]]
     return _checked(source, Split(train, valid, test))
+
+
+def limited(source: FrameSource, split: Split, n: int) -> Split:
+    """At most `n` frames of each part, evenly spaced; refused when no box is left to train on."""
+    return _checked(source, split.limited(n))
 
 
 def _checked(source: FrameSource, split: Split) -> Split:

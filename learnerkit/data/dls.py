@@ -205,9 +205,8 @@ def detection_dls(
     source = read_detection(Path(path), bad)
     source.keeps = tuple(keeps)
     if modalities:
-        if len(modalities) != max(0, source.channels - 3):
-            raise DataError(
-                f"modalities={list(modalities)}: {path} has {max(0, source.channels - 3)} channels behind RGB"
-            )
+        behind = source.channels - source.colours
+        if len(modalities) != behind:
+            raise DataError(f"modalities={list(modalities)}: {path} has {behind} channel(s) behind its colours")
         source.modalities = tuple(modalities)
     return frame_dls(source, bs, split, seed, size, **kwargs)

@@ -14,6 +14,7 @@ MOST_CHANNELS = 16
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
 SUFFIXES = PICTURES | {".npy"}
 CHECK_VERSION = 1
+ROUNDING = 1e-6  # past 0..1 that floats may be
 MAGIC = b"\x93NUMPY"
 RANGES = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 
@@ -30,7 +31,7 @@ def stored_frame(file: Path) -> np.ndarray:
             check_end(file)
         image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I;16"):
-            return np.asarray(image)[None]
+            return np.asarray(image).astype(np.uint16)[None]
         if image.mode in ("I", "F"):
             raise DataError(f"{image.mode} pixels (32 bits); save 8 or 16 bits, or a .npy array")
         return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
@@ -46,6 +47,8 @@ def _array(file: Path) -> np.ndarray:
         if "pickle" in str(error).lower() or "Python objects" in str(error):
             raise DataError("holds Python objects (a pickle), which are never loaded; save a plain array") from None
         raise DataError(f"is not a whole .npy file ({error})") from None
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype not in RANGES and array.dtype.kind != "f":
         raise DataError(f"is of dtype {array.dtype}; uint8, uint16 or float in 0..1 is needed")
     return array
@@ -84,8 +87,7 @@ def check_frame(file: Path) -> Checked:
     """What is wrong with a frame file ('' when nothing is), and 'CxHxW digest' of what it holds."""
     try:
         frame = stored_frame(file)
-        if frame.dtype.kind == "f":
-            _check_floats(frame)
+        check_floats(frame)
     except UNREADABLE as error:
         return reason_of(error, file), ""
     digest = hashlib.blake2b(f"{frame.dtype}".encode(), digest_size=16)
@@ -93,13 +95,16 @@ def check_frame(file: Path) -> Checked:
     return "", f"{'x'.join(map(str, frame.shape))} {digest.hexdigest()}"
 
 
-def _check_floats(frame: np.ndarray) -> None:
+def check_floats(frame: np.ndarray) -> None:
+    """DataError where a frame of floats is not finite or not in 0..1."""
+    if frame.dtype.kind != "f":
+        return
     wrong = ~np.isfinite(frame)
     if wrong.any():
         channel = int(np.flatnonzero(wrong.any(axis=(1, 2)))[0])
         raise DataError(f"{int(wrong.sum()):,} value(s) are NaN or infinite, the first in channel {channel}")
     low, high = float(frame.min()), float(frame.max())
-    if low < 0 or high > 1:
+    if low < -ROUNDING or high > 1 + ROUNDING:
         raise DataError(
-            f"holds floats from {low:.4g} to {high:.4g}; floats are in 0..1 (divide, or save uint8 or uint16)"
+            f"holds floats from {low:.7g} to {high:.7g}; floats are in 0..1 (divide, or save uint8 or uint16)"
         )

@@ -12,6 +12,7 @@ from matplotlib import pyplot
 from torch import Tensor
 
 from learnerkit.core.errors import DataError
+from learnerkit.data.detection_block import channel_means
 from learnerkit.learner.detection import DetectionLearner
 from learnerkit.metrics.detection import average_precision
 from learnerkit.ops.boxes import scores_of, unpack_boxes
@@ -19,21 +20,23 @@ from learnerkit.ops.matching import box_confusion, image_errors
 
 
 class SwitchOff(Callback):
-    """Put some channels to their mean, as if their sensor were off.
+    """Put some channels to a constant, as if their sensor told nothing.
 
-    channels: numbers of them.
+    channels: numbers of them; values: of each channel, normalised.
     """
 
     order = -15  # before anything has looked at the batch
 
-    def __init__(self, channels: list[int]) -> None:
-        self.channels = channels
+    def __init__(self, channels: list[int], values: list[float]) -> None:
+        self.channels, self.values = channels, values
 
     def before_batch(self) -> None:
-        frames, *rest = self.learn.xb
+        frames, sizes, *rest = self.learn.xb
         frames = frames.clone()
-        frames[:, self.channels] = 0
-        self.learn.xb = (frames, *rest)
+        for image, (height, width) in zip(frames, sizes.tolist(), strict=True):
+            for channel in self.channels:
+                image[channel, :height, :width] = self.values[channel]
+        self.learn.xb = (frames, sizes, *rest)
 
 
 class DetectionInterpretation:
@@ -91,19 +94,21 @@ class DetectionInterpretation:
         return box_confusion(self.detections, self.targets, len(self.vocab), score, iou)
 
     def ablation(self) -> dict[str, dict[str, float | None]]:
-        """mAP and mAP50 as it is, and with RGB or each further channel put to its mean: how much each is worth."""
+        """mAP and mAP50 as it is, and with RGB or each further channel put to its mean: how much each is worth.
+
+        The mean is that of the channel over the training part.
+        """
         source = self.learn.dls.source
-        if source.channels <= 3:
-            raise DataError(
-                f"{source.name}: has {source.channels} channels, none behind RGB; there is nothing to compare"
-            )
-        off = {"all channels": None, "without RGB": [0, 1, 2]}
-        off |= {f"without {name}": [3 + number] for number, name in enumerate(source.modalities)}
+        if not source.modalities:
+            raise DataError(f"{source.name}: has no channel behind its colours; there is nothing to compare")
+        means, n = channel_means(source, self.learn.dls.split.train), source.colours
+        off = {"all channels": None, "without RGB" if n == 3 else "without channel 0": list(range(n))}
+        off |= {f"without {name}": [n + number] for number, name in enumerate(source.modalities)}
         rows = {}
         for name, channels in off.items():
             detections = self.detections
             if channels is not None:
-                detections, _ = predicted(self.learn, self.dl, [SwitchOff(channels)])
+                detections, _ = predicted(self.learn, self.dl, [SwitchOff(channels, means)])
             measured = average_precision(detections, self.targets)
             rows[name] = {key: measured[key] for key in ("mAP", "mAP50")}
         return rows

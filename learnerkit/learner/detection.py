@@ -66,6 +66,8 @@ def fitting_anchors(dls: ImageLoaders) -> tuple[float, ...]:
         scale = resized(tuple(source.sizes[row].tolist()), dls.size)[0] / source.sizes[row][0]
         boxes = source.boxes[row]
         sides.append(np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])) * scale)
+    if not sum(map(len, sides)):
+        raise DataError(f"{source.name}: no box stands on any training frame; give anchors=, or more frames")
     least = float(np.percentile(np.concatenate(sides), 5))
     least = round(min(max(least, LEAST_ANCHOR), MOST_ANCHOR))
     return tuple(least * 2**level for level in range(len(ANCHORS)))
@@ -119,13 +121,14 @@ def detection_learner(
     given |= {"box_batch_size_per_image": box_batch_size_per_image, "seed": seed, "precision": precision, "clip": clip}
     given |= {"accumulate": accumulate, "accumulate_unit": accumulate_unit, "channels_last": channels_last}
     given |= {"compile": compile, "guard": guard, "limit_batches": limit_batches, "model_args": model_args, **kwargs}
-    anchors = tuple(anchors) if anchors is not None else fitting_anchors(dls)
+    anchors = list(anchors) if anchors is not None else list(fitting_anchors(dls))
+    given["anchors"] = anchors  # a run is loaded with those that it was trained with, whatever the data
     with kept_random_state():
         if seed is not None:
             seed_position(seed)
         model = arch
         if isinstance(arch, str):
-            own = {"anchors": list(anchors), "box_batch_size_per_image": box_batch_size_per_image, **(model_args or {})}
+            own = {"anchors": anchors, "box_batch_size_per_image": box_batch_size_per_image, **(model_args or {})}
             model = create_model(f"{DETECTOR}{arch}", source.channels, len(source.vocab), **own)
     unmapped = _fill(model, arch, weights) if weights is not None else []
     learn = make_learner(

@@ -14,6 +14,7 @@ from rich.table import Table
 from learnerkit.core.files import atomic_write
 from learnerkit.core.run_folder import csv_text
 from learnerkit.runs.compare import Comparison
+from learnerkit.runs.compare_detection import RANKS
 from learnerkit.runs.figures import new_figure, plain_text
 
 Columns = tuple[tuple[str, str, str], ...]
@@ -94,11 +95,14 @@ def _detection_verdict(comparison: Comparison) -> str:
     best, run = comparison.rows[0], comparison.runs[0]
     if best["mAP"] is None:
         return f"No object stands on the {run.n:,} {run.part} images; there is nothing to rank by."
-    chosen = {name: next(row for row in comparison.rows if row[name] == 1) for name in ("rank_speed", "rank_size")}
-    text = f"Most accurate: {best['variant']}, mAP {best['mAP']:.4f} on {run.n:,} {run.part} images"
-    fast, small = chosen["rank_speed"], chosen["rank_size"]
-    speed, size = f"{fast['ms_per_image']:.1f} ms/image", f"{small['parameters']:,.0f} parameters"
-    return f"{text}; fastest: {fast['variant']}, {speed}; smallest: {small['variant']}, {size}."
+    place = {name: [row["variant"] for row in comparison.rows if row[name] == 1] for name, _, _ in RANKS}
+    fastest = min(row["ms_per_image"] for row in comparison.rows)
+    smallest = min(row["parameters"] for row in comparison.rows)
+    return (
+        f"Most accurate: {' and '.join(place['rank_accuracy'])}, mAP {best['mAP']:.4f} on {run.n:,} {run.part} images; "
+        f"fastest: {' and '.join(place['rank_speed'])}, {fastest:.1f} ms/image; "
+        f"smallest: {' and '.join(place['rank_size'])}, {smallest:,.0f} parameters."
+    )
 
 
 def write_comparison(comparison: Comparison, out: Path | None = None) -> Path:
@@ -244,12 +248,13 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 def _print_detectors(comparison: Comparison, console: Console) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
-    keys = ("variant", "n", "mAP", "mAP50", "mAP75", "ms_per_image", "fps", "parameters", "megabytes")
-    columns = [column for column in DETECTION_COLUMNS if column[0] in keys]
-    for _, head, _ in columns:
+    short = (("mAP", "mAP", ".3f"), ("mAP50", "mAP50", ".3f"), ("mAP75", "mAP75", ".3f"))
+    short += (("ms_per_image", "ms/image", ".0f"), ("megabytes", "MB", ",.0f"))
+    for head in ("variant", "runs", *(head for _, head, _ in short), "parameters"):
         table.add_column(head, justify="left" if head == "variant" else "right", no_wrap=True)
     for row in comparison.rows:
-        table.add_row(*shown(row, columns=tuple(columns)))
+        cells = ["n/a" if row[key] is None else format(row[key], form) for key, _, form in short]
+        table.add_row(row["variant"], str(row["n"]), *cells, f"{row['parameters'] / 1e6:.1f} M")
     console.print(table)
     for line in comparison.unfinished:
         console.print(f"  left out: {line}")

@@ -43,8 +43,11 @@ def evaluate_frames(
     if not place.exists():
         raise DataError(f"{place}: no such file or folder")
     labelled = is_detection(place)
-    source = read_detection(place) if labelled else _frames(place, described["classes"])
-    data = described["data"]
+    data, dls_args = described["data"], (described["recipe"]["dls"] or {}).get("args", {})
+    bad = dls_args.get("bad", "refuse")  # as the run took its own data
+    source = read_detection(place, bad, least=0) if labelled else _frames(place, described["classes"])
+    if not source.named and len(source.vocab) <= len(described["classes"]):
+        source.vocab = list(described["classes"])
     if source.vocab != described["classes"]:
         raise DataError(f"{place}: its classes are {source.vocab[:5]}..., the run's {described['classes'][:5]}...")
     if source.channels != data["shape"][0]:
@@ -52,7 +55,7 @@ def evaluate_frames(
     source.stats, source.keeps = tuple(map(tuple, data["stats"])), tuple(data["keeps"])
     source.modalities = tuple(data["modalities"])
     dls = frame_loaders(source, whole(source), data["size"], [], [], None, bs=2, drop_last=False)
-    learn = load_run(run.path, data=dls)
+    learn = load_run(run.path, data=dls, limit_batches=None)
     target = RunFolder(output_folder(run, place))
     write_json(target.file("results.json"), {"data": str(place), "images": len(source)})
     if not labelled:

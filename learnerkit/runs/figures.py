@@ -35,7 +35,8 @@ def _lines(axes: Any, rows: list[dict], keys: list[str], title: str, ylabel: str
         axes.plot(epochs, values, marker="o" if len(rows) < 30 else None, markersize=3, label=key.replace("_", " "))
     axes.set(title=title, xlabel="epoch", ylabel=ylabel)
     axes.grid(alpha=0.3)
-    axes.legend()
+    if keys:
+        axes.legend()
     axes.xaxis.get_major_locator().set_params(integer=True)
 
 

@@ -57,6 +57,8 @@ def load_run(
     spec = read_json(run.file("model.json")) if run.file("model.json").exists() else {}
     if spec.get("fusion") and call["call"] == image_learner.__name__:  # its callback stands in no record
         replace = {"cbs": Fusion(spec["fusion"], tuple(spec["fusion_weights"])), **replace}
+    if call["call"] == detection_learner.__name__:
+        replace = {"weights": None, **replace}  # the run's own weights take the place of those it began with
     learn = CALLS[call["call"]](dls, **{**call["args"], **replace})
     if weights is None:
         weights = "best_model" if run.file("best_model.safetensors").exists() else "final_model"

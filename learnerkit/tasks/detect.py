@@ -5,13 +5,14 @@ from typing import Any
 
 from torch import nn
 
-from learnerkit.core.errors import RecipeError
+from learnerkit.core.errors import DataError
 from learnerkit.data.block import ImageLoaders
 from learnerkit.data.dls import detection_dls
 from learnerkit.learner.detection import detection_learner
 from learnerkit.learner.kit import KitLearner
+from learnerkit.metrics.detection import FIGURES
 from learnerkit.models.create import DETECTOR, create_model
-from learnerkit.tasks.evaluate_detection import evaluate_detection
+from learnerkit.tasks.evaluate_detection import check_views, evaluate_detection
 from learnerkit.tasks.recipe import DetectRecipe
 from learnerkit.tasks.wiring import asked_callbacks, learner_arguments
 
@@ -20,14 +21,17 @@ evaluate = evaluate_detection
 
 def open_dls(recipe: DetectRecipe) -> ImageLoaders:
     """The DataLoaders of a recipe."""
-    if recipe.evaluate.tta not in (0, 2):
-        raise RecipeError(f"tta: {recipe.evaluate.tta}: a detector has two views, plain and mirrored; 0 or 2")
-    if recipe.evaluate.tta and "mirror" not in recipe.data.keeps:
-        raise RecipeError(
-            "tta: the second view is a mirror, which keeps says makes other classes; leave one of them out"
-        )
+    check_views(recipe.evaluate.tta, recipe.data.keeps)
     settings = recipe.data.model_dump()
-    return detection_dls(Path(settings.pop("path")).resolve(), seed=settings.pop("split_seed"), **settings)
+    dls = detection_dls(Path(settings.pop("path")).resolve(), seed=settings.pop("split_seed"), **settings)
+    boxes = sum(len(dls.source.boxes[row]) for row in dls.split.valid)
+    if not boxes and recipe.train.monitor in FIGURES:
+        raise DataError(
+            f"{recipe.data.path}: no box stands on the {len(dls.split.valid)} frames of the valid part, so that "
+            f"{recipe.train.monitor} cannot choose the best weights; give other parts, or --monitor valid_loss "
+            "--mode min"
+        )
+    return dls
 
 
 def build_learner(recipe: DetectRecipe, dls: ImageLoaders, cbs: list[Any]) -> KitLearner:

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from learnerkit.callbacks.tta import TTA
+from learnerkit.core.errors import RecipeError
 from learnerkit.core.files import atomic_write, read_json, to_json, write_json
 from learnerkit.core.run_folder import RunFolder, csv_text
 from learnerkit.core.tensors import write_npz
@@ -37,6 +39,7 @@ def evaluate_detection(
     Returns the content of results.json.
     """
     source, size = learn.dls.source, learn.dls.size
+    check_views(tta, source.keeps)
     results = read_json(run.file("results.json")) if run.file("results.json").exists() else {}
     columns: dict[str, list] = {key: [] for key in ("ids", "part", "rows", "targets", "detections", "detections_tta")}
     for part in parts:
@@ -73,11 +76,23 @@ def evaluate_detection(
     return results
 
 
+def check_views(tta: int, keeps: Sequence[str]) -> None:
+    """RecipeError where a number of views is none that a detector has.
+
+    keeps: views under which the set keeps its classes.
+    """
+    if tta not in (0, 2):
+        raise RecipeError(f"tta: {tta}: a detector has two views, plain and mirrored; 0 or 2")
+    if tta and "mirror" not in keeps:
+        raise RecipeError(f"tta: {tta}: the second view is a mirror, under which this set does not keep its classes")
+
+
 def predict_frames(learn: DetectionLearner, rows: np.ndarray, tta: int = 0) -> list[Tensor]:
     """Detections [D,6] on some rows of the learner's set, in pixels of the stored frames.
 
     tta: 2 for plain and mirrored views merged.
     """
+    check_views(tta, learn.dls.source.keeps)
     dl = learn.dls.test_dl([int(row) for row in rows], with_labels=True)
     seen = DetectionInterpretation.from_learner(learn, dl=dl, cbs=[TTA(2)] if tta else None)
     return stored(seen.detections, learn.dls.source, rows, learn.dls.size)
@@ -97,7 +112,7 @@ def stored(packed: list[Tensor], source: FrameSource, rows: np.ndarray, size: in
 
 
 def _ablation(learn: DetectionLearner, seen: DetectionInterpretation, part: str) -> dict[str, Any]:
-    if learn.dls.source.channels <= 3:
+    if not learn.dls.source.modalities:
         return {}
     if len(seen.ids) > ABLATED:
         chosen = np.linspace(0, len(seen.ids) - 1, ABLATED).astype(int)
@@ -140,7 +155,6 @@ def _write_predictions(
     for key in ("targets", "detections", "detections_tta"):
         if columns[key]:
             arrays[key] = stack_rows(columns[key]).numpy()
-    write_npz(run.file("predictions.npz"), **arrays, precision50=curves)
     chosen = [number for number, part in enumerate(columns["part"]) if part == last]
     rows = [columns["rows"][number] for number in chosen]
     found = [shown[number] for number in chosen]
@@ -148,6 +162,7 @@ def _write_predictions(
     write_detections(run, ids, found, source.vocab, codes)
     atomic_write(run.file("annotations.json"), to_json(coco_truth(source, rows)))
     _write_samples(run, source, rows, found, [columns["targets"][number] for number in chosen])
+    write_npz(run.file("predictions.npz"), **arrays, precision50=curves)  # last: with it a run counts as evaluated
 
 
 def write_detections(

@@ -125,7 +125,7 @@ class DetectModel(Section):
     proposals: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = Field(
         (1000, 300), description="regions of the first stage, in training and in evaluation"
     )
-    detections: int = Field(100, ge=1, description="greatest number of detections an image")
+    detections: int = Field(100, ge=1, description="most detections an image; COCO's mAP counts the best 100")
     stochastic_depth: float = Field(0.1, ge=0, lt=1, description="drop probability of the last block")
 
 

@@ -54,7 +54,8 @@ def train(
         fit(recipe, learn)
         folder = run.folder
     learn.remove_cbs([cb for cb in learn.cbs if isinstance(cb, (EMA, Run))])  # the best weights stand for themselves
-    learn.model.load_state_dict(load_weights(folder.file("best_model.safetensors")))
+    best = folder.file("best_model.safetensors")  # not there when the monitor never had a value
+    learn.model.load_state_dict(load_weights(best if best.exists() else folder.file("final_model.safetensors")))
     parts = ["valid", "test"] if len(dls.loaders) > 2 else ["valid"]
     wiring.evaluate(learn, folder, parts, recipe.evaluate.tta)
     if isinstance(learn.model, Fused) and learn.model.reported():

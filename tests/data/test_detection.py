@@ -12,7 +12,7 @@ from learnerkit.all import combine_modalities, detection_dls, read_detection, ve
 from learnerkit.core.errors import DataError, LearnerkitError
 from learnerkit.data.detection import is_detection, scan_detection
 from learnerkit.data.detection_augment import AugmentFrames
-from learnerkit.data.detection_block import fixed_stats, resized
+from learnerkit.data.detection_block import channel_means, fixed_stats, resized
 from learnerkit.data.detection_types import BoxTargets, TensorFrame
 from learnerkit.data.frames import read_frame
 from learnerkit.ops.boxes import pack_boxes, unpack_boxes
@@ -165,7 +165,8 @@ def test_files_that_do_not_pair(scenes):
 def test_a_label_file_that_is_no_text(scenes):
     (scenes / "labels" / "0001.txt").write_bytes(b"\xff\xfe\x00\x01")
     (fault,) = reasons(scenes)
-    assert "labels/0001.txt: cannot be read" in fault
+    assert "labels/0001.txt: is not a text file in UTF-8" in fault
+    assert "images/0001.npy" not in read_detection(scenes, "skip").ids
 
 
 def test_an_image_without_a_box_is_a_negative(scenes):
@@ -390,10 +391,12 @@ def test_colours_change_rgb_alone():
 
 def test_modality_dropout_switches_off_one_channel_behind_rgb(scenes):
     dls = detection_dls(scenes, bs=6, flip=False, modality_dropout=1.0)
-    frames = dls.train.one_batch()[0]
-    off = (frames.abs().amax(dim=(2, 3)) == 0).as_subclass(torch.Tensor)
+    frames = dls.train.one_batch()[0].as_subclass(torch.Tensor)
+    off = frames.std(dim=(2, 3)) < 1e-6
     assert off.sum(dim=1).tolist() == [1] * 6 and not off[:, :3].any()
-    assert not (dls.valid.one_batch()[0].abs().amax(dim=(2, 3)) == 0).any()
+    means = torch.tensor(channel_means(dls.source, dls.split.train))
+    assert torch.allclose(frames.mean(dim=(2, 3))[off], means.expand(6, 5)[off], atol=1e-5)
+    assert not (dls.valid.one_batch()[0].std(dim=(2, 3)) < 1e-6).any()
 
 
 def test_a_mirror_that_makes_another_class_is_refused(scenes):

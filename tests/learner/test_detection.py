@@ -8,6 +8,8 @@ import torch
 
 from learnerkit.all import EMA, TTA, Callback, DetectionInterpretation, Run, detection_dls, detection_learner, load_run
 from learnerkit.core.errors import DataError, LearnerkitError, ModelError, TrainingError
+from learnerkit.data.detection_block import channel_means
+from learnerkit.interpret.detection import SwitchOff, predicted
 from learnerkit.learner.detection import DetectionLearner, fitting_anchors
 from learnerkit.models.create import create_model
 from learnerkit.ops.boxes import scores_of, unpack_boxes
@@ -101,12 +103,13 @@ def test_ablation_switches_modalities_off(trained):
     zeroed = trained.dls.test_dl([int(row) for row in trained.dls.split.valid], with_labels=True)
     frames, sizes, _ = zeroed.one_batch()
     frames = frames.as_subclass(torch.Tensor).clone()
-    frames[:, 3] = 0
+    means = channel_means(trained.dls.source, trained.dls.split.train)
+    frames[:, 3] = means[3]
+    raw = np.mean([trained.dls.source.frame(row)[3].mean() for row in trained.dls.split.train])
+    assert means[3] == pytest.approx((raw - 0.5) / 0.5, abs=1e-3)
     with torch.no_grad():
         expected = trained.model.eval()(frames, sizes)
-    from learnerkit.interpret.detection import SwitchOff, predicted
-
-    found, _ = predicted(trained, zeroed, [SwitchOff([3])])
+    found, _ = predicted(trained, zeroed, [SwitchOff([3], means)])
     assert torch.equal(torch.stack(found), expected)
 
 
