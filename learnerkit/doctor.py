@@ -64,7 +64,7 @@ def _data(path: Path, bad: str) -> list[Line]:
     split = import_module("learnerkit.data.split")
     if not path.exists():
         return [(False, f"{path}: no such file or folder")]
-    if import_module("learnerkit.data.detection").is_detection(path):
+    if import_module("learnerkit.data.detection_listing").is_detection(path):
         return import_module("learnerkit.runs.doctor_detection").examine_detection(path, bad)
     if import_module("learnerkit.data.pairs").is_pairs(path):
         return import_module("learnerkit.runs.doctor_pairs").examine_pairs(path)

@@ -1,7 +1,6 @@
 """A detection set: frames of 1 to 16 channels with boxes, from YOLO labels or COCO JSON, with every fault of both."""
 
 import hashlib
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,24 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from learnerkit.core.errors import DataError, LearnerkitError
-from learnerkit.data.box_labels import Boxes, class_names, read_label, read_lines
+from learnerkit.core.errors import DataError
+from learnerkit.data.box_labels import Boxes, read_label
 from learnerkit.data.checked import check_files
-from learnerkit.data.coco_labels import (
-    NOT_COCO,
-    annotation_files,
-    boxes_of,
-    find_image,
-    part_of,
-    read_annotations,
-)
+from learnerkit.data.coco_labels import boxes_of
 from learnerkit.data.copies import first_copies
+from learnerkit.data.detection_listing import Listed, Listing, list_detection
 from learnerkit.data.faults import Fault, settle
 from learnerkit.data.faults import listed as text_of
-from learnerkit.data.frames import CHECK_VERSION, SUFFIXES, check_frame, read_frame
+from learnerkit.data.frames import CHECK_VERSION, check_frame, read_frame
 from learnerkit.data.source import encoded
 
-LISTS = {"train": "train", "val": "valid", "valid": "valid", "test": "test"}
 REMEDY = (
     "go on without them: bad='skip' (--bad skip) leaves bad boxes and files out, bad='clip' also cuts boxes to the "
     "image; either way they are listed in quarantine.csv."
@@ -114,32 +106,6 @@ class FrameSource:
         return tuple(mean.round(4).tolist()), tuple(std.round(4).tolist())
 
 
-@dataclass
-class _Listed:
-    """One image of a set before its frame and its boxes have been looked at."""
-
-    file: Path
-    name: str
-    part: str = ""
-    label: Path | None = None
-    entry: dict | None = None
-    annotations: list[tuple[int, dict]] = field(default_factory=list)
-    source: str = ""
-
-
-def is_detection(path: Path) -> bool:
-    """Whether a path is a detection set: images/ with labels/, or COCO annotations."""
-    if (path / "images").is_dir() and (path / "labels").is_dir():
-        return True
-    for file in annotation_files(path):
-        try:
-            read_annotations(file)
-        except LearnerkitError:
-            continue
-        return True
-    return False
-
-
 def scan_detection(path: Path, clip: bool = False) -> tuple[FrameSource | None, list[Fault], int]:
     """The good frames of a set (None when there are none), every fault, and how many images there are.
 
@@ -147,7 +113,8 @@ def scan_detection(path: Path, clip: bool = False) -> tuple[FrameSource | None, 
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder. Expected images/ and labels/, or COCO annotations (JSON).")
-    root, listed, vocab, codes, faults = _list_coco(path) if _is_coco(path) else _list_yolo(path)
+    listing = list_detection(path)
+    root, listed, vocab, faults = listing.root, listing.images, listing.vocab, listing.faults
     if not listed:
         detail = f"\n  {text_of(faults)}" if faults else ""
         raise DataError(f"{path}: no image was found. Expected {root}/images/*.npy (or .png, .jpg, .tif).{detail}")
@@ -155,14 +122,14 @@ def scan_detection(path: Path, clip: bool = False) -> tuple[FrameSource | None, 
     shapes = [tuple(map(int, digest.split()[0].split("x"))) if digest else None for _, digest in found]
     counts = Counter(shape[0] for shape in shapes if shape)
     channels = counts.most_common(1)[0][0] if counts else 0
-    kept: list[tuple[_Listed, Boxes, tuple[int, ...], str]] = []
+    kept: list[tuple[Listed, Boxes, tuple[int, ...], str]] = []
     for item, (reason, digest), shape in zip(listed, found, shapes, strict=True):
         if reason:
             faults.append(Fault(item.name, reason))
         elif shape[0] != channels:
             faults.append(Fault(item.name, f"has {shape[0]} channel(s); most have {channels}"))
         size = shape[1:] if shape else (1, 1)
-        boxes = _boxes(item, size, len(vocab) if vocab is not None else None, codes, root, clip)
+        boxes = _boxes(item, size, listing, clip)
         if boxes is None:
             kind = f"{item.label.relative_to(root)}" if item.label else ""
             lacks = f"has no label file {kind}; an image without objects has an empty one"
@@ -205,132 +172,11 @@ def read_detection(path: Path, bad: str = "refuse", least: int = 1) -> FrameSour
     return source
 
 
-def _boxes(
-    item: _Listed, size: tuple[int, ...], n_classes: int | None, codes: dict[int, int], root: Path, clip: bool
-) -> Boxes | None:
+def _boxes(item: Listed, size: tuple[int, ...], listing: Listing, clip: bool) -> Boxes | None:
     """The boxes of an image; None where a label file should be and is not."""
     if item.entry is not None:
-        return boxes_of(item.entry, item.annotations, codes, item.source, tuple(size), clip)
+        return boxes_of(item.entry, item.annotations, listing.codes, item.source, tuple(size), clip)
     if item.label is None or not item.label.exists():
         return None
-    return read_label(item.label, str(item.label.relative_to(root)), tuple(size), n_classes, clip)
-
-
-def _is_coco(path: Path) -> bool:
-    return path.is_file() or not (path / "labels").is_dir()
-
-
-Listing = tuple[Path, list[_Listed], list[str] | None, dict[int, int], list[Fault]]
-
-
-def _list_yolo(root: Path) -> Listing:
-    images, labels = root / "images", root / "labels"
-    files = [f for f in files_below(images) if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")]
-    texts = {f.relative_to(labels).with_suffix("") for f in files_below(labels) if f.suffix.lower() == ".txt"}
-    texts -= {Path("classes")}
-    faults, seen, listed = [], {}, []
-    for file in files:
-        key, name = file.relative_to(images).with_suffix(""), str(file.relative_to(root))
-        if key in seen:
-            faults.append(Fault(name, f"has the same name as {seen[key]}; one image a label is needed"))
-            continue
-        seen[key] = file.name
-        part = next((LISTS[word.lower()] for word in key.parts[:-1] if word.lower() in LISTS), "")
-        listed.append(_Listed(file, name, part, labels / key.with_suffix(key.suffix + ".txt")))
-    for key in sorted(texts - set(seen)):
-        faults.append(Fault(f"labels/{key}.txt", f"has no image in images/ ({', '.join(sorted(SUFFIXES))})", samples=0))
-    faults += _parts_from_lists(root, listed)
-    return root, listed, class_names(root) or class_names(labels), {}, faults
-
-
-def _parts_from_lists(root: Path, listed: list[_Listed]) -> list[Fault]:
-    """Enter the parts of train.txt, val.txt and test.txt, where they are; what they say wrongly is a fault."""
-    lists = [(root / f"{name}.txt", part) for name, part in LISTS.items() if (root / f"{name}.txt").is_file()]
-    if not lists:
-        return []
-    faults: list[Fault] = []
-    whole: dict[str, _Listed] = {}  # by the path below images/, with the suffix and without
-    bare: dict[str, list[_Listed]] = {}  # by the name alone
-    for item in listed:
-        item.part = "none"  # in no list: in no part
-        inner = Path(item.name).relative_to("images")
-        whole[inner.as_posix()] = whole[inner.with_suffix("").as_posix()] = item
-        for name in (inner.name, inner.stem):
-            bare.setdefault(name, []).append(item)
-    named: dict[int, str] = {}
-    for file, part in lists:
-        for number, line in enumerate(read_lines(file), 1):
-            word = line.strip().replace("\\", "/")
-            if not word:
-                continue
-            places = word.split("/")
-            suffixes = ("/".join(places[start:]) for start in range(len(places)))
-            item = next((whole[suffix] for suffix in suffixes if suffix in whole), None)
-            alike = bare.get(word, [])
-            item = alike[0] if item is None and len(alike) == 1 else item
-            if item is None:
-                why = f"names {len(alike)} images; give its folder too" if alike else "names no image"
-                faults.append(Fault(file.name, f"'{word}' {why}", f"line {number}", samples=0))
-            elif id(item) in named:
-                fault = f"'{word}' stands in {named[id(item)]} already"
-                faults.append(Fault(file.name, fault, f"line {number}", samples=0))
-            else:
-                item.part, named[id(item)] = part, f"{file.name} line {number}"
-    return faults
-
-
-def files_below(folder: Path) -> list[Path]:
-    """Every file below a folder, in a fixed order; links to folders are followed, each folder once."""
-    found, seen = [], set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        found += [Path(place) / name for name in names]
-    return sorted(found)
-
-
-def _list_coco(path: Path) -> Listing:
-    files = annotation_files(path)
-    root = path if path.is_dir() else path.parent.parent if path.parent.name == "annotations" else path.parent
-    contents = []
-    for file in files:
-        try:
-            contents.append((file, read_annotations(file)))
-        except LearnerkitError as error:
-            if path.is_file():
-                raise
-            if NOT_COCO not in str(error):
-                raise
-    if not contents:
-        raise DataError(f"{path}: has neither images/ with labels/, nor COCO annotations (JSON)")
-    categories = {c["id"]: c["name"] for c in sorted(contents[0][1]["categories"], key=lambda c: c["id"])}
-    faults: list[Fault] = []
-    listed: list[_Listed] = []
-    seen: dict[Path, str] = {}
-    for file, content in contents:
-        name = str(file.relative_to(root))
-        if {c["id"]: c["name"] for c in content["categories"]} != categories:
-            raise DataError(f"{file}: has other categories than {contents[0][0].name}; they must be the same")
-        by_image: dict[int | str, list] = {}
-        for number, annotation in enumerate(content["annotations"]):
-            by_image.setdefault(annotation["image_id"], []).append((number, annotation))
-        for entry in content["images"]:
-            annotations = by_image.pop(entry["id"], [])
-            place = find_image(root, file, entry["file_name"])
-            if place is None:
-                faults.append(Fault(name, f"its image {entry['file_name']} is not there", f"image {entry['id']}"))
-            elif place in seen:
-                fault = f"{entry['file_name']} stands in {seen[place]} already"
-                faults.append(Fault(name, fault, f"image {entry['id']}"))
-            else:
-                seen[place] = name
-                shown = str(place.relative_to(root))
-                listed.append(_Listed(place, shown, part_of(file, root), None, entry, annotations, name))
-        for image, annotations in by_image.items():
-            fault = f"{len(annotations)} annotation(s) of image {image!r}, which is not among the images"
-            faults.append(Fault(name, fault, samples=0))
-    codes = {key: number for number, key in enumerate(categories)}
-    return root, listed, list(categories.values()), codes, faults
+    n_classes = None if listing.vocab is None else len(listing.vocab)
+    return read_label(item.label, str(item.label.relative_to(listing.root)), tuple(size), n_classes, clip)

@@ -9,7 +9,8 @@ from learnerkit.core.files import PathLike
 from learnerkit.data.checked import check_files
 from learnerkit.data.cifar import is_cifar, scan_cifar
 from learnerkit.data.copies import contradictions, first_copies
-from learnerkit.data.detection import is_detection, scan_detection
+from learnerkit.data.detection import scan_detection
+from learnerkit.data.detection_listing import is_detection
 from learnerkit.data.faults import Fault, Report
 from learnerkit.data.folder import CHECK_VERSION, check_image, list_folder
 from learnerkit.data.pairs import is_pairs, scan_pairs

@@ -15,7 +15,7 @@ from learnerkit.core.files import PathLike
 from learnerkit.core.record import record_call
 from learnerkit.core.seed import kept_random_state, seed_position
 from learnerkit.data.block import ImageLoaders
-from learnerkit.data.detection_block import resized
+from learnerkit.data.detection_transforms import resized
 from learnerkit.learner.factory import as_list, make_learner
 from learnerkit.learner.kit import KitLearner
 from learnerkit.metrics.detection import detection_metrics, need_detect

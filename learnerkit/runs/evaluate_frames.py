@@ -9,8 +9,9 @@ from learnerkit.core.errors import DataError
 from learnerkit.core.files import read_json, sha256, write_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.data.block import whole
-from learnerkit.data.detection import FrameSource, is_detection, read_detection
+from learnerkit.data.detection import FrameSource, read_detection
 from learnerkit.data.detection_block import frame_loaders
+from learnerkit.data.detection_listing import is_detection
 from learnerkit.data.faults import Fault, settle
 from learnerkit.data.frames import SUFFIXES, check_frame
 from learnerkit.runs.load import load_run

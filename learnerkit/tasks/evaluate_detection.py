@@ -15,7 +15,7 @@ from learnerkit.core.files import atomic_write, read_json, to_json, write_json
 from learnerkit.core.run_folder import RunFolder, csv_text
 from learnerkit.core.tensors import write_npz
 from learnerkit.data.detection import FrameSource
-from learnerkit.data.detection_block import resized
+from learnerkit.data.detection_transforms import resized
 from learnerkit.interpret.detection import DetectionInterpretation, quiet
 from learnerkit.learner.detection import DetectionLearner
 from learnerkit.metrics.detection import FIGURES, SIZES, average_precision

@@ -10,9 +10,11 @@ from PIL import Image
 
 from learnerkit.all import combine_modalities, detection_dls, read_detection, verify
 from learnerkit.core.errors import DataError, LearnerkitError
-from learnerkit.data.detection import is_detection, scan_detection
+from learnerkit.data.detection import scan_detection
 from learnerkit.data.detection_augment import AugmentFrames
-from learnerkit.data.detection_block import channel_means, fixed_stats, resized
+from learnerkit.data.detection_block import channel_means, fixed_stats
+from learnerkit.data.detection_listing import is_detection
+from learnerkit.data.detection_transforms import resized
 from learnerkit.data.detection_types import BoxTargets, TensorFrame
 from learnerkit.data.frames import read_frame
 from learnerkit.ops.boxes import pack_boxes, unpack_boxes
