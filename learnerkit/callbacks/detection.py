@@ -99,20 +99,19 @@ class DetectionParts(Callback):
 
     def batch_columns(self) -> dict[str, list[float]]:
         """The loss parts of every training batch of this fit; nan where a batch was passed over."""
-        missing = torch.full((len(self.names),), float("nan"))
-        held = [missing if parts is None else parts.float().cpu() for parts in self.pending]
-        self.rows += [row.tolist() for row in held]
+        self.rows += [[] if parts is None else parts.float().cpu().tolist() for parts in self.pending]
         self.pending = []
-        return {name: [row[place] for row in self.rows] for place, name in enumerate(self.names)}
+        nan = float("nan")
+        return {name: [row[place] if row else nan for row in self.rows] for place, name in enumerate(self.names)}
 
     def epoch_columns(self) -> dict[str, float]:
         """The mean loss parts over this epoch's batches, of the training and of the validation."""
         self.batch_columns()
-        trained = torch.tensor(self.rows[self.begun :])
+        trained = torch.tensor([row for row in self.rows[self.begun :] if row])
         measured = torch.stack(self.valid).float().cpu() if self.valid else torch.empty(0)
         columns = {}
         for part, rows in (("train", trained), ("valid", measured)):
-            means = rows.nanmean(dim=0).tolist() if len(rows) else []
+            means = rows.mean(dim=0).tolist() if len(rows) else []
             columns |= {f"{part}_{name}": value for name, value in zip(self.names, means, strict=False)}
         return columns
 
