@@ -17,12 +17,12 @@ from learnerkit.callbacks.accumulate import Accumulate
 from learnerkit.callbacks.fusion import Fusion
 from learnerkit.callbacks.guard import Guard
 from learnerkit.callbacks.precision import Precision
-from learnerkit.core.errors import DataError, RecipeError, nearest
+from learnerkit.core.errors import DataError, ModelError, RecipeError, nearest
 from learnerkit.core.record import record_call
 from learnerkit.core.seed import kept_random_state, seed_position
 from learnerkit.learner.kit import KitLearner
 from learnerkit.metrics.classification import MacroF1
-from learnerkit.models.create import create_model, takes
+from learnerkit.models.create import DETECTOR, create_model, takes
 from learnerkit.ops.fuse import WEIGHTS, fused_channels
 
 OPTIMIZERS = {
@@ -165,6 +165,8 @@ def image_learner(
         raise DataError(
             "image_learner: the dls have no vocab; give DataLoaders with class labels, such as cifar_dls(...)"
         )
+    if isinstance(arch, str) and arch.startswith(DETECTOR):
+        raise ModelError(f"{arch}: is a detector; detection_learner(dls, '{arch.removeprefix(DETECTOR)}') trains it")
     extra = as_list(cbs)
     given = {"arch": arch, "label_smoothing": label_smoothing, "opt": opt, "lr": lr, "wd": wd, "momentum": momentum}
     given |= {"seed": seed, "precision": precision, "clip": clip, "accumulate": accumulate, "loss_func": loss_func}

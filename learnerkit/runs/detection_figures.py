@@ -54,7 +54,7 @@ def detection_figures(run: RunFolder, rows: list[dict], vocab: list[str], modali
     if run.file("samples.npz").exists():
         samples = read_npz(run.file("samples.npz"))
         for kind, name in (("worst", "top_losses"), ("spread", "predictions")):
-            figures[name] = draw_frames(samples, kind, seen, vocab, modalities)
+            figures[name] = draw_frames(samples, kind, seen["ids"], vocab, modalities)
     return figures
 
 
@@ -94,11 +94,11 @@ def draw_precision(curves: np.ndarray, vocab: list[str], part: str) -> Figure:
 
 
 def draw_frames(
-    samples: dict[str, np.ndarray], kind: str, seen: dict[str, Any], vocab: list[str], modalities: list[str]
+    samples: dict[str, np.ndarray], kind: str, ids: np.ndarray, vocab: list[str], modalities: list[str]
 ) -> Figure:
     """Frames with truth, with detections and, beside them, their further channels.
 
-    samples: of samples.npz; kind: 'worst' or 'spread'.
+    samples: of samples.npz; kind: 'worst' or 'spread'; ids: names of the images that its numbers mean.
     """
     frames = [
         torch.from_numpy(frame[:, :h, :w])
@@ -127,7 +127,7 @@ def draw_frames(
         for panel, picture, name in zip(line, pictures, columns, strict=True):
             panel.imshow(picture.permute(1, 2, 0).numpy())
             panel.set_axis_off()
-            title = str(seen["ids"][samples[kind][number]]) if name == "truth" else ""
+            title = str(ids[samples[kind][number]]) if name == "truth" else ""
             panel.set_title(
                 plain_text(name if number == 0 and not title else f"{title}: {name}" if title else ""), fontsize=8
             )

@@ -22,6 +22,7 @@ from learnerkit.data.source import UNLABELLED, ImageSource
 from learnerkit.runs.evaluate_frames import evaluate_frames, is_detector, output_folder
 from learnerkit.runs.figures import draw_confusion
 from learnerkit.runs.load import load_run
+from learnerkit.runs.report import write_report
 from learnerkit.tasks.evaluate import evaluate_parts, figures_of, predict_part, write_predictions, write_report_text
 from learnerkit.tasks.evaluate_detection import evaluate_detection
 
@@ -45,6 +46,8 @@ def evaluate_run(
         learn = load_run(path)
         measure = evaluate_detection if is_detector(described) else evaluate_parts
         results = measure(learn, run, ["valid", "test"] if len(learn.dls.loaders) > 2 else ["valid"], tta, codes)
+        if is_detector(described):
+            write_report(run)  # its pictures are of the predictions that were just written
         return run.path, results
     if not described.get("data"):
         raise RunError(f"{run.path}: was made from DataLoaders of its own; use load_run(path, data=dls) and get_preds")

@@ -4,18 +4,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import read_json, sha256, write_json
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.tensors import read_npz
 from learnerkit.data.block import whole
 from learnerkit.data.detection import FrameSource, read_detection
 from learnerkit.data.detection_block import frame_loaders
 from learnerkit.data.detection_listing import is_detection
 from learnerkit.data.faults import Fault, settle
 from learnerkit.data.frames import SUFFIXES, check_frame
+from learnerkit.ops.boxes import pack_boxes
+from learnerkit.runs.detection_figures import detection_figures, draw_frames
+from learnerkit.runs.figures import save_figures
 from learnerkit.runs.load import load_run
-from learnerkit.tasks.evaluate_detection import evaluate_detection, predict_frames, write_detections
+from learnerkit.tasks.evaluate_detection import evaluate_detection, predict_frames, write_detections, write_samples
 
 
 def is_detector(described: dict[str, Any]) -> bool:
@@ -62,8 +67,14 @@ def evaluate_frames(
     if not labelled:
         found = predict_frames(learn, np.arange(len(source)), tta)
         write_detections(target, source.ids, found, source.vocab, codes)
+        nothing = pack_boxes(torch.zeros(0, 4), torch.zeros(0), 1)
+        write_samples(target, source, list(range(len(source))), found, [nothing] * len(source))
+        samples = read_npz(target.file("samples.npz"))
+        picture = draw_frames(samples, "spread", np.array(source.ids), source.vocab, list(source.modalities))
+        save_figures(target, {"predictions": picture})
         return target.path, read_json(target.file("results.json"))
     results = evaluate_detection(learn, target, ["valid"], tta, codes, shown="all")
+    save_figures(target, detection_figures(target, [], source.vocab, list(source.modalities)))
     return target.path, results
 
 

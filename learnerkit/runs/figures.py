@@ -1,6 +1,7 @@
 """The pictures of a run, each drawn from the run folder's files alone. No pyplot: nothing global is touched."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -206,3 +207,12 @@ def own_figures(run: RunFolder, rows: list[dict]) -> dict[str, Figure]:
             figures["predictions"] = _gallery(run, evaluation, "spread")
             figures["top_losses"] = _gallery(run, evaluation, "worst")
     return figures
+
+
+def save_figures(run: RunFolder, figures: dict[str, Figure]) -> list[Path]:
+    """Save figures by their names below a folder's figures/; returns the files."""
+    folder = run.file("figures")
+    folder.mkdir(exist_ok=True)
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png")
+    return [folder / f"{name}.png" for name in figures]

@@ -13,7 +13,7 @@ from learnerkit.core.files import PathLike, atomic_write, read_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.runs.detection_figures import detection_figures
 from learnerkit.runs.evaluate_frames import is_detector
-from learnerkit.runs.figures import evaluation_of, own_figures
+from learnerkit.runs.figures import evaluation_of, own_figures, save_figures
 
 HEADLINES = (
     ("test_mAP", "test mAP", "{:.4f}"),
@@ -65,15 +65,11 @@ def draw_figures(run: RunFolder, described: dict[str, Any]) -> list[Path]:
 
     described: the run's run.json.
     """
-    folder = run.file("figures")
-    folder.mkdir(exist_ok=True)
     rows = run.history()
     figures = own_figures(run, rows)
     if is_detector(described):
         figures |= detection_figures(run, rows, described["classes"], described["data"]["modalities"])
-    for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png")
-    return [folder / f"{name}.png" for name in figures]
+    return save_figures(run, figures)
 
 
 def _detection(described: dict[str, Any], results: dict[str, Any]) -> dict[str, Any] | None:

@@ -75,7 +75,7 @@ class Sweep:
             (self.out / folder).mkdir(parents=True, exist_ok=True)
         owner = RunFolder(self.out)
         owner.lock()  # two sweeps into one folder would start the same trials
-        write_json(self.out / "sweep.json", {"trials": [trial.name for trial in self.trials]})
+        self._summarise()
         waiting = [trial for trial in self.trials if trial.state != "done"]
         handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
         try:
@@ -135,6 +135,12 @@ class Sweep:
             trial.state, trial.reason = "failed", self._reason(trial, started)
             self._mark(trial)
         self._record(trial, trial.state, reason=trial.reason, seconds=round(time.monotonic() - started.at, 1))
+        self._summarise()
+
+    def _summarise(self) -> None:
+        """Write sweep.json: every trial with its state and, where it failed, why."""
+        rows = [{"trial": trial.name, "state": trial.state, "reason": trial.reason} for trial in self.trials]
+        write_json(self.out / "sweep.json", {"trials": rows})
 
     def _mark(self, trial: Trial) -> None:
         """Let the run of a trial that died say so; one that was trained to its end still is, and is only evaluated."""

@@ -161,7 +161,7 @@ def _write_predictions(
     ids = [columns["ids"][number] for number in chosen]
     write_detections(run, ids, found, source.vocab, codes)
     atomic_write(run.file("annotations.json"), to_json(coco_truth(source, rows)))
-    _write_samples(run, source, rows, found, [columns["targets"][number] for number in chosen])
+    write_samples(run, source, rows, found, [columns["targets"][number] for number in chosen])
     write_npz(run.file("predictions.npz"), **arrays, precision50=curves)  # last: with it a run counts as evaluated
 
 
@@ -201,10 +201,13 @@ def coco_truth(source: FrameSource, rows: list[int]) -> dict[str, Any]:
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
-def _write_samples(
+def write_samples(
     run: RunFolder, source: FrameSource, rows: list[int], found: list[Tensor], targets: list[Tensor]
 ) -> None:
-    """Keep the frames of the worst and of evenly spaced images, so that pictures can be drawn from the files alone."""
+    """Keep the frames of the worst and of evenly spaced images, so that pictures can be drawn from the files alone.
+
+    rows: of the source; found, targets: detections [D,6] and truth [M,5] of each, in pixels of the stored frames.
+    """
     wrong = [sum(image_errors(*pair)) for pair in zip(found, targets, strict=True)]
     chosen = {
         "worst": np.argsort(-np.array(wrong), kind="stable")[:SAMPLES],

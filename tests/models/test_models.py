@@ -11,7 +11,7 @@ from learnerkit.models.create import create_model, list_models, model_info
 from learnerkit.models.io import export_model, load_model
 from learnerkit.models.registry import families, register_model
 
-NAMES = [name for name in list_models() if "_D_" not in name] + ["wrn_10_1", "wrn_16_2"]
+NAMES = [name for name in list_models() if "_D_" not in name and ":" not in name] + ["wrn_10_1", "wrn_16_2"]
 PARAMETERS = {
     "tiny_cnn": 24_346,
     "simple_cnn": 288_746 - 576,

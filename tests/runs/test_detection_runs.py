@@ -1,7 +1,6 @@
 """Detectors from the command line: train, evaluate, report, doctor, sweep, compare, on scenes and on real frames."""
 
 import csv
-import json
 import shutil
 
 import numpy as np
@@ -101,9 +100,11 @@ def test_evaluate_again_and_on_other_frames(run, tmp_path):
     assert "all mAP50" in call("evaluate", run, "--data", other)
     results = read_json(run / "evaluations" / "other" / "results.json")
     assert results["images"] == 6 and "all_mAP" in results and "all_per_class" in results
+    assert (run / "evaluations" / "other" / "figures" / "top_losses.png").exists()
     shutil.rmtree(other / "labels")
     call("evaluate", run, "--data", other / "images")
-    assert (run / "evaluations" / "images" / "predictions.csv").exists()
+    for name in ("predictions.csv", "predictions.json", "figures/predictions.png"):
+        assert (run / "evaluations" / "images" / name).exists()
     assert "error" in call("evaluate", run, "--data", tmp_path)
 
 
@@ -177,7 +178,7 @@ def test_sweep_and_compare(tmp_path):
         assert row["mAP"] == pytest.approx(np.mean([run.results["test_mAP"] for run in runs]))
         assert row["fps"] > 0 and row["megabytes"] > 1
     assert (out / "comparison.html").exists() and (out / "comparison.png").exists()
-    assert [row["trial"] for row in map(json.loads, (out / "sweep.jsonl").read_text().splitlines())]
+    assert {row["state"] for row in read_json(out / "sweep.json")["trials"]} == {"done"}
     (out / "arch-mit_b0_seed-1" / "predictions.npz").unlink()
     call("sweep", "rgbx-mit", "--data", root, *QUICK, *grid, "--out", out)  # does what is missing
     assert (out / "arch-mit_b0_seed-1" / "predictions.npz").exists()

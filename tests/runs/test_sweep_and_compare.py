@@ -165,6 +165,8 @@ def test_a_sweep_survives_a_failing_trial_and_does_what_is_missing(tmp_path, pai
     with pytest.raises(RunError, match=r"1 of 2 trials failed(?s:.)*lr-1e30: the loss is not finite") as caught:
         run_sweep("saliency-wrn", ["lr=.05,1e30"], {**settings, "arch": "tiny_cnn"}, out, 2, 1, quiet())
     assert caught.value.exit_code == 1
+    trials = {row["trial"]: row for row in read_json(out / "sweep.json")["trials"]}
+    assert trials["lr-.05"]["state"] == "done" and "not finite" in trials["lr-1e30"]["reason"]
     events = read_ledger(out / "sweep.jsonl")
     assert {row["trial"]: row["event"] for row in events} == {"lr-.05": "done", "lr-1e30": "failed"}
 
