@@ -1,6 +1,7 @@
 """Frames of 1 to 16 channels from files: .npy arrays as they lie on the disk, and ordinary images."""
 
 import hashlib
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ SUFFIXES = PICTURES | {".npy"}
 CHECK_VERSION = 1
 ROUNDING = 1e-6  # past 0..1 that floats may be
 MAGIC = b"\x93NUMPY"
+# numpy reads a header with ast.literal_eval, which fails at random in threads of CPython before 3.11.8 and 3.12.2
+# (github.com/python/cpython/issues/106905).
+PARSING = threading.Lock()
 RANGES = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 
 
@@ -42,7 +46,8 @@ def _array(file: Path) -> np.ndarray:
         if opened.read(len(MAGIC)) != MAGIC:
             raise DataError("is not a .npy file (np.save writes one)")
     try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
+        with PARSING:
+            array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
         if "pickle" in str(error).lower() or "Python objects" in str(error):
             raise DataError("holds Python objects (a pickle), which are never loaded; save a plain array") from None

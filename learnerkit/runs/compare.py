@@ -41,7 +41,7 @@ def compare_runs(root: PathLike) -> Comparison:
     if len(hashes) > 1:
         groups = "\n  ".join(f"{key}: {', '.join(names)}" for key, names in hashes.items())
         raise RunError(
-            f"{root}: these runs were measured on different samples and cannot be ranked:\n  {groups}\n"
+            f"{root}: these runs were measured on different {runs[0].part} samples and cannot be ranked:\n  {groups}\n"
             "Train them with one split_seed and one set, or compare the groups apart."
         )
     varying = label_runs(runs)

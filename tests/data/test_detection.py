@@ -1,7 +1,10 @@
 """Detection sets: what is read, what is refused by file and line, and what a batch holds."""
 
+import gc
 import json
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ from learnerkit.data.detection_block import channel_means, fixed_stats
 from learnerkit.data.detection_listing import is_detection
 from learnerkit.data.detection_transforms import resized
 from learnerkit.data.detection_types import BoxTargets, TensorFrame
-from learnerkit.data.frames import read_frame
+from learnerkit.data.frames import check_frame, read_frame
 from learnerkit.ops.boxes import pack_boxes, unpack_boxes
 from tests.scenes import write_scenes
 
@@ -452,3 +455,24 @@ def test_what_is_no_detection_set(tmp_path):
         read_detection(tmp_path / "nothing")
     with pytest.raises(LearnerkitError, match="annotations"):
         read_detection(tmp_path)
+
+
+def test_arrays_are_checked_by_many_threads(tmp_path):
+    """numpy's reading of a header is not safe in threads of older Pythons: a collection in its middle is enough."""
+    files = [tmp_path / f"{number}.npy" for number in range(200)]
+    for file in files:
+        np.save(file, np.zeros((4, 4, 5), np.uint8))
+    thresholds = gc.get_threshold()
+
+    def slow(*_):
+        time.sleep(1e-4)
+
+    gc.callbacks.append(slow)
+    gc.set_threshold(3, 2, 2)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            reasons = [reason for reason, _ in pool.map(check_frame, files)]
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(slow)
+    assert reasons == [""] * len(files)
