@@ -2,6 +2,7 @@
 
 import gc
 import json
+import random
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -465,12 +466,12 @@ def test_arrays_are_checked_by_many_threads(tmp_path):
     thresholds = gc.get_threshold()
 
     def slow(*_):
-        time.sleep(1e-4)
+        time.sleep(random.random() * 1e-4)
 
     gc.callbacks.append(slow)
     gc.set_threshold(3, 2, 2)
     try:
-        with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor(2) as pool:
             reasons = [reason for reason, _ in pool.map(check_frame, files)]
     finally:
         gc.set_threshold(*thresholds)
