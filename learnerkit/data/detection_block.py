@@ -72,6 +72,8 @@ def frame_dls(
     num_workers: processes that read and augment frames; the batches are the same with any number of them.
     device: where batches are put; fastai's default device when None.
     """
+    if size is not None and not isinstance(size, int):
+        raise DataError(f"size={size}: one number of pixels is needed, of the longer side; frames keep their aspect")
     if bs < 1 or (size is not None and size < LEAST_SIZE):
         raise DataError(f"bs={bs}, size={size}: bs is 1 or more, size {LEAST_SIZE} pixels or more")
     shares = {"iou_crop": iou_crop, "colour": colour, "modality_dropout": modality_dropout}

@@ -229,6 +229,8 @@ def test_what_cannot_be_is_refused(root, toy_dls):
         detection_learner(toy_dls)
     with pytest.raises(LearnerkitError, match="bs"):
         detection_dls(root, bs=20)
+    with pytest.raises(DataError, match="longer side"):
+        detection_dls(root, size=(48, 64))
 
 
 def test_a_module_of_ones_own(root):
