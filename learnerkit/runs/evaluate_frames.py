@@ -20,7 +20,8 @@ from learnerkit.ops.boxes import pack_boxes
 from learnerkit.runs.detection_figures import detection_figures, draw_frames
 from learnerkit.runs.figures import save_figures
 from learnerkit.runs.load import load_run
-from learnerkit.tasks.evaluate_detection import evaluate_detection, predict_frames, write_detections, write_samples
+from learnerkit.tasks.detection_files import write_detections, write_samples
+from learnerkit.tasks.evaluate_detection import evaluate_detection, predict_frames
 
 
 def is_detector(described: dict[str, Any]) -> bool:

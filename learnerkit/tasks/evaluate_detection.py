@@ -1,4 +1,4 @@
-"""Measure a trained detector and write what was measured: figures, predictions as COCO has them, samples."""
+"""Measure a trained detector: average precision on each part, what each modality is worth, the time for a frame."""
 
 import statistics
 import time
@@ -7,23 +7,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from learnerkit.callbacks.tta import TTA
 from learnerkit.core.errors import RecipeError
-from learnerkit.core.files import atomic_write, read_json, to_json, write_json
-from learnerkit.core.run_folder import RunFolder, csv_text
-from learnerkit.core.tensors import write_npz
+from learnerkit.core.files import read_json, write_json
+from learnerkit.core.run_folder import RunFolder
 from learnerkit.data.detection import FrameSource
 from learnerkit.data.detection_transforms import resized
 from learnerkit.interpret.detection import DetectionInterpretation, quiet
 from learnerkit.learner.detection import DetectionLearner
 from learnerkit.metrics.detection import FIGURES, SIZES, average_precision
-from learnerkit.ops.boxes import scores_of, stack_rows, unpack_boxes
-from learnerkit.ops.matching import image_errors
+from learnerkit.tasks.detection_files import write_detection_files
 
-SAMPLES = 8  # images kept for each gallery of the report
-SAMPLE_SIDE = 640  # pixels of the longer side that is kept of one
 ABLATED = 200  # images on which modalities are switched off, at most
 TIMED = 20  # images whose time is measured
 
@@ -72,7 +68,7 @@ def evaluate_detection(
     if tta:
         results["tta_views"] = 2
     write_json(run.file("results.json"), results)
-    _write_predictions(run, source, columns, curves, parts[-1], codes)
+    write_detection_files(run, source, columns, curves, parts[-1], codes)
     return results
 
 
@@ -144,90 +140,3 @@ def _speed(learn: DetectionLearner, dl: Any) -> dict[str, Any]:
 def _wait(tensor: Tensor) -> None:
     if tensor.is_cuda:
         torch.cuda.synchronize(tensor.device)
-
-
-def _write_predictions(
-    run: RunFolder, source: FrameSource, columns: dict[str, list], curves: np.ndarray, last: str, codes: bool
-) -> None:
-    """predictions.npz, .csv and .json, annotations.json, samples.npz; csv and json of the last part."""
-    shown = columns["detections_tta"] or columns["detections"]
-    arrays = {key: np.array(columns[key]) for key in ("ids", "part", "rows")}
-    for key in ("targets", "detections", "detections_tta"):
-        if columns[key]:
-            arrays[key] = stack_rows(columns[key]).numpy()
-    chosen = [number for number, part in enumerate(columns["part"]) if part == last]
-    rows = [columns["rows"][number] for number in chosen]
-    found = [shown[number] for number in chosen]
-    ids = [columns["ids"][number] for number in chosen]
-    write_detections(run, ids, found, source.vocab, codes)
-    atomic_write(run.file("annotations.json"), to_json(coco_truth(source, rows)))
-    write_samples(run, source, rows, found, [columns["targets"][number] for number in chosen])
-    write_npz(run.file("predictions.npz"), **arrays, precision50=curves)  # last: with it a run counts as evaluated
-
-
-def write_detections(
-    run: RunFolder, ids: list[str], found: list[Tensor], vocab: list[str], codes: bool = False
-) -> None:
-    """predictions.csv, a line a box, and predictions.json, as COCO's results have it.
-
-    ids: names of the images; their image_id is 1, 2, ... in this order. found: detections [D,6] of each.
-    """
-    lines, results = [], []
-    for number, (name, rows) in enumerate(zip(ids, found, strict=True), 1):
-        boxes, labels = unpack_boxes(rows)
-        for (x1, y1, x2, y2), code, score in zip(
-            boxes.tolist(), labels.tolist(), scores_of(rows).tolist(), strict=True
-        ):
-            box = {"x1": round(x1, 2), "y1": round(y1, 2), "x2": round(x2, 2), "y2": round(y2, 2)}
-            lines.append({"ID": name, "Label": code if codes else vocab[code], "Score": round(score, 5), **box})
-            coco = {"image_id": number, "category_id": code + 1, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": score}
-            results.append(coco)
-    header = "ID,Label,Score,x1,y1,x2,y2\n"
-    atomic_write(run.file("predictions.csv"), csv_text(lines) if lines else header)
-    atomic_write(run.file("predictions.json"), to_json(results))
-
-
-def coco_truth(source: FrameSource, rows: list[int]) -> dict[str, Any]:
-    """The truth of some frames as a COCO annotation file whose image ids are 1, 2, ... in the order of `rows`."""
-    images, annotations = [], []
-    for number, row in enumerate(rows, 1):
-        height, width = source.sizes[row].tolist()
-        images.append({"id": number, "file_name": source.ids[row], "height": height, "width": width})
-        for (x1, y1, x2, y2), code in zip(source.boxes[row].tolist(), source.codes[row].tolist(), strict=True):
-            box = [x1, y1, x2 - x1, y2 - y1]
-            entry = {"id": len(annotations) + 1, "image_id": number, "category_id": code + 1, "bbox": box}
-            annotations.append({**entry, "area": box[2] * box[3], "iscrowd": 0})
-    categories = [{"id": code + 1, "name": name} for code, name in enumerate(source.vocab)]
-    return {"images": images, "annotations": annotations, "categories": categories}
-
-
-def write_samples(
-    run: RunFolder, source: FrameSource, rows: list[int], found: list[Tensor], targets: list[Tensor]
-) -> None:
-    """Keep the frames of the worst and of evenly spaced images, so that pictures can be drawn from the files alone.
-
-    rows: of the source; found, targets: detections [D,6] and truth [M,5] of each, in pixels of the stored frames.
-    """
-    wrong = [sum(image_errors(*pair)) for pair in zip(found, targets, strict=True)]
-    chosen = {
-        "worst": np.argsort(-np.array(wrong), kind="stable")[:SAMPLES],
-        "spread": np.linspace(0, len(rows) - 1, min(SAMPLES, len(rows))).astype(int),
-    }
-    arrays: dict[str, np.ndarray] = {}
-    for name, numbers in chosen.items():
-        frames, truth, boxes = [], [], []
-        for number in numbers:
-            height, width = source.sizes[rows[number]].tolist()
-            size = resized((height, width), min(SAMPLE_SIDE, max(height, width)))
-            frame = torch.from_numpy(source.frame(rows[number]))[None]
-            frames.append((nn.functional.interpolate(frame, size, mode="area")[0] * 255).to(torch.uint8))
-            factor = torch.tensor([size[1] / width, size[0] / height] * 2)
-            truth.append(torch.cat([targets[number][:, :4] * factor, targets[number][:, 4:]], 1))
-            boxes.append(torch.cat([found[number][:, :4] * factor, found[number][:, 4:]], 1))
-        sizes = np.array([frame.shape[1:] for frame in frames])
-        padded = np.zeros((len(frames), source.channels, *sizes.max(axis=0)), np.uint8)
-        for place, frame in zip(padded, frames, strict=True):
-            place[:, : frame.shape[1], : frame.shape[2]] = frame
-        arrays |= {name: numbers, f"{name}_frames": padded, f"{name}_sizes": sizes}
-        arrays |= {f"{name}_targets": stack_rows(truth).numpy(), f"{name}_found": stack_rows(boxes).numpy()}
-    write_npz(run.file("samples.npz"), **arrays)

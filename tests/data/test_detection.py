@@ -60,6 +60,24 @@ def test_two_dimensions_and_sixteen_channels(tmp_path):
     assert read_frame(tmp_path / "many.npy").shape == (16, 20, 30)
 
 
+def test_a_picture_taken_with_a_turned_camera_is_read_upright(scenes):
+    """Labels are drawn on what a viewer shows, and viewers turn pictures as EXIF says."""
+    pixels = np.zeros((64, 40, 3), np.uint8)  # as shown: 64 high, 40 wide, red above
+    pixels[:16] = (255, 0, 0)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees to show
+    Image.fromarray(np.rot90(pixels)).save(scenes / "images" / "0009.jpg", exif=exif, quality=95)
+    (scenes / "images" / "0009.npy").unlink()
+    for file in (scenes / "images").glob("*.npy"):  # the others to three channels
+        np.save(file, np.load(file)[:, :, :3])
+    (scenes / "labels" / "0009.txt").write_text("0 0.5 0.125 1 0.25\n")
+    source = read_detection(scenes)
+    row = source.ids.index("images/0009.jpg")
+    assert source.sizes[row].tolist() == [64, 40] and source.boxes[row].tolist() == [[0, 0, 40, 16]]
+    frame = source.frame(row)
+    assert frame[0, 4:12].min() > 0.9 and frame[:, 20:].max() < 0.1
+
+
 def bad_frames():
     """What is written as a frame file, and a word of what is said of it."""
 
