@@ -3,6 +3,7 @@
 import contextlib
 from typing import Any
 
+import numpy as np
 import torch
 from fastai.callback.core import Callback
 
@@ -47,7 +48,7 @@ class DetectionParts(Callback):
         self.names: list[str] = []
         self.rows: list[list[float]] = []
         self.pending: list[torch.Tensor | None] = []
-        self.valid: list[torch.Tensor] = []
+        self.valid: list[tuple[int, torch.Tensor]] = []  # images of a batch, its parts
         self.begun = 0
         self.kept = contextlib.ExitStack()
 
@@ -81,7 +82,7 @@ class DetectionParts(Callback):
         learn.loss_func.parts = parts
         self.names = list(parts)
         if not learn.training:
-            self.valid.append(torch.stack([part.detach() for part in parts.values()]))
+            self.valid.append((len(learn.pred), torch.stack([part.detach() for part in parts.values()])))
 
     def after_batch(self) -> None:
         parts, self.learn.loss_func.parts = self.learn.loss_func.parts, {}
@@ -105,14 +106,15 @@ class DetectionParts(Callback):
         return {name: [row[place] if row else nan for row in self.rows] for place, name in enumerate(self.names)}
 
     def epoch_columns(self) -> dict[str, float]:
-        """The mean loss parts over this epoch's batches, of the training and of the validation."""
+        """The mean loss parts of this epoch: over the training batches, and over the validation's images."""
         self.batch_columns()
-        trained = torch.tensor([row for row in self.rows[self.begun :] if row])
-        measured = torch.stack(self.valid).float().cpu() if self.valid else torch.empty(0)
+        trained = [row for row in self.rows[self.begun :] if row]
+        measured = [parts.float().cpu().tolist() for _, parts in self.valid]
         columns = {}
-        for part, rows in (("train", trained), ("valid", measured)):
-            means = rows.mean(dim=0).tolist() if len(rows) else []
-            columns |= {f"{part}_{name}": value for name, value in zip(self.names, means, strict=False)}
+        for part, rows, weights in (("train", trained, None), ("valid", measured, [n for n, _ in self.valid])):
+            if rows:
+                means = np.average(rows, axis=0, weights=weights).tolist()
+                columns |= {f"{part}_{name}": value for name, value in zip(self.names, means, strict=True)}
         return columns
 
     def state_dict(self) -> dict[str, Any]:
