@@ -9,7 +9,7 @@ from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import PathLike, read_json, sha256
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz
-from learnerkit.runs.compare_detection import detector_row, rank, read_detector
+from learnerkit.runs.compare_detection import detector_rows, read_detector
 from learnerkit.runs.evaluate_frames import is_detector
 from learnerkit.runs.finished import Comparison, Finished, label_runs, settings_of, without_repeats
 from learnerkit.runs.statistics import holm, mcnemar, paired_interval
@@ -21,7 +21,8 @@ def compare_runs(root: PathLike) -> Comparison:
     root: a sweep's folder, or any folder of runs.
     Each variant (runs that differ in the seed alone) has the mean and spread over its seeds. Beside its difference to
     the best stand the paired bootstrap 95 % interval over the test samples, and McNemar's p on the probabilities
-    averaged over the seeds, Holm-corrected over the variants. Detectors are ranked by mAP, speed and size instead.
+    averaged over the seeds, Holm-corrected over the variants. Detectors are ranked by mAP, speed and size, with the
+    interval of the difference in mAP.
     Raises RunError when no run is finished, or when the runs' test samples differ.
     """
     root = Path(root)
@@ -47,15 +48,11 @@ def compare_runs(root: PathLike) -> Comparison:
     varying = label_runs(runs)
     runs = without_repeats(runs, unfinished)
     comparison = Comparison(root, runs, varying, unfinished=unfinished, detection=runs[0].targets is None)
-    comparison.rows = _detectors(runs) if comparison.detection else _table(runs)
-    return comparison
-
-
-def _detectors(runs: list[Finished]) -> list[dict[str, Any]]:
     variants: dict[str, list[Finished]] = {}
     for run in runs:
         variants.setdefault(run.label, []).append(run)
-    return rank([detector_row(label, members) for label, members in variants.items()])
+    comparison.rows = detector_rows(variants) if comparison.detection else _table(variants)
+    return comparison
 
 
 def _read(run: RunFolder) -> Finished:
@@ -85,10 +82,7 @@ def _read(run: RunFolder) -> Finished:
     )
 
 
-def _table(runs: list[Finished]) -> list[dict[str, Any]]:
-    variants: dict[str, list[Finished]] = {}
-    for run in runs:
-        variants.setdefault(run.label, []).append(run)
+def _table(variants: dict[str, list[Finished]]) -> list[dict[str, Any]]:
     rows = [_row(label, members) for label, members in variants.items()]
     rows.sort(key=lambda row: (-row["test_accuracy"], row["variant"]))
     best, *others = rows

@@ -36,6 +36,8 @@ DETECTION_COLUMNS: Columns = (
     ("mAP_std", "std over seeds", "{:.4f}"),
     ("mAP50", "mAP50", "{:.4f}"),
     ("mAP75", "mAP75", "{:.4f}"),
+    ("difference", "behind the best", "{:.4f}"),
+    ("interval", "95 % interval", "{}"),
     ("rank_accuracy", "place by mAP", "{}"),
     ("ms_per_image", "ms/image", "{:.1f}"),
     ("fps", "FPS", "{:.2f}"),
@@ -55,7 +57,8 @@ def shown(row: dict[str, Any], digits: int = 2, columns: Columns = COLUMNS) -> l
     applies = ("difference", "interval", "mcnemar_p", "holm_p", "test_std", "mAP_std")
     cells = []
     if row.get("ci_low") is not None:
-        row = {**row, "interval": f"{row['ci_low']:.{digits}%} to {row['ci_high']:.{digits}%}"}
+        size = ".4f" if columns is DETECTION_COLUMNS else f".{digits}%"
+        row = {**row, "interval": f"{row['ci_low']:{size}} to {row['ci_high']:{size}}"}
     for key, _, form in columns:
         value, form = row.get(key), form.replace(".2%", f".{digits}%")
         if key in ("mcnemar_p", "holm_p") and value is not None and value < 1e-4:
@@ -95,8 +98,14 @@ def _detection_verdict(comparison: Comparison) -> str:
     place = {name: [row["variant"] for row in comparison.rows if row[name] == 1] for name, _, _ in RANKS}
     fastest = min(row["ms_per_image"] for row in comparison.rows)
     smallest = min(row["parameters"] for row in comparison.rows)
+    measured = [row for row in comparison.rows if row["ci_low"] is not None]
+    apart = [row["variant"] for row in measured if row["ci_low"] > 0]
+    alike = [row["variant"] for row in measured if row["ci_low"] <= 0]
+    luck = f" (better than {', '.join(apart)}: interval above 0)" if apart else ""
+    luck += f" (not to be told apart from {', '.join(alike)})" if alike else ""
     return (
-        f"Most accurate: {' and '.join(place['rank_accuracy'])}, mAP {best['mAP']:.4f} on {run.n:,} {run.part} images; "
+        f"Most accurate: {' and '.join(place['rank_accuracy'])}, "
+        f"mAP {best['mAP']:.4f} on {run.n:,} {run.part} images{luck}; "
         f"fastest: {' and '.join(place['rank_speed'])}, {fastest:.1f} ms/image; "
         f"smallest: {' and '.join(place['rank_size'])}, {smallest:,.0f} parameters."
     )
@@ -159,11 +168,13 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 def _print_detectors(comparison: Comparison, console: Console) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
     short = (("mAP", "mAP", ".3f"), ("mAP50", "mAP50", ".3f"), ("mAP75", "mAP75", ".3f"))
+    short += (("difference", "behind", ".3f"),) if len(comparison.rows) > 1 else ()
     short += (("ms_per_image", "ms/image", ".0f"), ("megabytes", "MB", ",.0f"))
     for head in ("variant", "runs", *(head for _, head, _ in short), "parameters"):
         table.add_column(head, justify="left" if head == "variant" else "right", no_wrap=True)
     for row in comparison.rows:
-        cells = ["n/a" if row[key] is None else format(row[key], form) for key, _, form in short]
+        missing = {"difference": ""}
+        cells = [missing.get(key, "n/a") if row[key] is None else format(row[key], form) for key, _, form in short]
         table.add_row(row["variant"], str(row["n"]), *cells, f"{row['parameters'] / 1e6:.1f} M")
     console.print(table)
     for line in comparison.unfinished:

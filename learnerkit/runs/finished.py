@@ -17,7 +17,7 @@ class Finished:
 
     label: what sets it apart from the others, its seed left out.
     part: on which it was measured; n: samples of it; test_hash: of those samples.
-    targets [N], probabilities [N,K]: of a classifier.
+    targets [N], probabilities [N,K]: of a classifier. detections [N,D,6], truth [N,M,5]: of a detector.
     """
 
     run: RunFolder
@@ -30,6 +30,8 @@ class Finished:
     n: int
     targets: np.ndarray | None = None
     probabilities: np.ndarray | None = None
+    detections: np.ndarray | None = None
+    truth: np.ndarray | None = None
     label: str = ""
 
     @property
