@@ -1,6 +1,7 @@
 """`combine_modalities`: separate images of one scene as one array of many channels."""
 
 import io
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def _listed(folder: Path) -> dict[str, Path]:
     files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
     if not files:
         raise DataError(f"{folder}: holds no images ({', '.join(sorted(PICTURES))}, .npy)")
-    twice = sorted({file.stem for file in files if sum(other.stem == file.stem for other in files) > 1})
+    twice = sorted(name for name, n in Counter(file.stem for file in files).items() if n > 1)
     if twice:
         raise DataError(f"{folder}: more than one file is called {', '.join(twice[:10])}; names have to be unique")
     return {file.stem: file for file in files}
