@@ -109,6 +109,7 @@ class FrameSource:
 def scan_detection(path: Path, clip: bool = False) -> tuple[FrameSource | None, list[Fault], int]:
     """The good frames of a set (None when there are none), every fault, and how many images there are.
 
+    path: see `read_detection`.
     clip: cut boxes that reach past their image, and say so, instead of leaving them out.
     """
     if not path.exists():
@@ -161,6 +162,7 @@ def scan_detection(path: Path, clip: bool = False) -> tuple[FrameSource | None, 
 def read_detection(path: Path, bad: str = "refuse", least: int = 1) -> FrameSource:
     """A detection set; DataError listing every fault, unless they may be set aside.
 
+    path: a folder with images/ and labels/, or with COCO annotations; or an annotation file.
     bad: 'refuse'; 'skip' leaves bad boxes and files out; 'clip' also cuts boxes that reach past their image.
     least: how many boxes there have to be.
     """

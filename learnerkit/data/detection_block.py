@@ -16,7 +16,7 @@ from learnerkit.data.copies import warn_of_copies_across
 from learnerkit.data.detection import FrameSource
 from learnerkit.data.detection_augment import AugmentFrames
 from learnerkit.data.detection_dl import DetectionDL
-from learnerkit.data.detection_split import limited, split_frames
+from learnerkit.data.detection_split import split_frames
 from learnerkit.data.detection_transforms import BoxRows, DropModality, FrameRows, NormalizeFrames
 from learnerkit.data.split import Split
 
@@ -85,10 +85,8 @@ def frame_dls(
         raise DataError(f"stats='{stats}': 'fixed' or 'data'")
     if flip and "mirror" not in source.keeps:
         raise DataError(f"flip=True: {source.name} does not keep its classes under a mirror (keeps={source.keeps})")
-    parts = split_frames(source, split, seed)
+    parts = split_frames(source, split, seed, limit)
     warn_of_copies_across(source, parts)
-    if limit:
-        parts = limited(source, parts, limit)
     if len(parts.train) < bs:
         raise DataError(f"{source.name}: {len(parts.train)} training frames make no batch of {bs}; pass a smaller bs")
     source = copy.copy(source)  # another call may normalise otherwise

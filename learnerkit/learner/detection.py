@@ -107,9 +107,19 @@ def detection_learner(
         kept in `learn.unmapped`.
     anchors: five sides in pixels; from the training boxes when None.
     box_batch_size_per_image: regions sampled for the box head's loss; torchvision's 512 take minutes on a CPU.
-    model_args: of `create_detector`, such as {'detections': 300}.
+    opt: 'sgd' (Nesterov), 'adam', 'adamw', 'rmsprop', a torch.optim class, or a fastai optimizer such as `ranger`.
+    lr: rate where `fit` is given none; wd: weight decay; momentum: constant through fit_one_cycle.
     metrics: mAP, mAP50 and mAP75 by default; they need the extra `detect`.
-    The others: see `image_learner`.
+    cbs: callbacks.
+    seed: of weights, order, augmentation and sampled regions; None leaves randomness as fastai does.
+    precision: 'fp32', 'bf16' (also on a CPU), 'fp16' (GPU only).
+    clip: greatest norm of the gradient; 0 for none.
+    accumulate, accumulate_unit: step once for so many 'batches' or 'samples'.
+    channels_last: memory layout of the weights; compile: `torch.compile` the model.
+    guard: what to do when an input, loss or gradient is not finite: 'stop', 'skip' or 'rollback'; see `Guard`.
+    limit_batches: so many batches an epoch, for quick trials.
+    model_args: of `create_detector`, such as {'detections': 300}.
+    kwargs: fastai's Learner arguments (splitter, path, model_dir, ...).
     """
     source = getattr(dls, "source", None)
     if not hasattr(source, "boxes"):

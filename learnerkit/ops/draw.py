@@ -8,6 +8,7 @@ from torch import Tensor
 from torchvision.utils import draw_bounding_boxes
 
 LEAST_SIDE = 480  # pixels of the longer side that a picture is enlarged to before it is drawn on
+LETTERS = 26  # of the longer side's length for the height of a letter
 
 
 def with_boxes(picture: Tensor, boxes: Tensor, texts: Sequence[str], color: str = "lime") -> Tensor:
@@ -19,7 +20,8 @@ def with_boxes(picture: Tensor, boxes: Tensor, texts: Sequence[str], color: str 
         return picture
     shown = [text for text, kept in zip(texts, drawable.tolist(), strict=True) if kept]
     places, font = (boxes[drawable] * factor).round(), findfont("DejaVu Sans")
-    return draw_bounding_boxes(picture, places, labels=shown, colors=color, width=2, font=font, font_size=16)
+    height = max(picture.shape[1:]) // LETTERS
+    return draw_bounding_boxes(picture, places, labels=shown, colors=color, width=2, font=font, font_size=height)
 
 
 def channel_pictures(frame: Tensor, n_rgb: int) -> list[Tensor]:
