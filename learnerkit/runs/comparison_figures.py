@@ -48,7 +48,7 @@ def draw_detectors(comparison: Comparison) -> Figure:
     """Average precision, its price in time and in parameters, and each run's curve."""
     rows = comparison.rows
     colors = _colors([row["variant"] for row in rows])
-    figure, (bars, speed, size, curves) = new_figure(20, max(4.6, 0.32 * len(rows) + 2), 1, 4)
+    figure, ((bars, speed), (size, curves)) = new_figure(13, 2 * max(4.2, 0.32 * len(rows) + 2), 2, 2)
     places = np.arange(len(rows))[::-1]
     for offset, (key, shade) in enumerate((("mAP50", 0.45), ("mAP", 1.0))):
         values = [row[key] or 0 for row in rows]
@@ -58,11 +58,15 @@ def draw_detectors(comparison: Comparison) -> Figure:
     bars.set_yticks(places, [plain_text(row["variant"]) for row in rows])
     bars.set(title=f"Average precision ({comparison.runs[0].part})", xlabel="AP")
     bars.margins(x=0.25)
-    for panel, key, name in ((speed, "ms_per_image", "ms/image"), (size, "parameters", "parameters")):
+    for panel, key, name, unit in (
+        (speed, "ms_per_image", "ms/image", 1),
+        (size, "parameters", "million parameters", 1e6),
+    ):
         for row in rows:
             if row[key] is not None and row["mAP"] is not None:
-                panel.scatter(row[key], row["mAP"], color=colors[row["variant"]], s=50)
-                panel.annotate(plain_text(f" {row['variant']}"), (row[key], row["mAP"]), fontsize=8)
+                place = row[key] / unit, row["mAP"]
+                panel.scatter(*place, color=colors[row["variant"]], s=50)
+                panel.annotate(plain_text(f"  {row['variant']}"), place, fontsize=8, va="center")
         panel.set(title=f"mAP against {name}", xlabel=name, ylabel="mAP")
         panel.margins(x=0.3)
     _curves(curves, comparison, "mAP", colors)
@@ -93,5 +97,5 @@ def _curves(panel: Any, comparison: Comparison, key: str, colors: dict[str, Any]
         label = plain_text(run.label) if run.label not in named else None
         named.add(run.label)
         epochs = [row["epoch"] for row in run.history]
-        panel.plot(epochs, values, color=colors[run.label], label=label, linewidth=1.3)
-    panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.plot(epochs, values, ".-", color=colors[run.label], label=label, linewidth=1.3, markersize=4)
+    panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)

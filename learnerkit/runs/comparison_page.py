@@ -101,8 +101,9 @@ def _detection_verdict(comparison: Comparison) -> str:
     measured = [row for row in comparison.rows if row["ci_low"] is not None]
     apart = [row["variant"] for row in measured if row["ci_low"] > 0]
     alike = [row["variant"] for row in measured if row["ci_low"] <= 0]
-    luck = f" (better than {', '.join(apart)}: interval above 0)" if apart else ""
-    luck += f" (not to be told apart from {', '.join(alike)})" if alike else ""
+    luck = f"; ahead of {', '.join(apart)} on other images too (interval above 0)" if apart else ""
+    luck += f"; not to be told apart from {', '.join(alike)}" if alike else ""
+    luck += "; runs of more seeds would say what a seed changes" if measured and best["n"] == 1 else ""
     return (
         f"Most accurate: {' and '.join(place['rank_accuracy'])}, "
         f"mAP {best['mAP']:.4f} on {run.n:,} {run.part} images{luck}; "

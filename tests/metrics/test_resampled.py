@@ -72,7 +72,7 @@ def test_detectors_are_told_apart_where_the_images_say_so():
             f"{row['ci_low']:.4f} to {row['ci_high']:.4f}",
         ]
     said = verdict(Comparison(None, runs, [], rows, detection=True))
-    assert "better than worse" in said and "not to be told apart from" in said
+    assert "ahead of worse" in said and "not to be told apart from" in said
 
 
 def test_seeds_of_a_variant_are_averaged_before_the_difference():
