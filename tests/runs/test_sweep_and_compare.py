@@ -222,7 +222,13 @@ def test_a_stopped_sweep_leaves_checkpoints_and_goes_on(tmp_path, pairs):
     command = [sys.executable, "-m", "learnerkit.cli", "sweep", "saliency-wrn", "--grid", "seed=1"]
     command += [part for key, value in pairs.items() for part in (f"--{key.replace('_', '-')}", value)]
     command += ["--out", str(tmp_path / "out")]
-    sweep = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+    sweep = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # shells let background jobs ignore it
+    )
     history, until = tmp_path / "out" / "seed-1" / "history.jsonl", time.monotonic() + 90
     while not history.exists():
         assert time.monotonic() < until and sweep.poll() is None
