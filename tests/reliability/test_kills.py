@@ -166,16 +166,31 @@ def start_auto(root):
     return str(RunFolder.create(root).path)
 
 
-def own(path, seconds):
-    """Take the run for a while; whether it was got, and how long a refusal took."""
+def own(path, owned, refused):
+    """Take the run until another process was refused; whether it was got, and how long that took.
+
+    owned, refused: files by which this process says so, None for one that holds the run no longer than it asks.
+    """
     begun = time.monotonic()
     try:
         run = RunFolder(path)
         run.lock()
     except Exception as error:
+        refused.touch()
         return {"owner": False, "error": str(error), "seconds": time.monotonic() - begun}
-    time.sleep(seconds)
-    return {"owner": run.path == path, "pid": os.getpid()}
+    value = {"owner": run.path == path, "pid": os.getpid(), "seconds": time.monotonic() - begun}
+    if owned is not None:
+        owned.touch()
+        seen(refused)
+    return value
+
+
+def seen(file, seconds=30):
+    """Wait until a file is there."""
+    until = time.monotonic() + seconds
+    while not file.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    return file.exists()
 
 
 def test_runs_side_by_side(tmp_path, gate):
@@ -197,7 +212,8 @@ def test_runs_side_by_side(tmp_path, gate):
     for number in range(20):
         run = RunFolder.create(tmp_path / "pairs", str(number))
         run.unlock()
-        pair = [Child(own, run.path, 0.3) for _ in range(2)]
+        owned, refused = tmp_path / f"owned {number}", tmp_path / f"refused {number}"
+        pair = [Child(own, run.path, owned, refused) for _ in range(2)]
         values = [child.wait()[1] for child in pair]
         owners = [value for value in values if value["owner"]]
         others = [value for value in values if not value["owner"]]
@@ -208,10 +224,10 @@ def test_runs_side_by_side(tmp_path, gate):
     for number in range(10):
         run = RunFolder.create(tmp_path / "killed", str(number))
         run.unlock()
-        child = Child(own, run.path, 30)
-        time.sleep(0.1)
+        owned, refused = tmp_path / f"killed {number} owned", tmp_path / "never"
+        child = Child(own, run.path, owned, refused)
+        assert seen(owned)
         child.kill()
         child.wait()
-        begun = time.monotonic()
-        value = Child(own, run.path, 0).wait()[1]
-        held.trial(value["owner"] and time.monotonic() - begun < 1, str(value))
+        value = Child(own, run.path, None, refused).wait()[1]
+        held.trial(value["owner"] and value["seconds"] < 1, str(value))
