@@ -132,7 +132,7 @@ class RunFolder:
         try:
             fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            owner = os.read(handle, 1000).decode(errors="replace").strip() or "an unknown process"
+            owner = _owner(handle)
             os.close(handle)
             raise RunError(f"{self.path}: is in use by {owner}. Wait for it, or choose another name.") from None
         owner = {"pid": os.getpid(), "host": socket.gethostname(), "started": time.strftime("%Y-%m-%d %H:%M:%S")}
@@ -219,3 +219,12 @@ def cut_csv(path: Path, last_step: int) -> int:
     kept = [line for line, number in numbered if number.isdigit() and int(number) <= last_step]
     atomic_write(path, header + "".join(kept))
     return len(kept)
+
+
+def _owner(handle: int) -> str:
+    """Who holds a lock, as its file says; written just after the lock was got, so it is waited for."""
+    for _ in range(50):
+        if owner := os.pread(handle, 1000, 0).decode(errors="replace").strip():
+            return owner
+        time.sleep(0.01)
+    return "an unknown process"
