@@ -25,6 +25,6 @@ setup(
     install_requires=config["requirements"].split(),
     extras_require={name: config[f"{name}_requirements"].split() for name in ("timm", "detect", "dev")},
     packages=find_packages(include=["learnerkit", "learnerkit.*"]),
-    package_data={"learnerkit": ["py.typed", "recipes/*.yaml", "runs/*.j2"]},
+    package_data={"learnerkit": ["py.typed", "recipes/*.yaml", "pages/*.j2"]},
     entry_points={"console_scripts": ["learnerkit=learnerkit.cli:main"]},
 )

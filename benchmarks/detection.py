@@ -25,7 +25,7 @@ def contender(name):
     from torchvision.models.detection import fasterrcnn_resnet50_fpn
 
     from learnerkit.all import create_model
-    from learnerkit.ops.boxes import pack_boxes
+    from learnerkit.detect.boxes import pack_boxes
 
     torch.manual_seed(0)
     corners = torch.rand(BS, 6, 2) * torch.tensor([WIDTH - 70.0, HEIGHT - 70.0])
@@ -34,10 +34,10 @@ def contender(name):
     if name.startswith("learnerkit"):
         limits = {} if name.endswith("mit_b0") else {"proposals": (2000, 1000), "box_batch_size_per_image": 512}
         own = {"anchors": [9, 18, 36, 72, 144], "box_batch_size_per_image": 64, **limits}
-        model = create_model("detector:mit_b0", 5, 3, **own)
+        model = create_model("detect:mit_b0", 5, 3, **own)
         frames, sizes = torch.rand(BS, 5, HEIGHT, WIDTH), torch.tensor([[HEIGHT, WIDTH]] * BS)
         targets = torch.stack([pack_boxes(b, c, 6) for b, c in zip(boxes, codes, strict=True)])
-        losses = lambda: model(frames, sizes, targets)  # noqa: E731
+        losses = lambda: model(frames, sizes, targets)[1]  # noqa: E731
         detect = lambda: model(frames[:1], sizes[:1])  # noqa: E731
     else:
         size = {"min_size": HEIGHT, "max_size": WIDTH} if name.endswith("240") else {}

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from learnerkit.all import array_dls
-from learnerkit.data.source import CIFAR_STATS
+from learnerkit.classify.cifar import CIFAR_STATS
 
 BS = 512
 RNG = np.random.default_rng(0)
@@ -46,9 +46,9 @@ class PerImage(Dataset):
 
 
 def ours(randaugment):
-    fractions = (0.98, 0.01, 0.01)
+    split = (0.98, 0.01, 0.01)
     extra = {"randaugment": (2, 9)} if randaugment else {}
-    dls = array_dls(IMAGES, LABELS, bs=BS, keeps=("mirror", "shift"), fractions=fractions, crop=4, **extra)
+    dls = array_dls(IMAGES, LABELS, bs=BS, keeps=("mirror", "shift"), split=split, crop=4, **extra)
     return dls.train
 
 

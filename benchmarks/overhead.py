@@ -16,8 +16,8 @@ from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from torch import nn
 
-from learnerkit.all import KitLearner
-from learnerkit.learner.factory import make_opt_func
+from learnerkit.learner.kit import KitLearner
+from learnerkit.learner.make import make_opt_func
 
 BATCHES = 500
 X, Y = torch.randn(2, 10), torch.tensor([1, 2])

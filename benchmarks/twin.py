@@ -17,7 +17,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from learnerkit.all import cifar_dls, create_model, image_learner, read_cifar
+from learnerkit.all import cifar_dls, create_model, image_learner
+from learnerkit.classify.cifar import read_cifar
 
 LR, WD, SMOOTHING, CLIP, BS = 0.05, 1e-4, 0.1, 1.0, 128
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -74,7 +75,7 @@ def plain(path, epochs, seed):
 
 def ours(path, epochs, seed):
     """The same with learnerkit."""
-    dls = cifar_dls(path, bs=BS, valid="test")
+    dls = cifar_dls(path, bs=BS, split="test")
     learn = image_learner(
         dls, "se_resnet", lr=LR, wd=WD, label_smoothing=SMOOTHING, clip=CLIP, seed=seed, model_args={"dropout": 0.3}
     )

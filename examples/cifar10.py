@@ -18,7 +18,7 @@ learn = image_learner(
     wd=1e-4,
     clip=1.0,
     label_smoothing=0.1,
-    cbs=[StochasticDepth(0.2), CutMix(0.7), Run("runs/cifar10-script")],
+    cbs=[StochasticDepth(0.2), CutMix(p=0.7), Run("runs/cifar10-script")],
 )
 learn.fit_one_cycle(epochs, 0.05)
 print("with TTA:", learn.validate(cbs=TTA(16)))

@@ -4,13 +4,12 @@ python examples/detection.py [EPOCHS]
 """
 
 import sys
-from pathlib import Path
 
 from learnerkit.all import *
 
 epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 8
 
-scenes = make_digit_scenes(Path("runs/digit-scenes"))
+scenes = make_digit_scenes("runs/digit-scenes")
 dls = detection_dls(scenes, bs=8, keeps=())  # a mirrored digit is another class
 learn = detection_learner(dls, "mit_b0", box_batch_size_per_image=32, opt="adamw", cbs=Run("runs/detection-script"))
 learn.fit_one_cycle(epochs, 1e-3)

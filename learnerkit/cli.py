@@ -6,6 +6,7 @@ stopped by Ctrl-C and SIGTERM.
 
 import inspect
 import sys
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,15 +16,10 @@ from rich.console import Console
 
 from learnerkit import __version__
 from learnerkit.core.errors import LearnerkitError, RecipeError, RunError, StoppedError
-from learnerkit.tasks.options import option, recipe_parameters
-from learnerkit.tasks.recipe import check_recipe, load_recipe, recipe_names
+from learnerkit.runs.options import option, recipe_parameters
+from learnerkit.runs.recipes import check_recipe, load_recipe, recipe_names
+from learnerkit.tasks import DEFAULT, recipe_of, task_names
 
-app = typer.Typer(
-    help="Train, evaluate and report image experiments.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 console = Console(soft_wrap=True, markup=False, highlight=False)
 
 
@@ -32,45 +28,37 @@ def _heavy(module: str) -> Any:
     return import_module(f"learnerkit.{module}")
 
 
-def _train(*args: Any, **kwargs: Any) -> Any:
+def _stoppable(function: Callable, *args: Any, **kwargs: Any) -> Any:
     """Run a training; a polite stop becomes its exit code."""
     try:
-        return _heavy("tasks.train").train(*args, **kwargs)
+        return function(*args, **kwargs)
     except KeyboardInterrupt as stop:
         error = StoppedError("stopped. Where a checkpoint was written, `learnerkit train --resume RUN` goes on from it")
         error.exit_code = 128 + next((number for number in stop.args if isinstance(number, int)), 2)
         raise error from None
 
 
-def _finish(folder: Any) -> None:
+def _finish(path: Path) -> None:
     """Draw a finished run's report and say where everything is."""
-    files = _heavy("core.files")
-    results = files.read_json(folder.file("results.json"))
-    report = _heavy("runs.report").write_report(folder)
-    for key, label, form in _heavy("runs.report").HEADLINES:
-        if results.get(key) is not None:
-            console.print(f"  {label:<24} {form.format(results[key])}")
-    console.print(f"  {'run':<24} {folder.path}\n  {'report':<24} {report}")
+    reports, run = _heavy("runs.report"), _heavy("core.run_folder").RunFolder.open(path)
+    report = reports.write_report(run)
+    for label, figure in reports.headlines_of(run):
+        console.print(f"  {label:<24} {figure}")
+    console.print(f"  {'run':<24} {path}\n  {'report':<24} {report}")
 
 
-@app.command()
 def demo(
-    which: Annotated[str, typer.Argument(help="digits: a classifier; saliency: fusions; detection: scenes")] = "digits",
+    which: str = recipe_of(DEFAULT).DEMO[0],
     name: Annotated[str | None, typer.Option(help="the run's name; the date and a number without it")] = None,
-    out: Annotated[Path | None, typer.Option(help="the experiment's folder; runs/WHICH without it")] = None,
+    out: Annotated[Path | None, typer.Option(help="the demo's folder; runs/WHICH-demo without it")] = None,
 ) -> None:
-    """Train in minutes, without any download: a digit classifier, all fusions of pairs of its maps, or a detector."""
-    if which == "saliency":
-        _heavy("runs.demos").saliency_demo(out or Path("runs/saliency-demo"), console)
-        return
-    if which == "detection":
-        scenes = _heavy("runs.demos").detection_scenes(out or Path("runs/detection-demo"), console)
-        _finish(_train(load_recipe("digit-scenes", {"data": str(scenes)}), out or Path("runs/detection-demo"), name))
-        return
-    if which != "digits":
-        raise RecipeError(f"demo '{which}': digits, saliency or detection")
-    console.print("digits: 1,257 training, 270 validation, 270 test images of scikit-learn's handwritten digits")
-    _finish(_train(load_recipe("digits"), out or Path("runs/digits"), name))
+    """Train in minutes, without any download, to a page that shows what a task does."""
+    demos, out = _heavy("runs.demo"), out or Path("runs") / f"{which}-demo"
+    prepared = demos.prepare_demo(which, out, console)
+    if prepared.grid:
+        demos.compare_demo(prepared, out, console)
+    else:
+        _finish(_stoppable(demos.train_demo, prepared, name))
 
 
 def train(recipe: str | None, **given: Any) -> None:
@@ -85,25 +73,20 @@ def train(recipe: str | None, **given: Any) -> None:
         if overrides or recipe:
             raise RecipeError("--resume takes everything from the run; leave the recipe and the other flags out")
         settings, out, name = check_recipe(content, str(resume)), resume.parent, resume.name
-    elif recipe is None:
-        raise RecipeError(f"which recipe? One of {', '.join(recipe_names())}, or a .yaml file")
     else:
-        settings = load_recipe(recipe, overrides)
-        out = out or Path("runs") / Path(recipe).stem
+        settings, out = load_recipe(_needed(recipe), overrides), out or Path("runs") / Path(recipe).stem
     allowed = tuple(filter(None, (allow or "").split(",")))
-    _finish(_train(settings, out, name, resume=resume is not None, allow=allowed))
+    run_training = _heavy("runs.train").train
+    _finish(_stoppable(run_training, settings, out, name, resume=resume is not None, allow=allowed).path)
 
 
-def _command(function: Any, *own: inspect.Parameter) -> None:
-    """Register a command that takes its own options and those of a recipe."""
-    recipe, *fields = recipe_parameters()
-    function.__signature__ = inspect.Signature([recipe, *own, *fields])
-    function.__annotations__ = {name: p.annotation for name, p in function.__signature__.parameters.items()}
-    app.command()(function)
+def _needed(recipe: str | None) -> str:
+    if recipe is None:
+        raise RecipeError(f"which recipe? One of {', '.join(recipe_names())}, or a .yaml file")
+    return recipe
 
 
-_command(
-    train,
+TRAIN_OPTIONS = (
     option("out", Path, "the experiment's folder; runs/RECIPE without it"),
     option("name", str, "the run's name; the date and a number without it"),
     option("resume", Path, "go on with this run folder from its newest checkpoint"),
@@ -114,9 +97,7 @@ _command(
 def sweep(recipe: str | None, **given: Any) -> None:
     """Train a recipe with every combination of a grid, a process each; run again, it does what is missing."""
     grid, jobs, threads, out = (given.pop(name) for name in ("grid", "jobs", "threads", "out"))
-    if recipe is None:
-        raise RecipeError(f"which recipe? One of {', '.join(recipe_names())}, or a .yaml file")
-    out = out or Path("runs") / Path(recipe).stem
+    out = out or Path("runs") / Path(_needed(recipe)).stem
     overrides = {key: value for key, value in given.items() if value is not None}
     try:
         _heavy("runs.sweep").run_sweep(recipe, list(grid or []), overrides, out, jobs or 1, threads, console)
@@ -125,8 +106,7 @@ def sweep(recipe: str | None, **given: Any) -> None:
     console.print(f"  compare them         learnerkit compare {out}")
 
 
-_command(
-    sweep,
+SWEEP_OPTIONS = (
     option("grid", list[str], "an axis, such as fusion=all or seed=1,2,3; may be given several times", "--grid"),
     option("jobs", int, "trials at a time; 1 without it"),
     option("threads", int, "threads of each trial; the cores shared out without it"),
@@ -134,51 +114,54 @@ _command(
 )
 
 
-@app.command()
 def compare(
     root: Annotated[Path, typer.Argument(help="a sweep's folder, or any folder of runs")],
     out: Annotated[Path | None, typer.Option(help="where table, pictures and page go; ROOT without it")] = None,
 ) -> None:
     """Rank the finished runs below a folder, with intervals and tests, and write the table, pictures and page."""
-    page = _heavy("runs.comparison_page")
-    comparison = _heavy("runs.compare").compare_runs(root)
-    target = page.write_comparison(comparison, out)
-    page.print_comparison(comparison, console)
+    comparing = _heavy("runs.compare")
+    comparison = comparing.compare_runs(root)
+    target = comparing.write_comparison(comparison, out)
+    comparing.print_comparison(comparison, console)
     console.print(f"  written to           {target}")
 
 
-@app.command()
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(help="a run folder; several are averaged as an ensemble")],
-    tta: Annotated[int, typer.Option(help="test-time views; 0 for none")] = 0,
-    data: Annotated[str | None, typer.Option(help="other data: a labelled set, or unlabelled images")] = None,
+    tta: Annotated[int | None, typer.Option(help="test-time views")] = None,
+    data: Annotated[str | None, typer.Option(help="other data: a labelled set, or unlabelled samples")] = None,
     codes: Annotated[bool, typer.Option(help="write class indices instead of names into predictions.csv")] = False,
 ) -> None:
     """Measure a run's best weights with and without TTA, on its own parts or on other data, or an ensemble of runs."""
+    measures = _measures(runs[0])
     if len(runs) > 1:
         if tta or data:
             raise RecipeError("an ensemble averages the predictions that the runs hold; leave --tta and --data out")
         folder, results = _heavy("runs.ensemble").ensemble_runs(runs, codes=codes)
         for part in ("valid", "test"):
-            if f"{part}_accuracy" in results:
-                figures = (results[f"{part}_{key}"] for key in ("accuracy", "single_mean", "single_best", "gain"))
+            if f"{part}_gain" in results:
+                figures = (results[f"{part}_{key}"] for key in (measures[0], "single_mean", "single_best", "gain"))
                 console.print(
                     "  {} {:.4f}   single runs: mean {:.4f}, best {:.4f}   gain {:+.4f}".format(part, *figures)
                 )
-        console.print(f"  written to           {folder}")
-        return
-    run = runs[0]
-    folder, results = _heavy("runs.evaluate").evaluate_run(run, tta=tta, data=data, codes=codes)
-    for key in ("accuracy", "macro_f1", "log_loss", "mAP", "mAP50", "mAP75"):
-        for part in ("valid", "test", "all"):
-            plain, averaged = results.get(f"{part}_{key}"), results.get(f"{part}_{key}_tta")
-            if plain is not None:
-                with_tta = f"   with {tta} views {averaged:.4f}" if averaged is not None and tta else ""
-                console.print(f"  {part + ' ' + key:<20} {plain:.4f}{with_tta}")
+    else:
+        options = {key: value for key, value in (("tta", tta), ("codes", codes)) if value}
+        folder, results = _heavy("runs.evaluate").evaluate_run(runs[0], data=data, **options)
+        for key in measures:
+            for part in ("valid", "test", "all"):
+                plain, averaged = results.get(f"{part}_{key}"), results.get(f"{part}_{key}_tta")
+                if plain is not None:
+                    with_tta = f"   with {tta} views {averaged:.4f}" if averaged is not None and tta else ""
+                    console.print(f"  {part + ' ' + key:<20} {plain:.4f}{with_tta}")
     console.print(f"  written to           {folder}")
 
 
-@app.command()
+def _measures(path: Path) -> tuple[str, ...]:
+    """The figures that the task of a run is measured by."""
+    run = _heavy("core.run_folder").RunFolder.open(path)
+    return _heavy("tasks").task_of(run.described(), path).measures
+
+
 def report(
     runs: Annotated[list[Path] | None, typer.Argument(help="run folders")] = None,
     all_runs: Annotated[bool, typer.Option("--all", help="every run below --root")] = False,
@@ -199,17 +182,14 @@ def report(
         raise RunError(f"{len(faults)} of {len(folders)} reports could not be made:\n  " + "\n  ".join(faults))
 
 
-@app.command()
 def doctor(
     data: Annotated[Path | None, typer.Argument(help="a data set to check as well")] = None,
-    bad: Annotated[
-        str, typer.Option(help="of boxes: refuse tells faults, skip and clip what they would leave out")
-    ] = "refuse",
+    bad: Annotated[str, typer.Option(help="refuse tells faults, skip and clip what they would leave out")] = "refuse",
 ) -> None:
     """Check the installation and the device and, with a path, the data."""
     if bad not in ("refuse", "skip", "clip"):
         raise RecipeError(f"--bad {bad}: refuse, skip or clip")
-    lines, healthy = import_module("learnerkit.doctor").examine(data, bad)
+    lines, healthy = import_module("learnerkit.runs.doctor").examine(data, bad)
     for good, text in lines:
         console.print(f"  {'ok   ' if good else 'FAULT'} {text}")
     if not healthy:
@@ -222,8 +202,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def options(
+def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
     ] = False,
@@ -231,14 +210,36 @@ def options(
     """Train, evaluate and report image experiments."""
 
 
-def main() -> None:
-    """Entry point: user errors are one message and an exit code, never a traceback."""
+def make_app() -> typer.Typer:
+    """The commands, with an option for each field of the recipes of every task that is known now."""
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback()(_options)
+    demos = [f"{name}: {what}" for name, what in (recipe_of(task).DEMO for task in task_names()) if name]
+    demo.__annotations__["which"] = Annotated[str, typer.Argument(help="; ".join(demos))]
+    for function in (demo, compare, evaluate, report, doctor):
+        app.command()(function)
+    recipe, *fields = recipe_parameters()
+    for function, own in ((train, TRAIN_OPTIONS), (sweep, SWEEP_OPTIONS)):
+        function.__signature__ = inspect.Signature([recipe, *own, *fields])
+        function.__annotations__ = {name: p.annotation for name, p in function.__signature__.parameters.items()}
+        app.command()(function)
+    return app
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code; user errors are one message, never a traceback.
+
+    words: of the command line, such as ['train', 'digits']; those of this process when None.
+    """
     try:
-        app()
+        make_app()(args=None if words is None else list(words), prog_name="learnerkit")
     except LearnerkitError as error:
         typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+        return error.exit_code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,6 +1,10 @@
 """Fixtures that the tests share: small sets, real sets where they are at hand, a fixed seed."""
 
 import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported: two processes of two threads are slower than one
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +14,20 @@ import numpy as np
 import pytest
 import torch
 
-matplotlib.use("Agg")
-
+from learnerkit import cli
 from learnerkit.all import array_dls, image_learner
 
+matplotlib.use("Agg")
+
 SHARED = Path(os.environ.get("LEARNERKIT_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_users_home(tmp_path_factory):
+    """No test reads or writes what a user has cached."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEARNERKIT_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -94,3 +107,16 @@ def assert_same_weights(first, second):
     assert first.keys() == second.keys()
     for name in first:
         assert torch.equal(first[name], second[name]), name
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """Call the command line in a folder of its own; returns (exit code, output, errors)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words):
+        code = cli.main([str(word) for word in words])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call

@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
-from learnerkit.all import RELATIONS, pair_dls
-from learnerkit.data.pairs import PairSource
+from learnerkit.fuse.dls import pair_dls
+from learnerkit.fuse.relations import RELATIONS
+from learnerkit.fuse.source import PairSource
 
 LAYERS = ("early", "middle", "late")
 

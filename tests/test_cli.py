@@ -11,38 +11,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from learnerkit import cli
-from learnerkit.all import load_model, load_run
+from learnerkit.all import (
+    Run,
+    image_learner,
+    load_model,
+    load_run,
+)
 from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import read_json, read_ledger
 from learnerkit.core.tensors import read_npz
-from tests.data.test_readers import good_batch, write_cifar10, write_folder
+from tests.images import QUICK, good_batch, write_cifar10, write_folder
 
-QUICK = "--epochs 2 --limit-batches 3 --bs 32 --size 16 --arch tiny_cnn --dropout null".split()
 LAYOUT = set(
     """run.json status.json lock.json training.log history.jsonl metrics.csv batch_metrics.csv history.json results.json
     class_names.json classification_report.txt predictions.npz predictions.csv best_model.safetensors
     final_model.safetensors model.json checkpoints figures report.html""".split()
 )
 FIGURES = set("training_curves loss validation learning_rate combined confusion_matrix predictions top_losses".split())
-
-
-@pytest.fixture
-def command(monkeypatch, capsys, tmp_path):
-    """Call the command line in a folder of its own; returns (exit code, output, errors)."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["learnerkit", *map(str, words)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 def test_train_writes_every_file_of_the_design(command, tmp_path):
@@ -194,7 +179,7 @@ def test_doctor(command, tmp_path):
 def test_help_version_and_every_field_is_a_flag():
     done = subprocess.run([sys.executable, "-m", "learnerkit.cli", "--version"], capture_output=True, text=True)
     assert done.stdout.strip() == "0.1.0"
-    from learnerkit.tasks.recipe import flags
+    from learnerkit.runs.recipes import flags
 
     text = subprocess.run(
         [sys.executable, "-m", "learnerkit.cli", "train", "--help"],
@@ -206,7 +191,7 @@ def test_help_version_and_every_field_is_a_flag():
 
 
 def test_runs_of_scripts_are_loaded_and_foreign_data_refused(tmp_path):
-    from learnerkit.all import Run, digits_dls, image_learner
+    from learnerkit.all import digits_dls
     from tests.conftest import make_toy_dls, toy_learner
 
     learn = image_learner(digits_dls(bs=32, size=16), "tiny_cnn", cbs=Run(tmp_path, "a"), limit_batches=3)
@@ -268,3 +253,25 @@ def test_a_refused_resume_touches_nothing(command, tmp_path):
     code, _, err = command("train", "--resume", run, "--allow", "versions")
     assert code == 0, err
     assert read_json(run / "run.json")["allowed"] == ["versions"]
+
+
+WRONG = [
+    ["--randaugment", "2,31"],
+    ["--schedule-args", "{foo: 1}"],
+    ["--schedule", "step", "--schedule-args", "{foo: 1}"],
+    ["--arch", "timm:nope"],
+    ["--out", "taken"],
+    ["--name", "x" * 300],
+    ["--seed", "99999999999999999999"],
+    ["--tta", "20"],
+    ["--split", "0.5"],
+    ["--split", "half"],
+    ["--data", ""],
+]
+
+
+@pytest.mark.parametrize("flags", WRONG, ids=[" ".join(words)[:30] for words in WRONG])
+def test_wrong_flags_are_refused_before_the_training(command, tmp_path, flags):
+    (tmp_path / "taken").write_text("a file")
+    code, out, err = command("train", "digits", *QUICK, *flags)
+    assert code == 2 and err.startswith("error: ") and "epoch" not in out

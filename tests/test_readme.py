@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from learnerkit.core.files import read_json
-from learnerkit.tasks.recipe import load_recipe, recipe_names
+from learnerkit.runs.recipes import load_recipe, recipe_names
 from tests.pairs import write_pairs
 from tests.scenes import write_scenes
 

@@ -26,7 +26,7 @@ class EMA(Callback):
         self.plain: torch.nn.Module | None = None
 
     def before_fit(self) -> None:
-        self.active = self.learn.in_fit and not hasattr(self.learn, "lr_finder")
+        self.active = self.learn.is_training_run
         if self.averaged is None and self.active:
             self._make()
 

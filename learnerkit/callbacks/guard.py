@@ -1,5 +1,6 @@
 """The guard: numbers that are not finite reach neither weights, optimizer, nor batch-norm statistics."""
 
+import logging
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from learnerkit.core.errors import RecipeError, TrainingError
 from learnerkit.ops.finite import all_finite, floats_of
 
 POLICIES = ("stop", "skip", "rollback")
+log = logging.getLogger(__name__)
 READ_EVERY = 64  # batches between two looks at the flags that an accelerator keeps
 
 
@@ -23,7 +25,7 @@ class Guard(Callback):
 
     policy: 'stop' ends the training with TrainingError, 'skip' goes on with the next batch, 'rollback' puts the state
         of the epoch's beginning back and goes on with the next batch.
-    rollbacks: how many of those are borne in one fit.
+    rollbacks: how many of those one fit may have.
     late: whether flags are read late; None decides by the device.
     """
 
@@ -42,7 +44,7 @@ class Guard(Callback):
 
     def before_fit(self) -> None:
         learn = self.learn
-        self.run = not hasattr(learn, "lr_finder") and learn.in_fit
+        self.run = learn.is_training_run
         self.skipped = self.rolled = 0
         self.kept, self.flags, self.sticky = None, [], None
         self.tripped = self.stepped = self.has_scaler = False
@@ -127,7 +129,7 @@ class Guard(Callback):
         if self.watched:
             torch._foreach_copy_(self.watched, self.saved)
         self.tripped = True
-        learn.loss = torch.full((), float("nan"), device=self.watched[0].device if self.watched else learn._device)
+        learn.loss = torch.full((), float("nan"), device=self.watched[0].device if self.watched else learn.batch_device)
         for cb in learn.cbs:
             if where == "loss" and isinstance(cb, MixedPrecision) and not hasattr(type(cb), "after_cancel_batch"):
                 cb.autocast.__exit__(None, None, None)  # fastai's own does not leave it when a batch is cancelled
@@ -159,8 +161,8 @@ class Guard(Callback):
         ):
             raise self._error(where, iteration)
         self.skipped += 1
-        print(
-            f"guard: batch {iteration + 1} of epoch {self._epoch()} passed over, its {where} is not finite", flush=True
+        log.warning(
+            "guard: batch %d of epoch %d passed over, its %s is not finite", iteration + 1, self._epoch(), where
         )
         if self.policy == "rollback":
             self.rolled += 1
@@ -179,7 +181,7 @@ class Guard(Callback):
         )
 
     def _epoch(self) -> int:
-        return self.learn.epochs_before + getattr(self.learn, "epoch", 0) + 1
+        return self.learn.start.epochs_before + self.learn.epoch + 1
 
     def _files(self, iteration: int) -> str:
         learn = self.learn

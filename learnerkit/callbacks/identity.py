@@ -1,11 +1,14 @@
 """What a run records of the learner it belongs to: what a resume compares, and what measuring other data needs."""
 
 import json
+import time
 from typing import Any
 
 from fastai.learner import Learner
 
-from learnerkit.core.files import to_json
+from learnerkit.core.environment import environment
+from learnerkit.core.files import atomic_write, to_json, write_json
+from learnerkit.core.run_folder import RunFolder, csv_text
 
 
 def identity(learn: Learner) -> dict[str, Any]:
@@ -14,6 +17,7 @@ def identity(learn: Learner) -> dict[str, Any]:
     source, split = getattr(dls, "source", None), getattr(dls, "split", None)
     split = split and {"hash": split.hash(source.ids), **split.counts, "valid_is_test": split.valid_is_test}
     facts = {
+        "task": learn.task,
         "recipe": {"dls": getattr(dls, "recipe", None), "learner": learn.recipe},
         "classes": list(source.vocab) if source else [str(name) for name in getattr(dls, "vocab", [])],
         "fingerprint": source.fingerprint if source else None,
@@ -23,13 +27,21 @@ def identity(learn: Learner) -> dict[str, Any]:
     return json.loads(to_json(facts))
 
 
-def data_facts(learn: Learner) -> dict[str, Any]:
-    """Shape, statistics and views of the data, None where they did not come from an ImageSource."""
-    source = getattr(learn.dls, "source", None)
-    if source is None:
-        return {"data": None}
-    facts = {"name": source.name, "shape": list(source.shape), "stats": source.stats, "keeps": list(source.keeps)}
-    facts |= {"pairs": hasattr(source, "maps"), "boxes": hasattr(source, "boxes")}
-    if facts["boxes"]:
-        facts |= {"size": learn.dls.size, "modalities": list(source.modalities)}
-    return {"data": facts}
+def write_identity(learn: Learner, folder: RunFolder, **more: Any) -> None:
+    """Write what a new run is: run.json, class_names.json, model.json, and quarantine.csv where samples were set aside.
+
+    more: of run.json.
+    """
+    source, facts = getattr(learn.dls, "source", None), getattr(learn.dls, "facts", None)
+    described = {**identity(learn), "data": facts() if facts is not None else None}
+    described |= {**environment(learn.dls.device), "started": time.strftime("%Y-%m-%d %H:%M:%S")}
+    described |= {"n_epoch": learn.n_epoch, "fit": learn.current.call, **more}
+    write_json(folder.file("run.json"), described)
+    if quarantine := getattr(source, "quarantine", None):
+        rows = [{"file": fault.file, "place": fault.place, "reason": fault.reason} for fault in quarantine]
+        atomic_write(folder.file("quarantine.csv"), csv_text(rows))
+        folder.log(f"{len(rows)} bad samples or files set aside: quarantine.csv")
+    if described["classes"]:
+        write_json(folder.file("class_names.json"), described["classes"])
+    if spec := getattr(learn.model, "spec", None):
+        write_json(folder.file("model.json"), {"task": learn.task, **spec})

@@ -3,10 +3,11 @@
 import torch
 from fastai.callback.core import Callback
 
+from learnerkit.core.errors import RecipeError
 from learnerkit.ops.mix import beta_sample, blend, cutmix_box, kept_area, paste
 
 
-class _Mix(Callback):
+class Mixer(Callback):
     """Mix each batch with a shuffled copy of itself; the loss is mixed in the same parts.
 
     p: probability that a batch is mixed.
@@ -15,9 +16,15 @@ class _Mix(Callback):
 
     order, run_valid = 5, False
 
-    def __init__(self, p: float, alpha: float) -> None:
+    def __init__(self, *bare: float, p: float, alpha: float) -> None:
+        kind = type(self).__name__
+        if bare:
+            raise RecipeError(
+                f"{kind}({', '.join(map(str, bare))}): say what the number is: {kind}(p={bare[0]}) for the probability "
+                f"that a batch is mixed, {kind}(alpha={bare[0]}) for the Beta distribution's, as fastai means it"
+            )
         if not 0 <= p <= 1 or alpha <= 0:
-            raise ValueError(f"{type(self).__name__}(p={p}, alpha={alpha}): p is 0 to 1 and alpha above 0")
+            raise ValueError(f"{kind}(p={p}, alpha={alpha}): p is 0 to 1 and alpha above 0")
         self.p, self.alpha = p, alpha
         self.lam = 1.0
 
@@ -40,7 +47,7 @@ class _Mix(Callback):
 
     def _mixed_already(self) -> bool:
         """Whether a callback before this one mixed the batch: CutMix and MixUp take turns, never both."""
-        mixers = [cb for cb in self.learn.cbs if isinstance(cb, _Mix)]
+        mixers = [cb for cb in self.learn.cbs if isinstance(cb, Mixer)]
         return any(cb.lam != 1.0 for cb in mixers[: mixers.index(self)])
 
     def after_loss(self) -> None:
@@ -52,15 +59,15 @@ class _Mix(Callback):
         learn.loss = learn.loss_grad.detach().clone()
 
 
-class CutMix(_Mix):
+class CutMix(Mixer):
     """Paste a box of another image (Yun et al. 2019); lambda is the area really kept.
 
     p: probability that a batch is mixed.
     alpha: of the Beta(alpha, alpha) from which the box's area is drawn.
     """
 
-    def __init__(self, p: float = 0.7, alpha: float = 1.0) -> None:
-        super().__init__(p, alpha)
+    def __init__(self, *bare: float, p: float = 0.7, alpha: float = 1.0) -> None:
+        super().__init__(*bare, p=p, alpha=alpha)
 
     def mix(self, inputs: list[torch.Tensor], others: list[torch.Tensor], lam: float) -> tuple[list, float]:
         height, width = inputs[0].shape[-2:]
@@ -69,15 +76,15 @@ class CutMix(_Mix):
         return [paste(a, b, box) for a, b in zip(inputs, others, strict=True)], kept_area(box, height, width)
 
 
-class MixUp(_Mix):
+class MixUp(Mixer):
     """Blend with another image (Zhang et al. 2018).
 
     p: probability that a batch is mixed.
     alpha: of the Beta(alpha, alpha) from which the blend is drawn.
     """
 
-    def __init__(self, p: float = 1.0, alpha: float = 0.4) -> None:
-        super().__init__(p, alpha)
+    def __init__(self, *bare: float, p: float = 1.0, alpha: float = 0.4) -> None:
+        super().__init__(*bare, p=p, alpha=alpha)
 
     def mix(self, inputs: list[torch.Tensor], others: list[torch.Tensor], lam: float) -> tuple[list, float]:
         return [blend(a, b, lam) for a, b in zip(inputs, others, strict=True)], lam

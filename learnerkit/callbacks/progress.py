@@ -20,14 +20,15 @@ class Progress(ProgressCallback):
         if self.live:
             super().before_fit()
         elif self.learn.logger is print:
-            self.old_logger, self.learn.logger = print, self._print_row
+            self.old_logger, self.learn.logger = self.learn.logger, self._say_row
             self.headed = False
 
-    def _print_row(self, row: list) -> None:
+    def _say_row(self, row: list) -> None:
         if not self.headed:
             self.headed = True
-            self._print_row(self.recorder.metric_names)
-        print("  ".join(f"{f'{cell:.4f}' if isinstance(cell, float) else str(cell):>10}" for cell in row), flush=True)
+            self._say_row(self.recorder.metric_names)
+        cells = (f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row)
+        self.old_logger("  ".join(f"{cell:>10}" for cell in cells), flush=True)
 
     def _launch_pbar(self) -> None:
         if self.live:

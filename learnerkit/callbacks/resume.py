@@ -1,5 +1,6 @@
 """What a resume asks of a run folder: that it is the same run, and the newest state that can be trusted."""
 
+import logging
 from typing import Any
 
 from fastai.learner import Learner
@@ -11,7 +12,8 @@ from learnerkit.core.errors import RunError, differing
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import load_state, load_weights
 
-SAME_ON_RESUME = ("recipe", "classes", "fingerprint", "split", "versions", "threads")
+log = logging.getLogger(__name__)
+SAME_ON_RESUME = ("task", "recipe", "classes", "fingerprint", "split", "versions", "threads")
 
 
 def check_same(learn: Learner, folder: RunFolder, allow: tuple[str, ...]) -> None:
@@ -39,13 +41,13 @@ def newest_state(folder: RunFolder, done: bool) -> tuple[dict[str, Any], Checkpo
                 f"{folder.path}: is done and its checkpoints were removed: there is nothing to resume. load_run gives "
                 "its learner; train further under another name."
             )
-        print(f"{folder.path}: holds no checkpoint yet; it begins anew")
+        log.warning("%s: holds no checkpoint yet; it begins anew", folder.path)
         folder.log("begins anew: there was no checkpoint")
         return None
     checkpoint, faults = newest(folder.checkpoints)
     for fault in faults:
         folder.log(f"checkpoint passed over: {fault}")
-        print(f"checkpoint passed over: {fault}; going on from {checkpoint.path.name}")
+        log.warning("checkpoint passed over: %s; going on from %s", fault, checkpoint.path.name)
     state = load_state(checkpoint.path / "state.pt")
     state["model"] = load_weights(checkpoint.path / "model.safetensors")
     return state, checkpoint

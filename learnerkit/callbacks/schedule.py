@@ -67,7 +67,7 @@ class Schedule(Callback):
 
     def before_fit(self) -> None:
         learn = self.learn
-        if hasattr(learn, "lr_finder") or not learn.in_fit:
+        if not learn.is_training_run:
             self.run = False
             return
         self.base = [group["lr"] for group in learn.opt.hypers]

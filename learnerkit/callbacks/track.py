@@ -52,7 +52,7 @@ class EarlyStop(Callback):
         self.best, self.waited, self.stopped = None, 0, False
 
     def before_fit(self) -> None:
-        self.run = self.learn.in_fit and not hasattr(self.learn, "lr_finder")
+        self.run = self.learn.is_training_run
         self.best, self.waited, self.stopped = None, 0, False
 
     def after_epoch(self) -> None:
@@ -90,7 +90,7 @@ class SaveTopK(Callback):
         self.kept: list[dict[str, Any]] = []
 
     def before_fit(self) -> None:
-        self.run = self.learn.in_fit and not hasattr(self.learn, "lr_finder")
+        self.run = self.learn.is_training_run
 
     def target(self) -> Path:
         """The folder of the kept weights, made when missing."""
@@ -107,7 +107,7 @@ class SaveTopK(Callback):
             return
         if len(self.kept) == self.k and not is_better(value, self.kept[-1]["value"], self.mode):
             return
-        folder, epoch = self.target(), learn.epochs_before + learn.epoch + 1
+        folder, epoch = self.target(), learn.start.epochs_before + learn.epoch + 1
         file = f"epoch_{epoch:03d}.safetensors"
         atomic_write(folder / file, weights_bytes(learn.eval_weights()))
         self.kept.append({"epoch": epoch, "value": value, "file": file})

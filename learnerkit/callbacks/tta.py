@@ -12,7 +12,8 @@ from learnerkit.ops.views import View, make_views
 class TTA(Callback):
     """Predict each image as the mean of the probabilities over several views of it.
 
-    `pred` becomes the logarithm of that mean, so that loss, activation and decoding stay right.
+    `pred` becomes the logarithm of that mean, so that loss, activation and decoding stay right. A model with
+    `merge_views(views, inputs, pred)` merges them in its own way, as a detector does its boxes.
 
     n: number of views; 2, 8 and 16 are usual.
     views: callables [B,C,H,W] -> [B,C,H,W] instead of the first `n` of `ops.views.make_views`.
@@ -48,9 +49,8 @@ class TTA(Callback):
 
     def after_pred(self) -> None:
         learn = self.learn
-        if hasattr(learn.model, "two_views"):  # a detector: its boxes are merged, not averaged
-            if self.mirror is not False and any(view.mirror for view in self.active):
-                learn.pred = learn.model.two_views(*learn.xb, learn.pred)
+        if callable(merge := getattr(learn.model, "merge_views", None)):
+            learn.pred = merge(self.active, learn.xb, learn.pred)
             return
         total, targets = 0.0, learn.yb[0] if len(learn.yb) else None
         for number, view in enumerate(self.active):

@@ -112,10 +112,23 @@ class RunFolder:
         """The content of run.json; RunError when it is not what a run writes."""
         content = read_json(self.file("run.json"))
         missing = [
-            key for key in ("recipe", "classes", "device") if not isinstance(content, dict) or key not in content
+            key
+            for key in ("task", "recipe", "classes", "device")
+            if not isinstance(content, dict) or key not in content
         ]
         if missing:
             raise RunError(f"{self.file('run.json')}: is damaged, it lacks {', '.join(missing)}")
+        return content
+
+    def results(self) -> dict[str, Any]:
+        """The content of results.json; {} before there are any."""
+        path = self.file("results.json")
+        return read_json(path) if path.exists() else {}
+
+    def write_results(self, figures: dict[str, Any], anew: bool = False) -> dict[str, Any]:
+        """Lay figures over results.json, or begin it anew with them; returns its content."""
+        content = {**({} if anew else self.results()), **figures}
+        write_json(self.file("results.json"), content)
         return content
 
     def lock(self) -> None:

@@ -1,8 +1,11 @@
 """Stopping politely: the first Ctrl-C or SIGTERM asks, the second leaves at once."""
 
+import logging
 import signal
 from types import FrameType
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 
 class PoliteStop:
@@ -32,4 +35,4 @@ class PoliteStop:
         if self.asked is not None:
             raise KeyboardInterrupt(number)
         self.asked = number
-        print("\nstopping after this step; once more to leave at once", flush=True)
+        log.warning("stopping after this step; once more to leave at once")

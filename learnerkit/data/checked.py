@@ -9,7 +9,7 @@ from pathlib import Path
 
 from learnerkit.core.errors import DataError, LearnerkitError
 from learnerkit.core.files import atomic_write, read_json, sha256
-from learnerkit.data.download import cache_folder
+from learnerkit.data.cache import cache_folder
 
 Checked = tuple[str, str]  # what is wrong ('' when nothing is), and a digest of the content
 

@@ -3,17 +3,14 @@
 import hashlib
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from learnerkit.data.faults import Fault
-
-if TYPE_CHECKING:
-    from learnerkit.data.source import ImageSource
-    from learnerkit.data.split import Split
+from learnerkit.data.source import Source
+from learnerkit.data.split import Split
 
 
 def first_copies(contents: Iterable[bytes | str]) -> np.ndarray:
@@ -51,7 +48,7 @@ def contradictions(copies: np.ndarray, labels: np.ndarray, names: Sequence[str],
     return faults
 
 
-def warn_of_copies_across(source: "ImageSource", split: "Split") -> None:
+def warn_of_copies_across(source: Source, split: Split) -> None:
     """One warning when a sample of valid or test stands in the training part too."""
     if source.copies is None:
         return

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from learnerkit.core.errors import DataError
 
-SHOWN = 50  # faults that an error lists; the rest are counted
-REMEDY = "train without them: skip_bad=True (--skip-bad)."
+MOST_LISTED = 50  # faults that an error lists; the rest are counted
+BAD = ("refuse", "skip")  # what `bad=` may be where nothing can be cut to fit
+REMEDY = "train without them: bad='skip' (--bad skip) leaves them out and lists them in quarantine.csv."
 
 
 @dataclass(frozen=True)
@@ -48,24 +49,33 @@ class Report:
         return "\n  ".join([head, *map(str, self.faults)])
 
 
-def listed(faults: Sequence[Fault]) -> str:
-    """The faults as lines of an error message, the first `SHOWN` of them."""
-    more = [f"... and {len(faults) - SHOWN} more; learnerkit.all.verify(path) lists all"] if len(faults) > SHOWN else []
-    return "\n  ".join([*map(str, faults[:SHOWN]), *more])
+def fault_lines(faults: Sequence[Fault]) -> str:
+    """The faults as lines of an error message, the first `MOST_LISTED` of them."""
+    rest = len(faults) - MOST_LISTED
+    more = [f"... and {rest} more; learnerkit.all.verify(path) lists all"] if rest > 0 else []
+    return "\n  ".join([*map(str, faults[:MOST_LISTED]), *more])
 
 
-def settle(what: str, faults: Sequence[Fault], samples: int, skip_bad: bool, remedy: str = REMEDY) -> None:
+def check_bad(bad: str, known: Sequence[str] = BAD) -> str:
+    """`bad` when it is one of `known`; DataError where it is not, or means what this set has nothing of."""
+    if bad not in known:
+        clip = ": 'clip' cuts boxes to their image, and this set has no boxes" if bad == "clip" else ""
+        raise DataError(f"bad='{bad}'{clip}; one of {', '.join(known)}")
+    return bad
+
+
+def refuse_faults(what: str, faults: Sequence[Fault], samples: int, bad: str = "refuse", remedy: str = REMEDY) -> None:
     """DataError listing every fault, or nothing where they may be set aside.
 
     what: the set, as the message calls it; samples: all of its samples, the bad ones included.
-    skip_bad: set bad samples aside; refused when they are more than half.
+    bad: 'refuse', or anything else to set bad samples aside; that is refused too when they are more than half.
     remedy: how the user says so.
     """
     if not faults:
         return
-    bad = sum(fault.samples for fault in faults)
-    if skip_bad and bad * 2 <= samples:
+    lost = sum(fault.samples for fault in faults)
+    if bad != "refuse" and lost * 2 <= samples:
         return
-    many = f"more than half of the samples ({bad} of {samples}) are bad; " if skip_bad else ""
-    said = "" if skip_bad else f"\nRepair or remove them, or {remedy}"
-    raise DataError(f"{what}: {many}{len(faults)} fault(s) in {samples:,} samples:\n  {listed(faults)}{said}")
+    many = f"more than half of the samples ({lost} of {samples}) are bad; " if bad != "refuse" else ""
+    advice = "" if bad != "refuse" else f"\nRepair or remove them, or {remedy}"
+    raise DataError(f"{what}: {many}{len(faults)} fault(s) in {samples:,} samples:\n  {fault_lines(faults)}{advice}")

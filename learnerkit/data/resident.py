@@ -4,14 +4,39 @@ from collections.abc import Iterator
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 import torch
-from fastai.data.core import TfmdDL
 from fastai.data.transforms import ToTensor
 from fastai.torch_core import to_device
+from fasttransform import Transform
 from torch import Tensor
 
+from learnerkit._fastai import OpenDL
 from learnerkit.core.errors import DataError
-from learnerkit.data.transforms import Rows
+
+
+class Rows(Transform):
+    """Row number to entry of an array that all parts of a split share, kept once on the training device.
+
+    array: numpy array or tensor; entry i belongs to row i.
+    """
+
+    def __init__(self, array: np.ndarray | Tensor) -> None:
+        super().__init__()
+        self.tensor = torch.as_tensor(array)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the data: an exported learner takes its transforms along, not the images it was trained on."""
+        return {**self.__dict__, "tensor": self.tensor[:0].clone()}
+
+    def __deepcopy__(self, memo: dict) -> "Rows":
+        return self
+
+    def on(self, device: torch.device) -> Tensor:
+        """The whole tensor on `device`; moved there at the first call."""
+        if self.tensor.device != device:
+            self.tensor = self.tensor.to(device)
+        return self.tensor
 
 
 def resident_column(pipeline: Any, device: torch.device) -> tuple[Tensor, Tensor, type]:
@@ -36,7 +61,7 @@ def resident_column(pipeline: Any, device: torch.device) -> tuple[Tensor, Tensor
     return stacked, torch.arange(len(rows), device=device), type(entries[0])
 
 
-class ResidentDL(TfmdDL):
+class ResidentDL(OpenDL):
     """A fastai TfmdDL without per-item work: batches are indexed out of tensors that stay on the device.
 
     dataset: a fastai Datasets whose entries are tensors of one shape; bs, shuffle and the rest as TfmdDL takes them.
@@ -74,7 +99,7 @@ class ResidentDL(TfmdDL):
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         self.randomize()
         self.before_iter()
-        indices = self.order_of_pass = list(self.get_idxs())
+        indices = self.pass_order = list(self.get_idxs())
         for start in range(0, len(indices), self.bs):
             chosen = indices[start : start + self.bs]
             if len(chosen) < self.bs and self.drop_last:
@@ -82,7 +107,6 @@ class ResidentDL(TfmdDL):
             yield self.after_batch(self.cut(chosen))
         self.after_iter()
 
-    def _one_pass(self) -> None:
-        batch = self.after_batch(to_device(self.cut([0]), self.device))
-        self._n_inp = 1 if len(batch) == 1 else len(batch) - 1
-        self._types = {tuple: [type(part) for part in batch]}
+    def sample_batch(self) -> tuple:
+        """A batch of one sample, as the model would see it."""
+        return self.after_batch(to_device(self.cut([0]), self.device))

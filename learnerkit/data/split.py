@@ -11,6 +11,7 @@ from sklearn.model_selection import train_test_split
 from learnerkit.core.errors import DataError
 
 PARTS = ("train", "valid", "test")
+Shares = Sequence[float] | str | None
 
 
 @dataclass(frozen=True)
@@ -35,35 +36,36 @@ class Split:
             digest.update(text.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()[:16]
 
-    def limited(self, n: int) -> "Split":
+    def limited(self, n: int | None) -> "Split":
         """At most `n` rows of each part, evenly spaced, so that files sorted by class keep all classes."""
-        parts = [getattr(self, part) for part in PARTS]
-        kept = [rows[np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int)] for rows in parts]
-        return Split(*kept, self.valid_is_test)
+        if n is None:
+            return self
+        return Split(*(getattr(self, part)[evenly(len(getattr(self, part)), n)] for part in PARTS), self.valid_is_test)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Images in each part."""
+        """Samples in each part."""
         return {part: len(getattr(self, part)) for part in PARTS}
 
 
-def deal(
-    labels: np.ndarray, fractions: Sequence[float], seed: int, groups: np.ndarray | None = None
-) -> list[np.ndarray]:
-    """Deal rows into parts so that each class is spread by `fractions` and no group is divided.
+def evenly(n: int, k: int) -> np.ndarray:
+    """At most `k` positions out of `n`, evenly spaced, the first and the last among them."""
+    return np.linspace(0, n - 1, min(k, n)).astype(int)
+
+
+def deal(labels: np.ndarray, shares: Sequence[float], seed: int, groups: np.ndarray | None = None) -> list[np.ndarray]:
+    """Deal rows into parts so that each class is spread by `shares` and no group is divided.
 
     labels: int64 [N].
-    fractions: one a part, summing to 1; the sizes are exact to a row where groups are single rows.
+    shares: one a part, summing to 1; the sizes are exact to a row where groups are single rows.
     seed: the split's own seed.
     groups: [N] group names; every row its own group when None. A group counts as of the class of its first row.
     """
-    if abs(sum(fractions) - 1) > 1e-6 or min(fractions) < 0:
-        raise DataError(f"fractions {tuple(fractions)}: must be 0 or more and sum to 1")
     groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
     _, first, members = np.unique(groups, return_index=True, return_inverse=True)
     units, parts = np.arange(len(first)), []
-    for number, fraction in reversed(list(enumerate(fractions))):
-        size = round(fraction * len(first))
+    for number, share in reversed(list(enumerate(shares))):
+        size = round(share * len(first))
         if number == 0 or size == 0:
             part = units if number == 0 else units[:0]
         else:
@@ -86,48 +88,77 @@ def _split_off(units: np.ndarray, labels: np.ndarray, size: int, seed: int) -> t
 def make_split(
     labels: np.ndarray,
     parts: np.ndarray,
-    valid: float | str = 0.1,
-    fractions: Sequence[float] = (0.7, 0.15, 0.15),
+    split: Shares = None,
     split_seed: int = 42,
     groups: np.ndarray | None = None,
+    default: Sequence[float] = (0.7, 0.15, 0.15),
+    held_out: float = 0.1,
 ) -> Split:
     """The split of a set, from what its files say and, where they say nothing, by lot.
 
     labels: int64 [N].
-    parts: 'train', 'valid', 'test' or '' for each row, as the files say.
-    valid: part of the official training rows to hold out when the files give no valid part; 'test' uses the test part
-        as valid, for comparison with published figures that were chosen on it.
-    fractions: train, valid, test, for sets whose files give no parts.
+    parts: 'train', 'valid', 'test' or '' for each row, as the files say; any other word stands in no part.
+    split: three shares (train, valid, test) for a set whose files name no parts; two (train, valid) divide the training
+        part that its files name, and keep their test part; 'test' validates on that test part, for comparison with
+        figures that were chosen on it. DataError where the set does not fit it.
     split_seed: which lot; apart from the training seed.
     groups: rows of one group stay together.
+    default, held_out: the three shares, and the share of the training part, where `split` is None.
     """
-    if not np.any(parts == "train"):
-        if valid == "test":
-            raise DataError("valid='test': this set has no official test part; leave it out, or pass fractions")
-        train, held, test = deal(labels, fractions, split_seed, groups)
-        return checked(Split(train, _shuffled(held, split_seed), test), labels)
+    named = [part for part in PARTS if np.any(parts == part)]
+    if named and "train" not in named:
+        raise DataError(f"the files name the part(s) {', '.join(named)} but no train part")
+    shares = _shares(split, named, default, held_out)
+    if not named:
+        train, held, test = deal(labels, shares, split_seed, groups)
+        return Split(train, _shuffled(held, split_seed), test)
     train, held, test = (np.flatnonzero(parts == part) for part in PARTS)
-    if valid == "test":
-        if not len(test):
-            raise DataError("valid='test': this set has no test part")
-        return checked(Split(train, test, test, valid_is_test=True), labels)
-    if isinstance(valid, str) or not 0 < valid < 1:
-        raise DataError(f"valid={valid!r}: a part between 0 and 1 (such as .1), or 'test'")
-    if not len(held):
-        chosen = deal(labels[train], (1 - valid, valid), split_seed, None if groups is None else groups[train])
+    if split == "test":
+        return Split(train, test, test, valid_is_test=True)
+    if shares is not None:
+        chosen = deal(labels[train], shares, split_seed, None if groups is None else groups[train])
         train, held = train[chosen[0]], train[chosen[1]]
-    return checked(Split(train, _shuffled(held, split_seed), test), labels)
+    return Split(train, _shuffled(held, split_seed), test)
+
+
+def _shares(split: Shares, named: list[str], default: Sequence[float], held_out: float) -> Sequence[float] | None:
+    """The shares to deal by; None where the files say everything. DataError where `split` does not fit the files."""
+    what = f"split={split!r}" if isinstance(split, str) else f"split={tuple(split) if split is not None else None}"
+    if isinstance(split, str):
+        if split != "test":
+            raise DataError(f"{what}: three shares (train, valid, test), two (train, valid), or 'test'")
+        if "test" not in named:
+            raise DataError(f"{what}: the files name no test part to validate on; give shares, such as .7,.15,.15")
+        return None
+    if not named:
+        if split is not None and len(split) != 3:
+            raise DataError(f"{what}: the files name no parts; give three shares (train, valid, test) that sum to 1")
+        return _checked_shares(default if split is None else split, what)
+    if "valid" in named:
+        if split is not None:
+            raise DataError(f"{what}: the files name the parts {', '.join(named)} themselves; leave split out")
+        return None
+    if split is not None and len(split) != 2:
+        raise DataError(
+            f"{what}: the files name the parts {', '.join(named)}; give two shares (train, valid) of their train part, "
+            "such as .9,.1"
+        )
+    return _checked_shares((1 - held_out, held_out) if split is None else split, what)
+
+
+def _checked_shares(shares: Sequence[float], what: str) -> Sequence[float]:
+    if abs(sum(shares) - 1) > 1e-6 or min(shares) < 0 or not shares[0] > 0:
+        raise DataError(f"{what}: shares are 0 or more, train above 0, and sum to 1")
+    return shares
 
 
 def _shuffled(rows: np.ndarray, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(rows)
 
 
-def checked(split: Split, labels: np.ndarray) -> Split:
+def check_split(split: Split, labels: np.ndarray) -> Split:
     """The same split, refused when it cannot be trained or validated on; a class absent from a part is a warning."""
-    for part in ("train", "valid"):
-        if not len(getattr(split, part)):
-            raise DataError(f"the {part} part is empty: {split.counts}. Give more images or other fractions.")
+    check_not_empty(split)
     present = np.unique(labels[split.train])
     if len(present) < 2:
         raise DataError(f"the train part holds one class only (code {present[0]}); a classifier needs two or more")
@@ -142,3 +173,10 @@ def checked(split: Split, labels: np.ndarray) -> Split:
                 f"{len(missing)} class(es) have no image in {part}; their figures there are undefined", stacklevel=2
             )
     return split
+
+
+def check_not_empty(split: Split) -> None:
+    """DataError when there is nothing to train or to validate on."""
+    for part in ("train", "valid"):
+        if not len(getattr(split, part)):
+            raise DataError(f"the {part} part is empty: {split.counts}. Give more samples or other shares (split=).")

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from fastai.callback.core import Callback, _inner_loop, event
+from fastai.callback.core import Callback, event
 from fastai.learner import (
     CancelBackwardException,
     CancelBatchException,
@@ -12,10 +13,12 @@ from fastai.learner import (
     CancelStepException,
     CancelTrainException,
     CancelValidException,
-    Learner,
 )
+from fastcore.foundation import L
 from fastcore.xtras import modify_exception
 
+from learnerkit._fastai import INNER_EVENTS, OpenLearner
+from learnerkit.callbacks.guard import Guard
 from learnerkit.core.errors import LearnerkitError
 
 CANCELS = (
@@ -27,24 +30,39 @@ CANCELS = (
     CancelTrainException,
     CancelValidException,
 )
-INNER = frozenset(_inner_loop)
 EVENTS = frozenset(name for name in vars(event) if not name.startswith("_"))
 
 
-class EventLearner(Learner):
-    """A fastai Learner that calls the same callbacks in the same order, found once for each event."""
+class EventLearner(OpenLearner):
+    """A fastai Learner that calls the same callbacks in the same order, found once for each event, with one Guard.
 
-    _table: dict[str, list[tuple[Callback, Callable]]]
+    guard: policy of the Guard that it has by default; one in `cbs` takes its place, as does one that a fit is given,
+        until it is removed.
+    """
+
+    def __init__(self, *args: Any, guard: str = "stop", cbs: Any = None, **kwargs: Any) -> None:
+        self._table: dict[str, list[tuple[Callback, Callable]]] = {}
+        self._set_aside: Guard | None = None
+        given = list(L(cbs))
+        own = [] if any(map(_is_guard, given)) else [Guard(guard)]
+        super().__init__(*args, default_cbs=False, cbs=own + given, **kwargs)
 
     def add_cb(self, cb: Callback | type[Callback]) -> "EventLearner":
-        """Add a callback, as fastai does, and forget the event table."""
+        """Add a callback, as fastai does; a Guard takes the place of the one that is there, until it is removed."""
+        other = getattr(self, "guard", None) if _is_guard(cb) else None
+        if isinstance(other, Guard):
+            super().remove_cb(other)
+            self._set_aside = other
         super().add_cb(cb)
         self._table = {}
         return self
 
     def remove_cb(self, cb: Callback | type[Callback]) -> "EventLearner":
-        """Remove a callback, as fastai does, and forget the event table."""
+        """Remove a callback, as fastai does; a Guard gives its place back to the one before it."""
         super().remove_cb(cb)
+        if _is_guard(cb) and self._set_aside is not None:
+            other, self._set_aside = self._set_aside, None
+            super().add_cb(other)
         self._table = {}
         return self
 
@@ -69,7 +87,7 @@ class EventLearner(Learner):
         entries = self._table.get(event_name)
         if entries is None:
             entries = self._entries(event_name)
-        inner = event_name in INNER
+        inner = event_name in INNER_EVENTS
         for cb, method in entries:
             if not cb.run or (inner and not (cb.run_train if self.training else cb.run_valid)):
                 continue
@@ -83,3 +101,7 @@ class EventLearner(Learner):
         if event_name == "after_fit":
             for cb in self.cbs:
                 cb.run = True
+
+
+def _is_guard(cb: Callback | type[Callback]) -> bool:
+    return cb is Guard or isinstance(cb, Guard)

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
-from fastai.optimizer import OptimWrapper, _BaseOptimizer
+from fastai.optimizer import OptimWrapper
+
+from learnerkit._fastai import BaseOptimizer
 
 
-def read_hyper(opt: _BaseOptimizer, name: str) -> float:
+def read_hyper(opt: BaseOptimizer, name: str) -> float:
     """The value of `name` ('lr', 'mom', 'wd') in the last parameter group."""
     if not isinstance(opt, OptimWrapper):
         return opt.hypers[-1][name]
@@ -14,7 +16,7 @@ def read_hyper(opt: _BaseOptimizer, name: str) -> float:
     return value[int(index)] if index else value
 
 
-def write_hyper(opt: _BaseOptimizer, name: str, values: Sequence[float]) -> None:
+def write_hyper(opt: BaseOptimizer, name: str, values: Sequence[float]) -> None:
     """Set `name` to one value a parameter group."""
     if not isinstance(opt, OptimWrapper):
         for hypers, value in zip(opt.hypers, values, strict=True):

@@ -4,9 +4,9 @@ import time
 from typing import Any
 
 import torch
-from fastai.learner import Recorder, _maybe_item
 from fastcore.foundation import L
 
+from learnerkit._fastai import OpenRecorder
 from learnerkit.core.errors import TrainingError
 from learnerkit.learner.hypers import read_hyper
 
@@ -50,7 +50,7 @@ class SmoothLoss:
         return self.val / (1 - self.beta**self.count) if self.count else float("nan")
 
 
-class LeanRecorder(Recorder):
+class LeanRecorder(OpenRecorder):
     """Losses, rates and metrics under fastai's names; `losses` smooths what is pending when it is read."""
 
     name = "recorder"
@@ -92,7 +92,7 @@ class LeanRecorder(Recorder):
         self._raw += values
         self._smoothed += self.smooth_loss.extend(values, skip=passes)
         wrong = next((i for i, value in enumerate(values) if value - value != 0), None)
-        if wrong is None or passes or hasattr(self.learn, "lr_finder"):
+        if wrong is None or passes or not self.learn.is_training_run:
             return
         if guard is not None and guard.run:
             guard.read()  # names the batch
@@ -103,21 +103,21 @@ class LeanRecorder(Recorder):
         if not len(learn.yb):
             return
         if not learn.training:
-            for metric in self._valid_mets:
+            for metric in self.metrics_of_valid:
                 metric.accumulate(learn)
             return
         loss = learn.loss.detach()
         self._pending.append(loss.mean() if loss.ndim else loss)
         self.lrs.append(read_hyper(learn.opt, "lr"))
         if self.train_metrics and not getattr(getattr(learn, "guard", None), "tripped", False):
-            for metric in self._train_mets[1:]:
+            for metric in self.metrics_of_train[1:]:
                 metric.accumulate(learn)
         if len(self._pending) >= FLUSH_EVERY:
             self.flush()
 
     def after_train(self) -> None:
         self.flush()
-        self.log += self._train_mets.map(_maybe_item)
+        self.log_train()
 
     def before_epoch(self) -> None:
         super().before_epoch()

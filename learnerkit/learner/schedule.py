@@ -23,16 +23,12 @@ class LeanScheduler(ParamScheduler):
     scheds: name of a hyper-parameter to a function of 0..1.
     """
 
-    def before_fit(self) -> None:
-        super().before_fit()
-        self.groups = len(self.learn.opt.param_lists)
-
     def before_batch(self) -> None:
-        learn = self.learn
+        learn, n_groups = self.learn, len(self.learn.opt.param_lists)
         for name, schedule in self.scheds.items():
             value = schedule(learn.pct_train)
             values = value.tolist() if isinstance(value, np.ndarray) else [value]
-            write_hyper(learn.opt, name, values * self.groups if len(values) == 1 else values)
+            write_hyper(learn.opt, name, values * n_groups if len(values) == 1 else values)
 
     def after_batch(self) -> None:
         opt = self.learn.opt

@@ -2,6 +2,7 @@
 
 import inspect
 from fnmatch import fnmatch
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -9,72 +10,71 @@ import torchvision
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from learnerkit.core.errors import ModelError, check_keys
+from learnerkit.core.errors import ModelError, check_keys, nearest
 from learnerkit.core.optional import optional
 from learnerkit.models import resnet, simple, wrn  # noqa: F401  importing a family registers it
-from learnerkit.models.detector import create_detector
 from learnerkit.models.first_layer import with_input_channels
-from learnerkit.models.mit import SIZES
-from learnerkit.models.registry import Builder, families, patterns
-from learnerkit.ops.fuse import WEIGHTS, Fused, fused_channels
+from learnerkit.models.registry import Builder, families, find_builder, patterns
 
-DETECTOR = "detector:"
+LIBRARIES = ("timm", "torchvision")
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Registered names that fit a shell pattern; 'wrn_D_K' stands for every valid depth and width."""
-    shown = [*families.matching(), *(name for _, name, _ in patterns), *(f"{DETECTOR}{name}" for name in SIZES)]
-    return [name for name in shown if fnmatch(name, pattern)]
+    """Registered names that fit a shell pattern; 'wrn_D_K' stands for every valid depth and width.
+
+    pattern: such as 'res*'.
+    """
+    names = [*families.matching(), *(name for _, names, _ in patterns for name in names)]
+    return [name for name in names if fnmatch(name, pattern)]
 
 
-def create_model(
-    name: str,
-    n_in: int = 3,
-    n_out: int = 10,
-    fusion: str | None = None,
-    fusion_weights: tuple[float, float] = WEIGHTS,
-    **kwargs: Any,
-) -> nn.Module:
+def create_model(name: str, n_in: int = 3, n_out: int = 10, **kwargs: Any) -> nn.Module:
     """Build a model by name.
 
-    name: a name of `list_models`, 'timm:NAME' or 'torchvision:NAME'; 'detector:BACKBONE' is a detector on any backbone
-        of `create_detector`.
+    name: a name of `list_models`, 'timm:NAME' or 'torchvision:NAME'; names of a task begin with its room, such as
+        'fuse:wrn_28_10'.
     n_in: input channels.
     n_out: classes.
-    fusion: for a model of two maps of `n_in` channels each, how they are fused; see `ops.fuse`.
-    fusion_weights: of the two maps, for the fusion 'weighted'.
     kwargs: the family's own arguments, such as dropout.
-    Returns a module [B,n_in,H,W] -> [B,n_out], or of two such tensors with a fusion, whose `spec` rebuilds it.
-    ModelError for unknown names or arguments.
+    Returns a module [B,n_in,H,W] -> [B,n_out] whose `spec` rebuilds it. ModelError for unknown names or arguments.
     """
-    if fusion is not None:
-        body = create_model(name, fused_channels(fusion, n_in), n_out, **kwargs)
-        fused = Fused(body, fusion, n_in, fusion_weights)
-        fused.spec = {**body.spec, "n_in": n_in, "fusion": fusion, "fusion_weights": list(fused.weights)}
-        return fused
-    if name.startswith(DETECTOR):
-        model = _call(create_detector, name, (name.removeprefix(DETECTOR),), n_in, n_out, kwargs)
-        model.spec = {"name": name, "n_in": n_in, "n_out": n_out, **kwargs}
-        return model
-    library, _, rest = name.rpartition(":")
-    model = _from_library(library, rest, n_in, n_out, kwargs) if library else _build(name, n_in, n_out, kwargs)
+    found = find_builder(name)
+    library, _, rest = name.partition(":")
+    if found is not None:
+        model = _call(found[0], name, found[1], n_in, n_out, kwargs)
+    elif library in LIBRARIES and rest:
+        model = _from_library(library, rest, n_in, n_out, kwargs)
+    else:
+        raise ModelError(_unknown(name, room_of(name)))
     model.spec = {"name": name, "n_in": n_in, "n_out": n_out, **kwargs}
     return model
 
 
+def _unknown(name: str, room: str) -> str:
+    """Words for a name that nothing is registered under."""
+    known = {pattern.pattern.partition(":")[0] for pattern, _, _ in patterns if ":" in pattern.pattern}
+    others = [f"{library}:NAME" for library in LIBRARIES]
+    if not room or room in known:
+        return f"unknown model '{name}'; {nearest(name, [*list_models(), *others])}"
+    if room.isidentifier() and find_spec(f"learnerkit.{room}") is not None:
+        where = f"learnerkit.{room}"
+        return f"model '{name}': is of {where}, which is not imported; import learnerkit.all, or the models of {where}"
+    return (
+        f"model '{name}': no room that is imported has names that begin with '{room}:'; import the module that "
+        f"registers them, or give {' or '.join(others)}"
+    )
+
+
+def room_of(name: str) -> str:
+    """The room whose names begin like this one, such as 'fuse' for 'fuse:wrn_28_10'; '' for names of no room."""
+    room, colon, _ = name.partition(":")
+    return room if colon and room not in LIBRARIES else ""
+
+
 def takes(name: str, argument: str) -> bool:
     """Whether the family of a registered model has an argument of this name."""
-    builders = [builder for pattern, _, builder in patterns if pattern.fullmatch(name)]
-    if not builders and name in families.matching("*"):
-        builders = [families[name]]
-    return bool(builders) and argument in inspect.signature(builders[0]).parameters
-
-
-def _build(name: str, n_in: int, n_out: int, kwargs: dict[str, Any]) -> nn.Module:
-    for pattern, _, builder in patterns:
-        if found := pattern.fullmatch(name):
-            return _call(builder, name, tuple(map(int, found.groups())), n_in, n_out, kwargs)
-    return _call(families[name], name, (), n_in, n_out, kwargs)
+    found = find_builder(name)
+    return found is not None and argument in inspect.signature(found[0]).parameters
 
 
 def _call(builder: Builder, name: str, first: tuple, n_in: int, n_out: int, kwargs: dict[str, Any]) -> nn.Module:
@@ -93,37 +93,39 @@ def _from_library(library: str, name: str, n_in: int, n_out: int, kwargs: dict[s
         if not timm.is_model(name):
             raise ModelError(check_keys([name], timm.list_models(), "timm model")[0])
         return timm.create_model(name, in_chans=n_in, num_classes=n_out, **kwargs)
-    if library == "torchvision":
-        known = torchvision.models.list_models(torchvision.models)
-        faults = [] if name in known else check_keys([name], known, "torchvision model")
-        if faults:
-            raise ModelError(faults[0])
-        model = torchvision.models.get_model(name, num_classes=n_out, **kwargs)
-        return model if n_in == 3 else with_input_channels(model, n_in)
-    raise ModelError(f"model library '{library}': known are 'timm:NAME' and 'torchvision:NAME'")
+    known = torchvision.models.list_models(torchvision.models)
+    faults = [] if name in known else check_keys([name], known, "torchvision model")
+    if faults:
+        raise ModelError(faults[0])
+    model = torchvision.models.get_model(name, num_classes=n_out, **kwargs)
+    return model if n_in == 3 else with_input_channels(model, n_in)
 
 
 def model_info(model: nn.Module, size: int = 32) -> dict[str, Any]:
     """Parameters, multiply-adds and memory of a model for one image.
 
+    model: its `spec` says the channels, 3 without; its `n_inputs` how many images it takes at once, 1 without.
     size: side of the image in pixels.
     """
-    from_spec = getattr(model, "spec", {})
-    n_in = from_spec.get("n_in", 3)
+    spec = getattr(model, "spec", {})
     training = model.training
     device = next(model.parameters()).device
     counter = FlopCounterMode(display=False)
     model.eval()
-    inputs = [torch.zeros(1, n_in, size, size, device=device)] * (2 if isinstance(model, Fused) else 1)
+    inputs = [torch.zeros(1, spec.get("n_in", 3), size, size, device=device)] * getattr(model, "n_inputs", 1)
     with torch.no_grad(), counter:
         model(*inputs)
     model.train(training)
     parameters = sum(p.numel() for p in model.parameters())
-    weights = sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
     return {
-        "name": from_spec.get("name", type(model).__name__),
+        "name": spec.get("name", type(model).__name__),
         "parameters": parameters,
         "flops": counter.get_total_flops(),  # 2 for a multiply-add
-        "megabytes": round(weights / 1e6, 2),
+        "megabytes": megabytes(model),
         "size": size,
     }
+
+
+def megabytes(model: nn.Module) -> float:
+    """Memory of a model's parameters and buffers."""
+    return round(sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers())) / 1e6, 2)

@@ -2,12 +2,12 @@
 
 import torch
 from torch import Tensor
+from torch.distributions import Beta
 
 
 def beta_sample(alpha: float) -> float:
     """One draw of Beta(alpha, alpha) from torch's default generator."""
-    first, second = torch._standard_gamma(torch.full((2,), float(alpha))).tolist()
-    return first / (first + second) if first + second > 0 else 0.5
+    return Beta(float(alpha), float(alpha), validate_args=False).sample().item()
 
 
 def cutmix_box(lam: float, height: int, width: int, y: int, x: int) -> tuple[int, int, int, int]:

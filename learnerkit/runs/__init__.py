@@ -1,1 +1,1 @@
-"""What is made of finished runs from their files: figures, reports, loaded learners."""
+"""The package of what is done with runs of any task, reached through `tasks` alone."""

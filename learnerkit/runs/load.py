@@ -1,27 +1,19 @@
-"""`load_run`: the Learner of a finished run, rebuilt from its recorded calls and its best weights."""
+"""`load_run`: the Learner of a finished run, rebuilt from its recorded calls, its model.json and its best weights."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from learnerkit._fastai import DataLoaders
-from learnerkit.callbacks.fusion import Fusion
 from learnerkit.core.errors import DataError, RunError
-from learnerkit.core.files import PathLike, read_json
+from learnerkit.core.files import PathLike
+from learnerkit.core.record import is_plain
 from learnerkit.core.run_folder import RunFolder
-from learnerkit.core.tensors import load_weights
-from learnerkit.data.dls import cifar_dls, detection_dls, digits_dls, folder_dls, saliency_dls
-from learnerkit.learner.detection import detection_learner
-from learnerkit.learner.factory import fusion_learner, image_learner
 from learnerkit.learner.kit import KitLearner
+from learnerkit.runs.export import load_model
+from learnerkit.task import Task
+from learnerkit.tasks import task_of
 
-CALLS: dict[str, Callable[..., Any]] = {
-    function.__name__: function
-    for function in (
-        *(cifar_dls, digits_dls, folder_dls, saliency_dls, detection_dls),
-        *(image_learner, fusion_learner, detection_learner),
-    )
-}
+OF_THE_MODEL = ("arch", "weights", "model_args")  # model.json and the weights say these
 
 
 def load_run(
@@ -34,43 +26,43 @@ def load_run(
         no `*_dls` function of learnerkit made, or when the data have moved.
     weights: 'best_model' or 'final_model'; the best ones when None and there are any.
     replace: arguments of the learner's factory to use instead of the recorded ones; those that could not be recorded,
-        such as a loss function, must be given here.
+        such as a loss function or metrics, must be given here.
     """
     run = RunFolder.open(path)
     described = run.described()
-    recorded = described["recipe"]
-    dls = data if isinstance(data, DataLoaders) else _rebuild_dls(run.path, recorded["dls"], data)
+    task, recorded = task_of(described, run.path), described["recipe"]
     call = recorded["learner"]
-    if call is None or "arch" in call["lost"]:
+    if call is None or not run.file("model.json").exists():
         raise RunError(
             f"{run.path}: its model was not built by name; rebuild the learner and load the .safetensors file"
         )
-    known = list(getattr(dls, "vocab", []))
-    if known and described["classes"] and [str(name) for name in known] != described["classes"]:
-        raise DataError(f"{run.path}: the data have the classes {known}, the run had {described['classes']}")
     missing = [name for name in call["lost"] if name not in replace]
     if missing:
         given = ", ".join(f"{name}=..." for name in missing)
         raise RunError(
             f"{run.path}: was built with {', '.join(missing)}, which cannot be recorded; pass load_run(..., {given})"
         )
-    spec = read_json(run.file("model.json")) if run.file("model.json").exists() else {}
-    if spec.get("fusion") and call["call"] == image_learner.__name__:  # its callback stands in no record
-        replace = {"cbs": Fusion(spec["fusion"], tuple(spec["fusion_weights"])), **replace}
-    if call["call"] == detection_learner.__name__:
-        replace = {"weights": None, **replace}  # the run's own weights take the place of those it began with
-    learn = CALLS[call["call"]](dls, **{**call["args"], **replace})
-    if weights is None:
-        weights = "best_model" if run.file("best_model.safetensors").exists() else "final_model"
-    try:
-        learn.model.load_state_dict(load_weights(run.file(f"{weights}.safetensors")))
-    except RuntimeError as error:
-        raise RunError(f"{run.path}: {weights}.safetensors does not fit the recorded model ({error})") from error
+    dls = data if isinstance(data, DataLoaders) else _rebuild_dls(task, run.path, recorded["dls"], data)
+    known = [str(name) for name in getattr(dls, "vocab", [])]
+    if known and described["classes"] and known != described["classes"]:
+        raise DataError(f"{run.path}: the data have the classes {known}, the run had {described['classes']}")
+    arguments = {**{key: value for key, value in call["args"].items() if key not in OF_THE_MODEL}, **replace}
+    learn = _function(task, call["call"], run.path)(dls, load_model(run.path, weights), **arguments)
+    plain = {key: value for key, value in replace.items() if is_plain(value)}
+    learn.recipe = {**call, "args": {**call["args"], **plain}, "lost": [key for key in replace if key not in plain]}
     learn.run_folder = run
     return learn
 
 
-def _rebuild_dls(run: Path, call: dict | None, data: PathLike | None) -> DataLoaders:
+def _function(task: Task, name: str, where: Path) -> Any:
+    """One of a task's functions whose calls are recorded; none other is ever called."""
+    for function in task.calls:
+        if function.__name__ == name:
+            return function
+    raise RunError(f"{where}: records a call of {name}, which is none of the task '{task.name}'")
+
+
+def _rebuild_dls(task: Task, run: Path, call: dict | None, data: PathLike | None) -> DataLoaders:
     if call is None or call["lost"]:
         lost = f" (not recorded: {', '.join(call['lost'])})" if call else ""
         raise RunError(f"{run}: its data were not made by plain arguments{lost}; pass data= with the DataLoaders")
@@ -78,7 +70,7 @@ def _rebuild_dls(run: Path, call: dict | None, data: PathLike | None) -> DataLoa
     if data is not None and "path" in arguments:
         arguments["path"] = str(data)
     try:
-        return CALLS[call["call"]](**arguments)
+        return _function(task, call["call"], run)(**arguments)
     except DataError as error:
         hint = "" if data is not None else " If the data have moved, say where they are: data=, or evaluate's --data."
         raise DataError(f"{run}: its data cannot be read: {error}{hint}") from error

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -14,44 +14,14 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from learnerkit.core.disk import check_space, forecast_bytes, shown_bytes
 from learnerkit.core.errors import RunError
-from learnerkit.core.files import append_line, atomic_write, to_json, write_json
+from learnerkit.core.files import PathLike, append_line, atomic_write, to_json, write_json
+from learnerkit.core.finished import is_finished
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.runs.live import SweepTable
-from learnerkit.runs.trials import Trial, is_finished, plan
-from learnerkit.tasks.train import WIRING
+from learnerkit.runs.trials import Trial, check_disk, open_data, plan
 
 POLL_S = 0.25
-
-
-def forecast(trials: list[Trial]) -> int:
-    """Bytes that the states of all trials will take."""
-    sizes: dict[tuple, int] = {}
-    total = 0
-    for trial in trials:
-        model, train = trial.recipe.model, trial.recipe.train
-        key = (model.arch, getattr(model, "fusion", None))
-        if key not in sizes:
-            built = WIRING[trial.recipe.task].blank_model(trial.recipe)
-            sizes[key] = sum(t.numel() * t.element_size() for t in built.state_dict().values())
-        weights = sizes[key]
-        moments = 2 if train.opt in ("adam", "adamw") else 1
-        averaged = weights if train.ema else 0
-        every = train.epochs // train.keep_every if train.keep_every else 0
-        keep = train.keep_last + 1 + every if train.keep_checkpoints else 0
-        total += forecast_bytes(weights, moments * weights, averaged, keep, 2 + train.save_top_k)
-    return total
-
-
-def open_data(trials: list[Trial]) -> None:
-    """Read each data set of the trials once: bad files are refused here, packed sets are written for all to share."""
-    seen = []
-    for trial in trials:
-        settings = (trial.recipe.task, trial.recipe.data)
-        if settings not in seen:
-            seen.append(settings)
-            WIRING[trial.recipe.task].open_dls(trial.recipe)
 
 
 class Sweep:
@@ -204,14 +174,6 @@ def _is_held(path: Path) -> bool:
     return False
 
 
-def check_disk(trials: list[Trial], out: Path) -> str:
-    """What the sweep's states will take, in words; RunError when the disk has not that much."""
-    missing = [trial for trial in trials if trial.state != "done"]
-    needed = forecast(missing)
-    check_space(out, needed, f"this sweep of {len(missing)} trials")
-    return shown_bytes(needed)
-
-
 def failed(trials: list[Trial]) -> RunError | None:
     """The error of a sweep in which trials failed."""
     lost = [f"{trial.name}: {trial.reason}" for trial in trials if trial.state == "failed"]
@@ -225,21 +187,27 @@ def failed(trials: list[Trial]) -> RunError | None:
 
 
 def run_sweep(
-    recipe: str,
-    grid: list[str],
-    overrides: dict[str, Any],
-    out: Path,
-    jobs: int,
-    threads: int | None,
-    console: Console,
+    recipe: PathLike,
+    grid: Sequence[str],
+    overrides: dict[str, Any] | None = None,
+    out: PathLike | None = None,
+    jobs: int = 1,
+    threads: int | None = None,
+    console: Console | None = None,
 ) -> list[Trial]:
     """Plan, check and run a sweep; RunError at the end when trials failed.
 
-    recipe: name or file; grid: texts such as 'fusion=all'; overrides: flags of all trials, by flag name.
-    out: the sweep's folder; jobs: trials at a time; threads: of each, the cores shared out when None.
-    console: where the table is shown.
+    recipe: name or file.
+    grid: texts such as 'fusion=all'.
+    overrides: flags of all trials, by flag name.
+    out: the sweep's folder; runs/RECIPE when None.
+    jobs: trials at a time.
+    threads: of each, the cores shared out when None.
+    console: where the table is shown; the terminal when None.
     """
-    trials = plan(recipe, grid, overrides, out)
+    out = Path("runs") / Path(recipe).stem if out is None else Path(out)
+    console = console or Console(soft_wrap=True, markup=False, highlight=False)
+    trials = plan(recipe, grid, overrides or {}, out)
     done = sum(trial.state == "done" for trial in trials)
     open_data([trial for trial in trials if trial.state != "done"])
     space = check_disk(trials, out)

@@ -1,16 +1,20 @@
-"""The trials of a sweep: which there are, and what of them is done, from the recipe and the run folders alone."""
+"""The trials of a sweep: which there are, what of them is done, and what the others will take."""
 
 import itertools
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from learnerkit.core.disk import check_space, forecast_bytes, shown_bytes
 from learnerkit.core.errors import DataError, RecipeError, RunError, differing, nearest
-from learnerkit.core.files import read_json, read_ledger
-from learnerkit.core.modes import MODES
-from learnerkit.tasks.recipe import ALIASES, WIDTHS, Recipe, flags, load_recipe
+from learnerkit.core.files import PathLike, read_json, read_ledger
+from learnerkit.core.finished import is_finished
+from learnerkit.recipe import Recipe
+from learnerkit.runs.recipes import WIDTHS, flags, load_recipe
+from learnerkit.tasks import get_task
 
 BEFORE_RUN = {"lock.json", "status.json", "training.log"}  # what a run has before its run.json
 
@@ -42,17 +46,17 @@ class Trial:
         return len(rows), best, seconds
 
 
-def parse_grid(grid: list[str]) -> dict[str, list[str]]:
-    """Axes of a grid from 'key=a,b,c' texts; 'fusion=all' means the seven modes."""
+def parse_grid(grid: Sequence[str]) -> dict[str, list[str]]:
+    """Axes of a grid from 'key=a,b,c' texts; 'all' means what the field says it does, as in 'fusion=all'."""
     axes: dict[str, list[str]] = {}
-    known = {*flags(), *WIDTHS}
+    fields = flags()
+    known = {*fields, *WIDTHS}
     for text in grid:
         key, equals, values = text.partition("=")
         key = key.strip().lstrip("-").replace("-", "_")
-        key = next((flag for flag, alias in ALIASES.items() if alias == key), key)
         listed = [value.strip() for value in re.split(r",(?![^\[]*\])", values) if value.strip()]
-        if key == "fusion":
-            listed = [mode for value in listed for mode in (MODES if value == "all" else (value,))]
+        every = ((fields[key][2].json_schema_extra if key in fields else None) or {}).get("all", ["all"])
+        listed = [one for value in listed for one in (every if value == "all" else [value])]
         listed = list(dict.fromkeys(listed))
         if not equals or not listed:
             raise RecipeError(f"--grid {text}: say key=value,value, such as fusion=add,max or seed=1,2,3")
@@ -66,7 +70,7 @@ def parse_grid(grid: list[str]) -> dict[str, list[str]]:
     return axes
 
 
-def plan(recipe: str, grid: list[str], overrides: dict[str, Any], out: Path) -> list[Trial]:
+def plan(recipe: PathLike, grid: Sequence[str], overrides: dict[str, Any], out: Path) -> list[Trial]:
     """The trials of a grid over a recipe, each checked; what has been done in `out` is marked so.
 
     RunError when a folder of `out` holds a run with other settings.
@@ -109,10 +113,39 @@ def _look_at(trial: Trial) -> None:
         trial.state = "done"
 
 
-def is_finished(path: Path) -> bool:
-    """Whether a run was trained to its end and evaluated."""
-    try:
-        done = read_json(path / "status.json")["state"] == "done"
-        return done and (path / "results.json").exists() and (path / "predictions.npz").exists()
-    except (DataError, KeyError, TypeError):
-        return False
+def forecast(trials: list[Trial]) -> int:
+    """Bytes that the states of all trials will take; 0 where their task cannot tell the size of a model."""
+    sizes: dict[str, int] = {}
+    total = 0
+    for trial in trials:
+        blank_model, train = get_task(trial.recipe.task).blank_model, trial.recipe.train
+        if blank_model is None:
+            continue
+        key = repr(trial.recipe.model)
+        if key not in sizes:
+            sizes[key] = sum(t.numel() * t.element_size() for t in blank_model(trial.recipe).state_dict().values())
+        weights = sizes[key]
+        moments = 2 if train.opt in ("adam", "adamw") else 1
+        averaged = weights if train.ema else 0
+        every = train.epochs // train.keep_every if train.keep_every else 0
+        keep = train.keep_last + 1 + every if train.keep_checkpoints else 0
+        total += forecast_bytes(weights, moments * weights, averaged, keep, 2 + train.save_top_k)
+    return total
+
+
+def open_data(trials: list[Trial]) -> None:
+    """Read each data set of the trials once: bad files are refused here, packed sets are written for all to share."""
+    seen = []
+    for trial in trials:
+        settings = (trial.recipe.task, trial.recipe.data)
+        if settings not in seen:
+            seen.append(settings)
+            get_task(trial.recipe.task).open_dls(trial.recipe)
+
+
+def check_disk(trials: list[Trial], out: Path) -> str:
+    """What the sweep's states will take, in words; RunError when the disk has not that much."""
+    missing = [trial for trial in trials if trial.state != "done"]
+    needed = forecast(missing)
+    check_space(out, needed, f"this sweep of {len(missing)} trials")
+    return shown_bytes(needed)

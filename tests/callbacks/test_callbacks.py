@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from fastai.callback.core import Callback
+from fastai.callback.core import Callback, CancelTrainException
 from torch import nn
 from torch.optim import lr_scheduler
 from torchvision.ops import StochasticDepth as DropBranch
@@ -10,10 +10,10 @@ from torchvision.ops import StochasticDepth as DropBranch
 from learnerkit.all import (
     EMA,
     TTA,
+    Autocast,
     CutMix,
     EarlyStop,
     MixUp,
-    Precision,
     Run,
     SaveTopK,
     Schedule,
@@ -48,7 +48,7 @@ class Grab(Callback):
 
 @pytest.mark.parametrize("mix", [CutMix, MixUp])
 def test_mixed_loss_by_hand(mix):
-    grab, callback = Grab(), mix(1.0, alpha=1.0)
+    grab, callback = Grab(), mix(p=1.0, alpha=1.0)
     learn = toy_learner([callback, grab], limit_batches=1)
     learn.fit(1)
     _, pred, (targets,), loss = grab.rows[0]
@@ -60,8 +60,14 @@ def test_mixed_loss_by_hand(mix):
     torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("mix", [CutMix, MixUp])
+def test_a_bare_number_is_refused_for_fastai_means_alpha_by_it(mix):
+    with pytest.raises(RecipeError, match=rf"{mix.__name__}\(p=0\.7\).*{mix.__name__}\(alpha=0\.7\)"):
+        mix(0.7)
+
+
 def test_cutmix_pixels_come_from_the_two_images_in_the_stated_parts():
-    callback = CutMix(1.0)
+    callback = CutMix(p=1.0)
     inputs, others = [torch.zeros(4, 3, 16, 16), torch.zeros(4, 1, 16, 16)], [torch.ones(4, 3, 16, 16)]
     others.append(torch.ones(4, 1, 16, 16))
     mixed, lam = callback.mix(inputs, others, 0.6)
@@ -74,14 +80,14 @@ def test_mix_takes_soft_targets_and_any_loss_and_p_zero_does_nothing():
     def soft_loss(pred, target):
         return nn.functional.cross_entropy(pred, nn.functional.one_hot(target, 3).float() * 0.9 + 0.1 / 3)
 
-    learn = toy_learner([CutMix(1.0)], loss_func=soft_loss, metrics=[])
+    learn = toy_learner([CutMix(p=1.0)], loss_func=soft_loss, metrics=[])
     learn.fit(1)
-    plain, never = toy_learner(), toy_learner([CutMix(0.0)])
+    plain, never = toy_learner(), toy_learner([CutMix(p=0.0)])
     plain.fit(1)
     never.fit(1)
     assert never.cut_mix.lam == 1.0
     with pytest.raises(ValueError, match="p is 0 to 1"):
-        CutMix(1.5)
+        CutMix(p=1.5)
 
 
 def rates(model):
@@ -252,7 +258,7 @@ def test_accumulation_equals_one_big_batch():
 
 def test_precision():
     kinds = []
-    learn = toy_learner([Precision("bf16")])
+    learn = toy_learner([Autocast("bf16")])
     learn.add_cb(Callback(after_pred=lambda self: kinds.append(self.pred.dtype)))
     inner = []
     learn.model[0][0].register_forward_hook(lambda module, args, out: inner.append(out.dtype))
@@ -292,3 +298,35 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_one_clear_error(tmp_path):
     status = read_json(tmp_path / "a" / "status.json")
     assert status["state"] == "failed" and "TrainingError" in status["error"]
     assert "Traceback" in (tmp_path / "a" / "training.log").read_text()
+
+
+def test_cutmix_and_mixup_take_turns():
+    both = []
+    learn = toy_learner([CutMix(p=0.5), MixUp(p=1.0)])
+    learn.add_cb(Callback(after_pred=lambda self: both.append((learn.cut_mix.lam, learn.mix_up.lam))))
+    learn.cbs[-1].run_valid = False
+    learn.fit(8)
+    assert all(cut == 1.0 or mix == 1.0 for cut, mix in both)
+    assert {cut != 1.0 for cut, _ in both} == {True, False}
+
+
+def test_accumulated_gradients_of_a_cancelled_epoch_are_dropped():
+    seen = []
+
+    class Cancel(Callback):
+        order = 90
+
+        def before_backward(self):
+            if self.epoch == 1 and self.iter == 0:
+                seen.extend(p.grad for p in self.model.parameters())
+
+        def after_batch(self):
+            if self.training and self.epoch == 0:
+                raise CancelTrainException
+
+    toy_learner([Accumulate(2), Cancel()]).fit(2)
+    assert seen and all(grad is None for grad in seen)
+
+
+def test_fp16_runs_can_be_evaluated_on_a_cpu():
+    assert toy_learner(precision="fp16").validate()[0] == pytest.approx(toy_learner().validate()[0], abs=1e-6)

@@ -8,16 +8,17 @@ import torch
 from fastai.callback.core import Callback, CancelBatchException, CancelFitException
 from torchvision.ops import StochasticDepth as DropBranch
 
-import learnerkit.callbacks
+import learnerkit
+from learnerkit._fastai import OpenRecorder
 from learnerkit.all import (
     EMA,
     TTA,
+    Autocast,
     CutMix,
     EarlyStop,
     Fusion,
     Guard,
     MixUp,
-    Precision,
     Run,
     SaveTopK,
     Schedule,
@@ -25,39 +26,58 @@ from learnerkit.all import (
     image_learner,
 )
 from learnerkit.callbacks.accumulate import Accumulate
-from learnerkit.callbacks.detection import DetectionParts
+from learnerkit.callbacks.mix import Mixer
+from learnerkit.callbacks.orders import ORDERS
 from learnerkit.callbacks.progress import Progress
-from tests.conftest import assert_same_weights, make_toy_dls, state_of
-from tests.conftest import toy_learner as tiny
+from learnerkit.detect.interpret import SwitchOff
+from learnerkit.detect.parts import LossParts
+from learnerkit.learner.cast import CastBatch
+from learnerkit.learner.recorder import LeanRecorder
+from learnerkit.learner.schedule import LeanScheduler
+from tests.conftest import assert_same_weights, make_toy_dls, state_of, toy_learner
 from tests.pairs import make_pair_dls
 from tests.scenes import toy_detector
 
 MAKE = {
     Accumulate: lambda tmp: Accumulate(2),
-    CutMix: lambda tmp: CutMix(1.0),
-    DetectionParts: lambda tmp: DetectionParts(),
+    Autocast: lambda tmp: Autocast("bf16"),
+    CastBatch: lambda tmp: CastBatch(),
+    CutMix: lambda tmp: CutMix(p=1.0),
     EMA: lambda tmp: EMA(0.9),
     EarlyStop: lambda tmp: EarlyStop("valid_loss", "min", 3),
     Fusion: lambda tmp: Fusion("gated"),
     Guard: lambda tmp: Guard("rollback"),
-    MixUp: lambda tmp: MixUp(1.0),
-    Precision: lambda tmp: Precision("bf16"),
+    LeanRecorder: lambda tmp: LeanRecorder(),
+    LeanScheduler: lambda tmp: LeanScheduler({"lr": lambda position: 0.01}),
+    LossParts: lambda tmp: LossParts(),
+    MixUp: lambda tmp: MixUp(p=1.0),
     Progress: lambda tmp: Progress(),
     Run: lambda tmp: Run(tmp, "a"),
     SaveTopK: lambda tmp: SaveTopK("accuracy", "max", 1, folder=tmp / "k"),
     Schedule: lambda tmp: Schedule("cosine"),
     StochasticDepth: lambda tmp: StochasticDepth(0.5),
+    SwitchOff: lambda tmp: SwitchOff([4], [0.0] * 5),
     TTA: lambda tmp: TTA(4),
 }
+ABSTRACT = {Mixer, OpenRecorder}  # what others are built on
+OF_DETECTORS = {LossParts, SwitchOff}
+BROUGHT_ALONG = {CastBatch, LeanRecorder, LossParts}  # every learner, or every detector, has one already
+CHANGES_VALIDATION = {Autocast, EMA, SwitchOff, TTA}  # what they are for
+BY_NAME = sorted(MAKE, key=lambda cls: cls.__name__)
 
 
 def all_callbacks():
+    """Every callback class of the package, wherever it stands."""
     found = set()
-    for module in pkgutil.iter_modules(learnerkit.callbacks.__path__):
-        for item in vars(importlib.import_module(f"learnerkit.callbacks.{module.name}")).values():
-            if isinstance(item, type) and issubclass(item, Callback) and item.__module__.startswith("learnerkit."):
+    for module in pkgutil.walk_packages(learnerkit.__path__, "learnerkit."):
+        for item in vars(importlib.import_module(module.name)).values():
+            if isinstance(item, type) and issubclass(item, Callback) and item.__module__ == module.name:
                 found.add(item)
-    return {cls for cls in found if not cls.__name__.startswith("_")}
+    return found - ABSTRACT
+
+
+def test_the_table_of_orders_is_that_of_the_classes():
+    assert {cls.__name__: cls.order for cls in all_callbacks()} == ORDERS
 
 
 def test_the_laws_cover_every_callback():
@@ -65,13 +85,19 @@ def test_the_laws_cover_every_callback():
 
 
 def learner(cls, tmp_path, *extra):
-    if cls is DetectionParts:  # a detector brings it along
-        return toy_detector(tmp_path / "scenes", list(extra))
+    own = [] if cls in BROUGHT_ALONG else [MAKE[cls](tmp_path)]
+    if cls in OF_DETECTORS:
+        return toy_detector(tmp_path / "scenes", [*own, *extra])
     dls = make_pair_dls() if cls is Fusion else make_toy_dls()
     arch = "wrn_10_1" if cls is StochasticDepth else "tiny_cnn"
-    learn = image_learner(dls, arch, cbs=[MAKE[cls](tmp_path), *extra], seed=1)
+    learn = image_learner(dls, arch, cbs=[*own, *extra], seed=1)
     learn.logger = lambda row: None
     return learn
+
+
+def test_what_learners_bring_along_is_there(tmp_path):
+    for cls in BROUGHT_ALONG:
+        assert any(isinstance(cb, cls) for cb in learner(cls, tmp_path).cbs), cls
 
 
 class Thrower(Callback):
@@ -108,7 +134,7 @@ THROWN = [
 
 
 @pytest.mark.parametrize(("event", "error"), THROWN)
-@pytest.mark.parametrize("cls", sorted(MAKE, key=lambda cls: cls.__name__), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", BY_NAME, ids=lambda cls: cls.__name__)
 def test_what_is_swapped_is_restored(cls, error, event, tmp_path):
     learn = learner(cls, tmp_path, Thrower(event, error))
     learn.limit_batches = 3
@@ -127,7 +153,7 @@ def test_what_is_swapped_is_restored(cls, error, event, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "cls", sorted(set(MAKE) - {TTA, EMA, Precision, DetectionParts}, key=str), ids=lambda cls: cls.__name__
+    "cls", [cls for cls in BY_NAME if cls not in CHANGES_VALIDATION | OF_DETECTORS], ids=lambda cls: cls.__name__
 )
 def test_validation_is_untouched(cls, tmp_path):
     learn = learner(cls, tmp_path)
@@ -144,13 +170,6 @@ def tiny_twin(learn):
     return twin
 
 
-@pytest.mark.parametrize("cls", sorted(MAKE, key=lambda cls: cls.__name__), ids=lambda cls: cls.__name__)
-def test_orders_stand_in_the_table(cls):
-    table = learnerkit.callbacks.__doc__
-    order = cls.order
-    assert f"{order} " in table.replace("\n", " "), f"{cls.__name__} has order {order}"
-
-
 def test_stateful_callbacks_give_back_what_they_were_given(tmp_path):
     for cls in MAKE:
         if not hasattr(cls, "state_dict"):
@@ -158,7 +177,7 @@ def test_stateful_callbacks_give_back_what_they_were_given(tmp_path):
         learn = learner(cls, tmp_path / cls.__name__)
         learn.limit_batches = 1
         learn.fit(1)
-        if cls is Schedule or cls is Precision:
+        if cls is Schedule or cls is Autocast:
             continue  # their state lives inside a fit: covered by the resume tests
         callback = next(cb for cb in learn.cbs if isinstance(cb, cls))
         state = callback.state_dict()
@@ -167,6 +186,6 @@ def test_stateful_callbacks_give_back_what_they_were_given(tmp_path):
 
 
 def test_the_tiny_learner_of_the_tests_learns():
-    learn = tiny()
+    learn = toy_learner()
     learn.fit_one_cycle(6, 0.2)
     assert learn.validate()[1] > 0.9

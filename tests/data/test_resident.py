@@ -9,10 +9,11 @@ from fastai.torch_core import TensorCategory
 from fastai.vision.augment import Resize
 from fastai.vision.core import PILImage, TensorImage
 
-from learnerkit.all import CifarBlock, ClassificationInterpretation, ResidentDL
+from learnerkit._fastai import ClassificationInterpretation
+from learnerkit.all import CifarBlock, ResidentDL
 from learnerkit.core.errors import DataError
 from tests.conftest import make_toy_dls, toy_arrays, toy_learner
-from tests.data.test_readers import write_folder
+from tests.images import write_folder
 
 
 def test_new(toy_dls):

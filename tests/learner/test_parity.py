@@ -9,8 +9,8 @@ from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
 from fastai.optimizer import Adam, ranger
 
-from learnerkit.all import KitLearner
-from learnerkit.learner.factory import make_opt_func
+from learnerkit.learner.kit import KitLearner
+from learnerkit.learner.make import make_opt_func
 from learnerkit.models.create import create_model
 from tests.conftest import assert_same_weights, make_toy_dls, state_of, toy_learner
 

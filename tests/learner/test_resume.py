@@ -7,11 +7,23 @@ import sys
 import pytest
 import torch
 from fastai.callback.core import Callback
+from fastai.optimizer import ranger
 
-from learnerkit.all import EMA, CutMix, EarlyStop, Precision, Run, SaveTopK, Schedule, StochasticDepth, image_learner
+from learnerkit.all import (
+    EMA,
+    Autocast,
+    CutMix,
+    EarlyStop,
+    Run,
+    SaveTopK,
+    Schedule,
+    StochasticDepth,
+    image_learner,
+)
 from learnerkit.callbacks.accumulate import Accumulate
 from learnerkit.core.errors import RunError
-from tests.conftest import assert_same_weights, make_toy_dls, state_of
+from learnerkit.core.files import read_ledger
+from tests.conftest import assert_same_weights, make_toy_dls, state_of, toy_learner
 
 EPOCHS = 3
 
@@ -31,10 +43,10 @@ class StopAt(Callback):
 
 EXTRAS = {
     "plain": lambda: [],
-    "cutmix": lambda: [CutMix(0.5)],
+    "cutmix": lambda: [CutMix(p=0.5)],
     "ema": lambda: [EMA(0.9)],
     "accumulate": lambda: [Accumulate(2)],
-    "bf16": lambda: [Precision("bf16")],
+    "bf16": lambda: [Autocast("bf16")],
     "stop": lambda: [EarlyStop("valid_loss", "min", 10), SaveTopK("accuracy", "max", 2)],
 }
 
@@ -105,7 +117,7 @@ def test_a_resume_that_forgets_its_position_would_be_seen(tmp_path):
         stopped.fit_one_cycle(EPOCHS, 0.05)
     stopped.run_folder.unlock()
     resumed = learner(tmp_path / "cut", "plain", resume=True)
-    resumed._positioned = lambda first: enumerate(resumed.dl)
+    resumed.positioned = lambda first: enumerate(resumed.dl)
     resumed.fit_one_cycle(EPOCHS, 0.05)
     assert not torch.equal(whole.model[0][0].weight, resumed.model[0][0].weight)
 
@@ -165,3 +177,51 @@ def test_resume_with_a_live_progress_bar(tmp_path, monkeypatch, capsys):
     done = learner(tmp_path, "plain", resume=True)
     done.fit_one_cycle(EPOCHS, 0.05)
     assert "Epoch 3/3" in capsys.readouterr().out
+
+
+def test_a_script_with_two_fits_is_not_resumed_wrongly(tmp_path):
+    class Stop(Callback):
+        order = 90
+
+        def after_epoch(self):
+            if self.learn.start.epochs_before == 2:
+                raise KeyboardInterrupt
+
+    first = toy_learner([Run(tmp_path, "a", checkpoint_every=1), Stop()])
+    first.fit(2)
+    with pytest.raises(KeyboardInterrupt):
+        first.fit(2)
+    with pytest.raises(RunError, match="later fit of the script, after 2 epochs"):
+        toy_learner([Run(tmp_path, "a", resume=True, allow=("recipe",))]).fit(2)
+    assert len(read_ledger(tmp_path / "a" / "history.jsonl")) == 3
+
+
+def test_a_resume_with_another_rate_or_callback_is_refused(tmp_path):
+    def build(p, resume=False):
+        return toy_learner([CutMix(p=p), Run(tmp_path, "a", checkpoint_every=1, resume=resume)])
+
+    build(0.7).fit_one_cycle(2, 0.01)
+    with pytest.raises(RunError, match=r"fit was lr: 0\.01, now 5\.0; settings was cut_mix: p: 0\.7, now 0\.1"):
+        build(0.1, True).fit_one_cycle(2, 5.0)
+    build(0.7, True).fit_one_cycle(2, 0.01)
+
+
+def test_ranger_resumes(tmp_path):
+    def build(folder, resume=False, stop=False):
+        class Stop(Callback):
+            order = 90
+
+            def after_epoch(self):
+                if self.epoch == 0:
+                    raise KeyboardInterrupt
+
+        run = Run(tmp_path / folder, "a", checkpoint_every=1, resume=resume, allow=("recipe",))
+        return toy_learner([run, *([Stop()] if stop else [])], opt=ranger, lr=0.01)
+
+    whole = build("whole")
+    whole.fit(2)
+    with pytest.raises(KeyboardInterrupt):
+        build("cut", stop=True).fit(2)
+    resumed = build("cut", resume=True)
+    resumed.fit(2)
+    assert_same_weights(state_of(whole), state_of(resumed))

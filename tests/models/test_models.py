@@ -8,8 +8,8 @@ from torchvision.ops import StochasticDepth
 
 from learnerkit.core.errors import ModelError
 from learnerkit.models.create import create_model, list_models, model_info
-from learnerkit.models.io import export_model, load_model
 from learnerkit.models.registry import families, register_model
+from learnerkit.runs.export import export_model, load_model
 
 NAMES = [name for name in list_models() if "_D_" not in name and ":" not in name] + ["wrn_10_1", "wrn_16_2"]
 PARAMETERS = {

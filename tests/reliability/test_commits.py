@@ -279,7 +279,7 @@ def test_a_forecast_that_does_not_fit_refuses_the_start(tmp_path, monkeypatch):
     learn.create_opt()
     learn.n_epoch = 3
     weights = sum(t.numel() * t.element_size() for t in learn.model.state_dict().values())
-    needed = learn.run_log._forecast()
+    needed = learn.run_log.retention.forecast(learn)
     assert needed == 4 * 2 * weights + 2 * weights  # two newest, best, one on its way, each with momentum; best, final
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, needed - 1))
     with pytest.raises(LearnerkitError, match=r"will take .* at its peak and .* are free"):

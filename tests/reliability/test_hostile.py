@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from learnerkit.all import load_model, read_cifar
+from learnerkit.all import load_model
+from learnerkit.classify.cifar import read_cifar
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.core.tensors import load_state, load_weights, read_npz
 from learnerkit.core.unpickle import load_cifar_pickle

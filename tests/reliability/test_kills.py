@@ -8,11 +8,20 @@ import time
 
 import pytest
 
-from learnerkit.all import EMA, Callback, CutMix, EarlyStop, Precision, SaveTopK, Schedule
+from learnerkit.all import (
+    EMA,
+    Autocast,
+    Callback,
+    CutMix,
+    EarlyStop,
+    SaveTopK,
+    Schedule,
+)
 from learnerkit.callbacks.accumulate import Accumulate
 from learnerkit.core.run_folder import RunFolder
+from tests.images import image_folder
 from tests.reliability.test_commits import corrupt, newest_step
-from tests.reliability.toy import EPOCHS, Child, build, digest, fit, image_folder, run_fork, stream
+from tests.reliability.toy import EPOCHS, Child, build, digest, fit, run_fork, stream
 
 pytestmark = pytest.mark.reliability
 
@@ -72,7 +81,7 @@ class StopAt(Callback):
 
 
 CALLBACKS = {
-    "cutmix": lambda: [CutMix(0.5)],
+    "cutmix": lambda: [CutMix(p=0.5)],
     "accumulation": lambda: [Accumulate(2)],
     "EMA": lambda: [EMA(0.9)],
     "early stop": lambda: [EarlyStop("valid_loss", "min", 1)],
@@ -82,7 +91,7 @@ CALLBACKS = {
 
 
 def polite(root, name, kind, step=None, resume=False):
-    cbs = CALLBACKS[name]() + ([Precision("bf16")] if kind == "bf16" else [])
+    cbs = CALLBACKS[name]() + ([Autocast("bf16")] if kind == "bf16" else [])
     learn = build(root, cbs=[*cbs, *([StopAt(step)] if step else [])], resume=resume, run_args={"checkpoint_every": 2})
     if name == "plateau":
         learn.fit(EPOCHS, 0.05)
@@ -154,7 +163,7 @@ def test_the_digest_sees_a_resume_that_forgets_its_position(tmp_path):
     def forgetful(root, resume):
         learn = build(root, cbs=[] if resume else [StopAt(6)], resume=resume)
         if resume:
-            learn._positioned = lambda first: enumerate(learn.dl)
+            learn.positioned = lambda first: enumerate(learn.dl)
         return digest(fit(learn))
 
     reference = run_fork(whole, tmp_path / "whole")

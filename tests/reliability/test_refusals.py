@@ -24,21 +24,21 @@ from learnerkit.all import (
     cifar_dls,
     detection_dls,
     folder_dls,
-    image_dls,
     saliency_dls,
     verify,
 )
 from learnerkit.callbacks.accumulate import Accumulate
+from learnerkit.classify.dls import image_dls
+from learnerkit.classify.source import ImageSource
 from learnerkit.core.errors import DataError, LearnerkitError, RecipeError, RunError
-from learnerkit.data.source import ImageSource
-from learnerkit.tasks.recipe import check_recipe, load_recipe
+from learnerkit.runs.recipes import check_recipe, load_recipe
 from tests.conftest import toy_arrays
-from tests.data.test_detection import BAD_LINES, GOOD, bad_frames
-from tests.data.test_pairs import KINDS, spoil
+from tests.fuse.test_pairs import KINDS, spoil
+from tests.images import image_folder
 from tests.pairs import write_pairs
 from tests.reliability.test_kills import StopAt
-from tests.reliability.toy import build, fit, image_folder, stream
-from tests.scenes import write_scenes
+from tests.reliability.toy import build, fit, stream
+from tests.scenes import BAD_LINES, GOOD, bad_frames, write_scenes
 
 pytestmark = pytest.mark.reliability
 
@@ -57,7 +57,7 @@ CHANGES = {
     "class list": ("classes", {}, lambda: toy(vocab=("a", "b", "c"))),
     "pixels": ("fingerprint", {}, lambda: toy(seed=5)),
     "split": ("split", {}, lambda: toy(split_seed=1)),
-    "batch size": ("n_iter", {}, lambda: toy(bs=8)),
+    "batch size": ("bs", {}, lambda: toy(bs=8)),
     "a callback gone": ("callback", {"drop": True}, None),
     "a callback more": ("callback", {"cbs": [EMA(0.5)]}, None),
     "epochs": ("n_epoch", {"epochs": 5}, None),
@@ -163,7 +163,7 @@ def image_trial(root, kind, part, skip, resident):
     before, everything = content(root), {str(p.relative_to(root)) for p in root.rglob("*.png")}
     assert source.exists()
     try:
-        dls = folder_dls(root, size=12, bs=8, resident=resident, skip_bad=skip)
+        dls = folder_dls(root, size=12, bs=8, resident=resident, bad="skip" if skip else "refuse")
     except DataError as error:
         missing = [name for name in bad if name not in str(error)]
         text = f"raised {error}" if skip or missing else ""
@@ -228,7 +228,7 @@ def cifar_trial(root, kind, part, skip):
     before = content(root)
     everything = {f"{name}/{row}/{row}.png" for name in contents for row in range(12)}
     try:
-        dls = cifar_dls(root, bs=8, skip_bad=skip)
+        dls = cifar_dls(root, bs=8, bad="skip" if skip else "refuse")
     except DataError as error:
         named = file in str(error) and (kind not in ROWS or ("row 3" in str(error) and "row 4" in str(error)))
         text = f"raised {error}" if skip or not named else ""
@@ -250,7 +250,7 @@ def array_trial(kind, part, skip):
     rows = [4, 5] if part == "train" else [60, 61]
     labels[rows] = ARRAY_LABELS[kind]
     try:
-        dls = array_dls(images, labels, bs=8, vocab=["x", "y", "z"], skip_bad=skip)
+        dls = array_dls(images, labels, bs=8, vocab=["x", "y", "z"], bad="skip" if skip else "refuse")
     except DataError as error:
         return f"raised {error}" if skip or not all(f"row {row}" in str(error) for row in rows) else ""
     used = {name for part in ("train", "valid", "test") for name in dls.ids(part)}
@@ -275,7 +275,7 @@ def pair_trial(root, kind, part, skip):
         spoil(file, kind)
     before = content(root)
     try:
-        dls = saliency_dls(root, bs=8, skip_bad=skip)
+        dls = saliency_dls(root, bs=8, bad="skip" if skip else "refuse")
     except DataError as error:
         text = f"raised {error}" if skip or not all(file.name in str(error) for file in bad) else ""
     else:
@@ -389,8 +389,8 @@ SPLITS = {
         "no image in valid",
     ),
     "a class absent from test": (rows_of([0, 1, 2] * 12 + [0, 1] * 6, LETTERS), {}, "no image in test"),
-    "valid of nothing": (rows_of(THREE), {"fractions": (0.8, 0.0, 0.2)}, "valid part is empty"),
-    "fractions over 1": (rows_of(THREE), {"fractions": (0.8, 0.2, 0.2)}, "sum to 1"),
+    "valid of nothing": (rows_of(THREE), {"split": (0.8, 0.0, 0.2)}, "valid part is empty"),
+    "fractions over 1": (rows_of(THREE), {"split": (0.8, 0.2, 0.2)}, "sum to 1"),
     "fewer than a batch": (rows_of(THREE), {"bs": 64}, "make no batch of 64"),
     "a class of one": (rows_of([0, 1] * 23 + [0, 2]), {}, "cannot hold every class"),
     "unlabelled": (rows_of([*THREE[:-1], -1]), {}, "1 images have no label"),
@@ -455,14 +455,14 @@ def test_more_than_half_bad_is_refused(tmp_path, monkeypatch):
     for file in sorted(root.rglob("*.png"))[:11]:
         file.write_bytes(b"junk")
     with pytest.raises(DataError, match=r"more than half of the samples \(11 of 20\) are bad"):
-        folder_dls(root, size=12, bs=4, skip_bad=True)
+        folder_dls(root, size=12, bs=4, bad="skip")
 
 
 def test_the_quarantine_stands_in_the_run(tmp_path, monkeypatch):
     monkeypatch.setenv("LEARNERKIT_HOME", str(tmp_path / "home"))
     root = image_folder(tmp_path / "images", 40)
     (root / "a" / "000.png").write_bytes(b"junk")
-    learn = build(tmp_path / "runs", dls=folder_dls(root, size=12, bs=8, skip_bad=True))
+    learn = build(tmp_path / "runs", dls=folder_dls(root, size=12, bs=8, bad="skip"))
     fit(learn)
     text = learn.run_folder.file("quarantine.csv").read_text()
     assert text.splitlines()[0] == "file,place,reason" and "a/000.png,,cannot identify image file" in text
@@ -486,7 +486,11 @@ def test_copies(tmp_path):
 def recipes():
     """Sixty recipes that are none: (text, what the error has to say)."""
     good = {"data": {"path": "digits"}, "train": {"epochs": 1}}
-    wrong = {"bs": [0, -1, "x", 1.5, None, [1]], "valid": ["none", {"a": 1}], "num_workers": [-1, "two"]}
+    wrong = {
+        "bs": [0, -1, "x", 1.5, None, [1]],
+        "split": ["half", {"a": 1}, [1], [0.5, 0.3, 0.1, 0.1], [-1, 2], [0.5, 0.6]],
+        "num_workers": [-1, "two"],
+    }
     wrong |= {"label": ["odd"]}
     wrong_train = {"epochs": [0, -3, "many", 1.5], "lr": [0, -1, "fast"], "momentum": [1, -0.1], "wd": [-1, "none"]}
     wrong_train |= {"precision": ["fp8"], "schedule": ["zigzag"], "mode": ["up"], "ema": [1, 2], "clip": [-1]}

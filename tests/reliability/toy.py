@@ -8,9 +8,7 @@ import signal
 import time
 import traceback
 
-import numpy as np
 import torch
-from PIL import Image
 
 from learnerkit.all import Run, folder_dls, image_learner
 from learnerkit.core.tensors import load_weights
@@ -62,17 +60,6 @@ def digest(learn):
     take([{key: value for key, value in row.items() if key not in ("seconds", "timestamp")} for row in rows])
     take(load_weights(learn.run_folder.file("best_model.safetensors")))
     return seen.hexdigest()
-
-
-def image_folder(root, n=48, seed=0):
-    """Class folders of small PNG files whose brightness is their class."""
-    rng = np.random.default_rng(seed)
-    for number in range(n):
-        folder = root / "ab"[number % 2]
-        folder.mkdir(parents=True, exist_ok=True)
-        pixels = rng.integers(0, 90, (12, 12, 3), dtype=np.uint8) + np.uint8(120 * (number % 2))
-        Image.fromarray(pixels).save(folder / f"{number:03d}.png")
-    return root
 
 
 def stream(root, num_workers):

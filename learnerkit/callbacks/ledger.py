@@ -1,0 +1,57 @@
+"""The rows that a run keeps: one an epoch in its ledger, one a batch in batch_metrics.csv."""
+
+import time
+from typing import Any
+
+from fastai.learner import Learner
+
+from learnerkit.core.run_folder import RunFolder
+
+
+def asked(learn: Learner, what: str) -> dict[str, Any]:
+    """Columns that callbacks have for the run.
+
+    what: 'batch_columns' (a value a batch) or 'epoch_columns'.
+    """
+    found: dict[str, Any] = {}
+    for cb in learn.cbs:
+        if callable(columns := getattr(type(cb), what, None)):
+            found |= columns(cb)
+    return found
+
+
+def epoch_row(learn: Learner, epoch: int, step: int, better: bool, checkpoint: bool) -> dict[str, Any]:
+    """The ledger's row of the epoch that has just ended.
+
+    epoch, step: epochs and batches trained into the run; better: whether its weights are the best so far.
+    checkpoint: whether a complete state of it is kept.
+    """
+    recorder, guard = learn.recorder, getattr(learn, "guard", None)
+    row = {"epoch": epoch, **learn.monitored, **asked(learn, "epoch_columns")}
+    row |= {"lr": float(recorder.lrs[-1]) if recorder.lrs else None, "step": step}
+    row["seconds"] = round(time.time() - recorder.started, 3)
+    if guard is not None and guard.policy != "stop":
+        row["skipped"] = guard.skipped
+    return {**row, "is_best": better, "checkpoint": checkpoint, "timestamp": time.strftime("%Y-%m-%d %H:%M:%S")}
+
+
+def append_batches(learn: Learner, folder: RunFolder, first: int, steps_before: int, epoch: int) -> int:
+    """Append the batches of this fit from number `first` on; returns how many are written now.
+
+    steps_before: batches of earlier fits into the run; epoch: of the run.
+    """
+    losses, rates = learn.recorder.batch_losses, learn.recorder.lrs
+    further = asked(learn, "batch_columns")
+    path = folder.file("batch_metrics.csv")
+    lines = [] if path.exists() and path.stat().st_size else [",".join(["step,epoch,loss,lr", *further]) + "\n"]
+    for step in range(first, len(losses)):
+        values = [losses[step], float(rates[step]), *(column[step] for column in further.values())]
+        lines.append(f"{steps_before + step + 1},{epoch}," + ",".join(f"{value:.6g}" for value in values) + "\n")
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(lines)
+    return len(losses)
+
+
+def short(value: Any) -> str:
+    """A value of a row as training.log has it."""
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

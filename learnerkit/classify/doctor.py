@@ -1,0 +1,46 @@
+"""What `verify` and `learnerkit doctor DATA` say of a set of images: every fault, and what is there."""
+
+from pathlib import Path
+
+from learnerkit.classify.cifar import is_cifar, read_cifar, scan_cifar
+from learnerkit.classify.folder import list_folder, read_folder, scan_folder
+from learnerkit.data.faults import Report
+from learnerkit.data.pictures import SUFFIXES
+from learnerkit.data.split import make_split
+from learnerkit.data.walk import files_below
+from learnerkit.task import Line
+
+
+def is_set(path: Path) -> bool:
+    """Whether a path is a CIFAR set, or a folder with images somewhere below it."""
+    return is_cifar(path) or (path.is_dir() and bool(files_below(path, SUFFIXES)))
+
+
+def verify(path: Path) -> Report:
+    """All faults of a CIFAR set or of class folders; copies that contradict each other are faults of folders."""
+    if is_cifar(path):
+        source, faults, rows = scan_cifar(path)
+        return Report(path, source.name if source else "CIFAR", rows, faults)
+    listing = list_folder(path)
+    return Report(path, "image folder", len(listing.files), scan_folder(listing))
+
+
+def examine(path: Path, bad: str = "refuse") -> list[Line]:
+    """Lines of (good, text) about a set of images.
+
+    bad: with 'skip' the faults are told as what would be left out.
+    """
+    report = verify(path)
+    lines = [(bad != "refuse", str(fault)) for fault in report.faults]
+    if report.faults and bad == "refuse":
+        return lines
+    source = read_cifar(path, bad=bad) if is_cifar(path) else read_folder(list_folder(path), bad=bad)
+    counts = make_split(source.labels, source.parts).counts
+    _, height, width = source.shape
+    per_class = [int((source.labels == code).sum()) for code in range(len(source.vocab))]
+    return [
+        *lines,
+        (True, f"{path}: {len(source):,} images of {height}x{width}, {len(source.vocab)} classes"),
+        (True, f"images a class: {min(per_class):,} to {max(per_class):,}; parts {counts}"),
+        (True, f"fingerprint {source.fingerprint}"),
+    ]

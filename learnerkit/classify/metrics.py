@@ -1,0 +1,61 @@
+"""The figures of a classifier, on whole parts of the data, by scikit-learn; macro F1 is over the whole vocabulary."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import accuracy_score, f1_score, log_loss
+
+from learnerkit._fastai import Metric
+
+MEASURES = ("accuracy", "macro_f1", "log_loss")
+
+
+def macro_f1(targets: np.ndarray, predicted: np.ndarray, n_out: int) -> float:
+    """Unweighted mean over all classes of the F1 score.
+
+    A class without images that is predicted counts as 0; one without both has no F1, and is left out.
+    """
+    labels = list(range(n_out))
+    return float(f1_score(targets, predicted, labels=labels, average="macro", zero_division=np.nan))
+
+
+def figures_of(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    """Accuracy, macro F1 over the whole vocabulary, and mean cross entropy; see `MEASURES`."""
+    n_out, predicted = probabilities.shape[1], probabilities.argmax(axis=1)
+    safe = probabilities.astype(np.float64).clip(1e-12)
+    return {
+        "accuracy": float(accuracy_score(targets, predicted)),
+        "macro_f1": macro_f1(targets, predicted, n_out),
+        "log_loss": float(log_loss(targets, safe / safe.sum(axis=1, keepdims=True), labels=list(range(n_out)))),
+    }
+
+
+class MacroF1(Metric):
+    """`macro_f1` of a validation pass.
+
+    n_out: number of classes.
+    """
+
+    name = "macro_f1"
+
+    def __init__(self, n_out: int) -> None:
+        self.n_out = n_out
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.predictions, self.targets = [], []
+
+    def accumulate(self, learn: Any) -> None:
+        """Take in one batch; nothing waits for the device."""
+        self.predictions.append(learn.pred.detach().argmax(dim=-1))
+        self.targets.append(learn.y.detach())
+
+    @property
+    def value(self) -> float | None:
+        """The score of all batches so far."""
+        if not self.targets:
+            return None
+        predictions, targets = torch.cat(self.predictions).cpu(), torch.cat(self.targets).cpu()
+        return macro_f1(targets, predictions, self.n_out)

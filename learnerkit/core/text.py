@@ -1,0 +1,19 @@
+"""Figures as text, the same on the command line, on pages and in tables."""
+
+from collections.abc import Callable
+from typing import Any
+
+MISSING = "n/a"
+Form = str | Callable[[Any], str]
+
+
+def formatted(value: Any, form: Form) -> str:
+    """A figure in a form such as '{:.2%}', or by a function; 'n/a' where it is undefined."""
+    if value is None or value != value:
+        return MISSING
+    return form(value) if callable(form) else form.format(value)
+
+
+def p_text(p: float) -> str:
+    """A p value."""
+    return "< .0001" if p < 1e-4 else f"{p:.4f}"

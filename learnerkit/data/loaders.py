@@ -1,0 +1,106 @@
+"""DataLoaders of ours: a split with a test part, the facts of the set, and the call that made them."""
+
+from collections.abc import Sequence, Sized
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from fastai.data.block import DataBlock, TransformBlock
+from fastai.data.core import TfmdDL
+from fastai.torch_core import default_device
+
+from learnerkit._fastai import DataLoaders, loaders_of, order_of_pass
+from learnerkit.core.errors import DataError
+from learnerkit.data.source import Source
+from learnerkit.data.split import Split
+
+
+class KitLoaders(DataLoaders):
+    """DataLoaders with a test part and the facts about the set that runs record.
+
+    source: the set; split: who is in which part; task: what kind of training they are for.
+    recipe: the call that made them, see `core.record`.
+    """
+
+    source: Source
+    split: Split
+    task: str
+    recipe: dict | None = None
+
+    @property
+    def test(self) -> TfmdDL:
+        """The loader of the test part; DataError when the set has none."""
+        if len(self.loaders) < 3:
+            raise DataError(f"{self.source.name}: has no test part")
+        return self.loaders[2]
+
+    @property
+    def parts(self) -> list[str]:
+        """The parts on which a trained model is measured: 'valid' and, where there is one, 'test'."""
+        return ["valid", "test"] if len(self.loaders) > 2 else ["valid"]
+
+    def facts(self) -> dict[str, Any]:
+        """What run.json records of the data."""
+        return self.source.facts()
+
+    def batch_ids(self, dl: TfmdDL, number: int) -> list[str]:
+        """Names of the samples in batch `number` (from 0) of the pass over `dl` that is under way."""
+        items = [dl.items[place] for place in order_of_pass(dl)[number * dl.bs : (number + 1) * dl.bs]]
+        return [self.source.ids[item] if isinstance(item, Integral) else str(item) for item in items]
+
+    def ids(self, part: str) -> list[str]:
+        """Names of the samples of 'train', 'valid' or 'test', in the order of that loader without shuffling."""
+        return [self.source.ids[row] for row in getattr(self.split, part)]
+
+
+def make_loaders(
+    task: str,
+    source: Source,
+    split: Split,
+    blocks: Sequence[TransformBlock],
+    item_tfms: Sequence[Any] = (),
+    batch_tfms: Sequence[Any] = (),
+    n_inp: int | None = None,
+    device: str | torch.device | None = None,
+    kind: type[KitLoaders] = KitLoaders,
+    **kwargs: Any,
+) -> KitLoaders:
+    """The DataLoaders of a set's parts, through a fastai DataBlock over its row numbers.
+
+    task: what they are for; blocks: of inputs and targets; n_inp: how many of them are inputs.
+    device: where batches are put; fastai's default device when None.
+    kind: which class; kwargs: of fastai's dataloaders.
+    """
+    parts = [rows for rows in (split.train, split.valid, split.test) if len(rows)]
+    block = DataBlock(
+        blocks=tuple(blocks),
+        n_inp=n_inp,
+        splitter=lambda _: parts,
+        item_tfms=list(item_tfms),
+        batch_tfms=list(batch_tfms),
+    )
+    loaders = loaders_of(
+        block.datasets(list(range(len(source)))),
+        kind,
+        after_item=block.item_tfms,
+        after_batch=block.batch_tfms,
+        device=torch.device(device or default_device()),
+        **kwargs,
+    )
+    loaders.task, loaders.source, loaders.split = task, source, split
+    return loaders
+
+
+def whole(source: Sized) -> Split:
+    """The split whose train and valid parts are both the whole set: to measure a finished model on it."""
+    rows = np.arange(len(source))
+    return Split(rows, rows, rows[:0])
+
+
+def check_batch(source: Source, split: Split, bs: int) -> None:
+    """DataError when the training part makes no batch of `bs`."""
+    if bs < 1:
+        raise DataError(f"bs={bs}: a batch has 1 sample or more")
+    if len(split.train) < bs:
+        raise DataError(f"{source.name}: {len(split.train)} training samples make no batch of {bs}; pass a smaller bs")

@@ -1,0 +1,1 @@
+"""The task of detecting objects on frames of RGB and further channels."""

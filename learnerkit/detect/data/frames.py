@@ -1,0 +1,111 @@
+"""Frames of 1 to 16 channels from files: .npy arrays as they lie on the disk, and ordinary images."""
+
+import hashlib
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from learnerkit.core.errors import DataError
+from learnerkit.data.checked import Checked
+from learnerkit.data.pictures import UNREADABLE, decode_deep, reason_of
+
+MOST_CHANNELS = 16
+PICTURES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
+SUFFIXES = PICTURES | {".npy"}
+CHECK_VERSION = 1
+ROUNDING = 1e-6  # past 0..1 that floats may be
+MAGIC = b"\x93NUMPY"
+# numpy reads a header with ast.literal_eval, which fails at random in threads of CPython before 3.11.8 and 3.12.2
+# (github.com/python/cpython/issues/106905).
+PARSING = threading.Lock()
+RANGES = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
+
+
+def stored_frame(file: Path) -> np.ndarray:
+    """A frame as it is stored, its channels first: uint8, uint16 or float [C,H,W]; an array's pixels stay on the disk.
+
+    DataError says what is wrong with a file that is no frame.
+    """
+    if file.suffix.lower() == ".npy":
+        return channels_first(_array(file))
+    return decode_deep(file)
+
+
+def _array(file: Path) -> np.ndarray:
+    with file.open("rb") as opened:
+        if opened.read(len(MAGIC)) != MAGIC:
+            raise DataError("is not a .npy file (np.save writes one)")
+    try:
+        with PARSING:
+            array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        if "pickle" in str(error).lower() or "Python objects" in str(error):
+            raise DataError("holds Python objects (a pickle), which are never loaded; save a plain array") from None
+        raise DataError(f"is not a whole .npy file ({error})") from None
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype not in RANGES and array.dtype.kind != "f":
+        raise DataError(f"is of dtype {array.dtype}; uint8, uint16 or float in 0..1 is needed")
+    return array
+
+
+def channels_first(array: np.ndarray) -> np.ndarray:
+    """[H,W,C], [C,H,W] or [H,W] as [C,H,W]; where both ends could be the channels, the last axis is."""
+    if array.ndim == 2:
+        array = array[None]
+    if array.ndim != 3:
+        raise DataError(f"has the shape {array.shape}; (H, W, C) or (C, H, W) is needed")
+    if 1 <= array.shape[2] <= MOST_CHANNELS:
+        array = array.transpose(2, 0, 1)
+    elif not 1 <= array.shape[0] <= MOST_CHANNELS:
+        raise DataError(f"has the shape {array.shape}; one end has to be the channels, 1 to {MOST_CHANNELS}")
+    if not array.size:
+        raise DataError(f"has the shape {array.shape}: there is no pixel in it")
+    return array
+
+
+def scaled(frame: np.ndarray) -> np.ndarray:
+    """A stored frame as float32 in 0..1, by the range of its type; floats are taken as they are."""
+    top = RANGES.get(frame.dtype)
+    return np.ascontiguousarray(frame, dtype=np.float32) / top if top else np.ascontiguousarray(frame, np.float32)
+
+
+def read_frame(file: Path) -> np.ndarray:
+    """A frame file as float32 [C,H,W] in 0..1; DataError names the file."""
+    try:
+        return scaled(stored_frame(file))
+    except UNREADABLE as error:
+        raise DataError(f"{file}: {reason_of(error, file)}") from error
+
+
+def check_frame(file: Path) -> Checked:
+    """What is wrong with a frame file ('' when nothing is), and 'CxHxW digest' of what it holds."""
+    try:
+        frame = stored_frame(file)
+        check_floats(frame)
+    except UNREADABLE as error:
+        return reason_of(error, file), ""
+    digest = hashlib.blake2b(f"{frame.dtype}".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(frame))
+    return "", f"{'x'.join(map(str, frame.shape))} {digest.hexdigest()}"
+
+
+def shape_of(digest: str) -> tuple[int, int, int] | None:
+    """Channels, height and width that a digest of `check_frame` says; None for ''."""
+    return tuple(map(int, digest.split()[0].split("x"))) if digest else None
+
+
+def check_floats(frame: np.ndarray) -> None:
+    """DataError where a frame of floats is not finite or not in 0..1."""
+    if frame.dtype.kind != "f":
+        return
+    wrong = ~np.isfinite(frame)
+    if wrong.any():
+        channel = int(np.flatnonzero(wrong.any(axis=(1, 2)))[0])
+        raise DataError(f"{int(wrong.sum()):,} value(s) are NaN or infinite, the first in channel {channel}")
+    low, high = float(frame.min()), float(frame.max())
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        raise DataError(
+            f"holds floats from {low:.7g} to {high:.7g}; floats are in 0..1 (divide, or save uint8 or uint16)"
+        )

@@ -1,0 +1,214 @@
+"""`detection_dls`: from frames with boxes to DataLoaders whose batches are (frames, sizes, boxes)."""
+
+import copy
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from learnerkit._fastai import TransformBlock
+from learnerkit.core.errors import DataError
+from learnerkit.core.files import PathLike
+from learnerkit.core.record import recorded
+from learnerkit.core.signature import extends
+from learnerkit.data.copies import warn_of_copies_across
+from learnerkit.data.loaders import KitLoaders, check_batch, make_loaders
+from learnerkit.data.source import Stats, check_flip
+from learnerkit.data.split import Shares, Split, check_not_empty, make_split
+from learnerkit.detect.data.augment import AugmentFrames
+from learnerkit.detect.data.loader import DetectionDL
+from learnerkit.detect.data.source import FrameSource, read_detection
+from learnerkit.detect.data.transforms import BoxRows, DropModality, FrameRows, NormalizeFrames
+
+TASK = "detect"
+SHARES, HELD_OUT = (0.7, 0.1, 0.2), 0.125  # of all frames; of the training part that the files name
+RGB_STATS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # ImageNet's
+OTHER_STATS = (0.5, 0.5)  # mean and deviation of any further channel
+LEAST_SIZE = 32  # pixels of the longer side
+
+
+class FrameLoaders(KitLoaders):
+    """DataLoaders of frames; `size`: their longer side in pixels, None for as they are stored."""
+
+    size: int | None
+
+    def facts(self) -> dict[str, Any]:
+        """What run.json records of the data."""
+        return {**super().facts(), "size": self.size}
+
+
+def MultispectralBlock(source: FrameSource, size: int | None = None) -> TransformBlock:
+    """The block of frames of any number of channels, for one's own DataBlock; brings the loader that pads batches.
+
+    source: the set whose row numbers are the items; size: the longer side in pixels, None for as stored.
+    """
+    return TransformBlock(type_tfms=FrameRows(source, size), dl_type=DetectionDL)
+
+
+def BoxBlock(source: FrameSource, size: int | None = None) -> TransformBlock:
+    """The block of boxes that goes with `MultispectralBlock(source, size)`.
+
+    source: the set whose row numbers are the items; size: the longer side in pixels, None for as stored.
+    """
+    return TransformBlock(type_tfms=BoxRows(source, size))
+
+
+def frame_dls(
+    source: FrameSource,
+    bs: int = 2,
+    *,
+    split: Shares = None,
+    split_seed: int = 42,
+    keeps: Sequence[str] | None = None,
+    stats: str = "fixed",
+    size: int | None = None,
+    flip: bool | None = None,
+    iou_crop: float = 0.0,
+    scale_jitter: float = 0.0,
+    colour: float = 0.0,
+    modality_dropout: float = 0.0,
+    limit: int | None = None,
+    num_workers: int = 0,
+    device: str | torch.device | None = None,
+) -> FrameLoaders:
+    """DataLoaders of a detection set: batches of padded frames [B,C,H,W], their sizes [B,2] and boxes [B,M,5].
+
+    source: the set.
+    bs: frames a batch.
+    split: three shares (train, valid, test) that sum to 1, for a set that names no parts; (.7, .1, .2) when None. Two
+        (train, valid) divide the training part that the files name; (.875, .125) when None. 'test' validates on the
+        test part, and marks the run.
+    split_seed: which lot decides the parts; apart from the training seed.
+    keeps: views that keep the classes; ('mirror',) when None, () where a mirrored object is of another one.
+    stats: what frames are normalised with: 'fixed' (ImageNet's figures for RGB, .5 and .5 for further channels), or
+        'data', from the training part.
+    size: the longer side in pixels that frames are resized to, the aspect kept; as they are stored when None.
+    flip: mirror half of the frames; None does where the set keeps its classes under a mirror.
+    iou_crop: probability of a random crop that keeps a share of the boxes.
+    scale_jitter: greatest change of the scale, .2 for .8 to 1.25 times.
+    colour: probability that the colours of the RGB channels are changed.
+    modality_dropout: probability that a channel behind RGB is put to its mean.
+    limit: only so many frames of each part, for quick trials.
+    num_workers: processes that read and augment frames; the batches are the same with any number of them.
+    device: where batches are put; fastai's default device when None.
+    """
+    _check(size, stats, scale_jitter, iou_crop=iou_crop, colour=colour, modality_dropout=modality_dropout)
+    source = copy.copy(source)  # another call may normalise otherwise
+    source.keeps = source.keeps if keeps is None else tuple(keeps)
+    flip = check_flip(source, flip)
+    parts = _split(source, split, split_seed, limit)
+    warn_of_copies_across(source, parts)
+    check_batch(source, parts, bs)
+    source.stats = source.measured_stats(parts.train) if stats == "data" else fixed_stats(source.channels)
+    augment = AugmentFrames(flip, iou_crop, scale_jitter, colour)
+    batch_tfms = []
+    if modality_dropout and not source.modalities:
+        raise DataError(f"modality_dropout: {source.name} has no channel behind its colours to be dropped")
+    if modality_dropout:
+        batch_tfms = [DropModality(modality_dropout, channel_means(source, parts.train), source.colours)]
+    item_tfms = [augment] if flip or iou_crop or scale_jitter or colour else []
+    return frame_loaders(source, parts, size, item_tfms, batch_tfms, device, bs=bs, num_workers=num_workers)
+
+
+def _check(size: int | None, stats: str, scale_jitter: float, **probabilities: float) -> None:
+    """DataError naming each argument that is out of its range."""
+    if size is not None and not isinstance(size, int):
+        raise DataError(f"size={size}: one number of pixels is needed, of the longer side; frames keep their aspect")
+    if size is not None and size < LEAST_SIZE:
+        raise DataError(f"size={size}: {LEAST_SIZE} pixels or more are needed")
+    wrong = [f"{name}={value}" for name, value in probabilities.items() if not 0 <= value <= 1]
+    wrong += [] if 0 <= scale_jitter < 1 else [f"scale_jitter={scale_jitter}"]
+    if wrong:
+        raise DataError(f"{', '.join(wrong)}: 0 to 1 is needed, scale_jitter below 1")
+    if stats not in ("fixed", "data"):
+        raise DataError(f"stats='{stats}': 'fixed' or 'data'")
+
+
+def _split(source: FrameSource, split: Shares, split_seed: int, limit: int | None) -> Split:
+    """Train, valid and test rows, copies of a frame together; a warning where classes stand in valid or test alone."""
+    alike = np.zeros(len(source), dtype=np.int64)  # boxes of many classes on one frame: there is nothing to stratify by
+    try:
+        parts = make_split(alike, source.parts, split, split_seed, source.copies, SHARES, HELD_OUT)
+    except DataError as error:
+        raise DataError(f"{source.name}: {error}") from error
+    parts = Split(parts.train, np.sort(parts.valid), parts.test, parts.valid_is_test).limited(limit)
+    check_not_empty(parts)
+    trained = _classes(source, parts.train)
+    if not trained:
+        raise DataError(f"{source.name}: no box stands on any of the {len(parts.train)} training frames")
+    for part in ("valid", "test"):
+        strange = sorted(_classes(source, getattr(parts, part)) - trained)
+        if strange:
+            names = ", ".join(source.vocab[code] for code in strange)
+            warnings.warn(f"{source.name}: {names}: in {part} but not in train; nothing can learn them", stacklevel=5)
+    return parts
+
+
+def _classes(source: FrameSource, rows: np.ndarray) -> set[int]:
+    return {int(code) for row in rows for code in source.codes[row]}
+
+
+def channel_means(source: FrameSource, rows: np.ndarray) -> list[float]:
+    """The mean of each channel over some frames, at most 100, normalised: what says nothing about a frame."""
+    measured, _ = source.measured_stats(rows[:: max(1, len(rows) // 100)])
+    return [(value - mean) / std for value, mean, std in zip(measured, *source.stats, strict=True)]
+
+
+def fixed_stats(channels: int) -> Stats:
+    """ImageNet's mean and std for the first three of three or more channels, .5 and .5 for every other."""
+    n_rgb = 3 if channels >= 3 else 0
+    mean, std = (
+        values[:n_rgb] + (other,) * (channels - n_rgb) for values, other in zip(RGB_STATS, OTHER_STATS, strict=True)
+    )
+    return mean, std
+
+
+def frame_loaders(
+    source: FrameSource,
+    split: Split,
+    size: int | None,
+    item_tfms: Sequence[Any] = (),
+    batch_tfms: Sequence[Any] = (),
+    device: str | torch.device | None = None,
+    **kwargs: Any,
+) -> FrameLoaders:
+    """DataLoaders of the given parts.
+
+    size: see `frame_dls`; item_tfms, batch_tfms: augmentation; kwargs: of fastai's dataloaders.
+    """
+    blocks = MultispectralBlock(source, size), BoxBlock(source, size)
+    batch_tfms = [NormalizeFrames(*source.stats), *batch_tfms]
+    loaders = make_loaders(
+        TASK, source, split, blocks, item_tfms, batch_tfms, device=device, kind=FrameLoaders, **kwargs
+    )
+    loaders.size = size
+    for dl in loaders.loaders:
+        dl.modalities = source.modalities  # named where they are shown
+    return loaders
+
+
+@recorded()
+@extends(frame_dls)
+def detection_dls(
+    path: PathLike, bs: int = 2, *, bad: str = "refuse", modalities: Sequence[str] = (), **kwargs: Any
+) -> FrameLoaders:
+    """DataLoaders of frames with boxes: images/ and labels/ (YOLO), or COCO annotations, of 1 to 16 channels.
+
+    images/*.npy hold uint8, uint16 or float arrays (H, W, C) or (C, H, W); .png, .jpg and .tif hold ordinary images.
+    Names come from classes.txt or data.yaml, parts from train.txt, val.txt and test.txt where they are there.
+
+    path: the folder, or an annotation file.
+    bs: frames a batch.
+    bad: what to do with bad boxes and files: 'refuse' lists them all, 'skip' leaves them out, 'clip' also cuts boxes to
+        the image; what was left out or cut is listed in the run's quarantine.csv.
+    modalities: names of the channels behind RGB; thermal and event where there are two.
+    """
+    source = read_detection(path, bad)
+    if modalities:
+        behind = source.channels - source.colours
+        if len(modalities) != behind:
+            raise DataError(f"modalities={list(modalities)}: {path} has {behind} channel(s) behind its colours")
+        source.modalities = tuple(modalities)
+    return frame_dls(source, bs, **kwargs)

@@ -1,0 +1,162 @@
+"""What a detector got right and wrong, from one pass over the data."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib import pyplot
+from torch import Tensor
+
+from learnerkit._fastai import Callback, DataLoader
+from learnerkit.core.errors import DataError
+from learnerkit.detect.boxes import scores_of, unpack_boxes
+from learnerkit.detect.dls import channel_means
+from learnerkit.detect.learner import DetectionLearner
+from learnerkit.detect.matching import box_confusion, image_errors
+from learnerkit.detect.metrics import average_precision
+
+
+class SwitchOff(Callback):
+    """Put some channels to a constant, as if their sensor told nothing.
+
+    channels: numbers of them; values: of each channel, normalised.
+    """
+
+    order = -15  # before anything has looked at the batch
+
+    def __init__(self, channels: list[int], values: list[float]) -> None:
+        self.channels, self.values = channels, values
+
+    def before_batch(self) -> None:
+        frames, sizes, *rest = self.learn.xb
+        frames = frames.clone()
+        for image, (height, width) in zip(frames, sizes.tolist(), strict=True):
+            for channel in self.channels:
+                image[channel, :height, :width] = self.values[channel]
+        self.learn.xb = (frames, sizes, *rest)
+
+
+class DetectionInterpretation:
+    """Detections and truth of one part of the data; made by `from_learner`.
+
+    learn, dl: the learner and the loader that was predicted.
+    detections: [D,6] an image; targets: [M,5] an image, see `detect.boxes`; ids: the images' names.
+    """
+
+    def __init__(
+        self, learn: DetectionLearner, dl: DataLoader, detections: list[Tensor], targets: list[Tensor], ids: list[str]
+    ) -> None:
+        self.learn, self.dl, self.detections, self.targets, self.ids = learn, dl, detections, targets, ids
+        self.vocab = [str(name) for name in learn.dls.vocab]
+        self._figures: dict[str, Any] | None = None
+
+    @classmethod
+    def from_learner(
+        cls, learn: DetectionLearner, ds_idx: int = 1, dl: DataLoader | None = None, cbs: Any = None
+    ) -> "DetectionInterpretation":
+        """Predict once and keep everything.
+
+        ds_idx: which of `learn.dls`: 0 train, 1 valid, 2 test; or `dl`, any loader with boxes.
+        cbs: callbacks of the pass, such as TTA(2).
+        """
+        if dl is None:
+            rows = (learn.dls.split.train, learn.dls.split.valid, learn.dls.split.test)[ds_idx]
+            dl = learn.dls.test_dl([int(row) for row in rows], with_labels=True)
+        detections, targets = predicted(learn, dl, cbs)
+        source = learn.dls.source
+        ids = [source.ids[item] if isinstance(item, int) else str(item) for item in dl.items]
+        return cls(learn, dl, detections, targets, ids)
+
+    def figures(self) -> dict[str, Any]:
+        """mAP, mAP50, mAP75, by size and by class, with the precision at 101 recalls: see `average_precision`."""
+        if self._figures is None:
+            self._figures = average_precision(self.detections, self.targets, len(self.vocab))
+        return self._figures
+
+    def errors(self, score: float = 0.5, iou: float = 0.5) -> list[dict[str, Any]]:
+        """Of each image, worst first: missed objects, false boxes, objects of a confused class.
+
+        score: least of a box that counts; iou: least overlap with its object.
+        """
+        rows = []
+        for number, (found, truth) in enumerate(zip(self.detections, self.targets, strict=True)):
+            missed, false, confused = image_errors(found, truth, score, iou)
+            n = len(unpack_boxes(truth)[0])
+            row = {"id": self.ids[number], "objects": n, "missed": missed, "false": false, "confused": confused}
+            rows.append({**row, "number": number})
+        return sorted(rows, key=lambda row: (-(row["missed"] + row["false"] + row["confused"]), row["id"]))
+
+    def confusion_matrix(self, score: float = 0.5, iou: float = 0.5) -> np.ndarray:
+        """Counts [K+1,K+1]: rows the true classes, columns the found ones, the last of both 'nothing'."""
+        return box_confusion(self.detections, self.targets, len(self.vocab), score, iou)
+
+    def ablation(self) -> dict[str, dict[str, float | None]]:
+        """mAP and mAP50 as it is, and with RGB or each further channel put to its mean: how much each is worth.
+
+        The mean is that of the channel over the training part.
+        """
+        source = self.learn.dls.source
+        if not source.modalities:
+            raise DataError(f"{source.name}: has no channel behind its colours; there is nothing to compare")
+        means, n = channel_means(source, self.learn.dls.split.train), source.colours
+        off = {"all channels": None, "without RGB" if n == 3 else "without channel 0": list(range(n))}
+        off |= {f"without {name}": [n + number] for number, name in enumerate(source.modalities)}
+        rows = {}
+        for name, channels in off.items():
+            detections = self.detections
+            if channels is not None:
+                detections, _ = predicted(self.learn, self.dl, [SwitchOff(channels, means)])
+            measured = average_precision(detections, self.targets)
+            rows[name] = {key: measured[key] for key in ("mAP", "mAP50")}
+        return rows
+
+    def plot_confusion_matrix(self, score: float = 0.5, iou: float = 0.5) -> Any:
+        """Draw `confusion_matrix`."""
+        counts, names = self.confusion_matrix(score, iou), [*self.vocab, "nothing"]
+        _, axes = pyplot.subplots(figsize=(2.5 + 0.5 * len(names),) * 2)
+        axes.imshow(counts / np.maximum(1, counts.sum(axis=1, keepdims=True)), cmap="Blues", vmin=0, vmax=1)
+        axes.set_xticks(range(len(names)), names, rotation=90)
+        axes.set_yticks(range(len(names)), names)
+        for row, column in zip(*np.nonzero(counts), strict=True):
+            axes.text(column, row, counts[row, column], ha="center", va="center")
+        axes.set(xlabel="found", ylabel="true")
+        return axes
+
+    def plot_precision_recall(self) -> Any:
+        """Draw precision over recall at an overlap of .5, a line a class."""
+        curves = self.figures()["precision50"]
+        _, axes = pyplot.subplots(figsize=(5.5, 4.5))
+        for name, curve, area in zip(self.vocab, curves.T, self.figures()["per_class50"], strict=True):
+            if area is not None:
+                axes.plot(np.linspace(0, 1, len(curve)), curve, label=f"{name} ({area:.2f})")
+        axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+        axes.legend()
+        return axes
+
+    def plot_worst(self, k: int = 4) -> Any:
+        """Draw the images with most errors: truth and detections side by side."""
+        chosen = [row["number"] for row in self.errors()[:k]]
+        items = [self.dl.items[number] for number in chosen]
+        dl = self.learn.dls.test_dl(items, with_labels=True, bs=len(items))
+        return dl.show_results(dl.one_batch(), [self.detections[number] for number in chosen], max_n=k)
+
+
+def predicted(learn: DetectionLearner, dl: DataLoader, cbs: Any = None) -> tuple[list[Tensor], list[Tensor]]:
+    """Detections [D,6] and truth [M,5] of each image of a loader."""
+    with quiet(learn):
+        detections, targets = learn.get_preds(dl=dl, cbs=cbs)
+    return [row.as_subclass(Tensor).float() for row in detections], [row.as_subclass(Tensor) for row in targets]
+
+
+@contextlib.contextmanager
+def quiet(learn: DetectionLearner) -> Iterator[None]:
+    """Without progress bar and table."""
+    with learn.no_bar(), learn.no_logging(), torch.no_grad():
+        yield
+
+
+def confident(detections: Tensor, score: float) -> Tensor:
+    """The detections of one image with at least a score."""
+    return detections[: int((scores_of(detections) >= score).sum())]

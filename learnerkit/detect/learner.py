@@ -1,0 +1,135 @@
+"""`detection_learner`: from DataLoaders of frames and boxes to a Learner that is ready to fit."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from learnerkit._fastai import Callback
+from learnerkit.core.errors import DataError, ModelError
+from learnerkit.core.files import PathLike
+from learnerkit.core.record import recorded
+from learnerkit.core.signature import extends
+from learnerkit.detect.boxes import scores_of, unpack_boxes
+from learnerkit.detect.data.transforms import resized
+from learnerkit.detect.dls import TASK, FrameLoaders
+from learnerkit.detect.metrics import detection_metrics, need_detect
+from learnerkit.detect.models.detector import ANCHORS, PREFIX
+from learnerkit.detect.models.mit_weights import load_segformer
+from learnerkit.detect.parts import LossParts, SumOfParts
+from learnerkit.learner.kit import KitLearner
+from learnerkit.learner.make import TrainingArguments, as_list, build_model, make_learner
+
+LEAST_ANCHOR, MOST_ANCHOR = 4, 32  # pixels of the smallest anchor
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a detector found on one frame, best first.
+
+    boxes: float32 [n,4] x1 y1 x2 y2 in pixels of the frame as the model saw it; names: their classes; scores: [n].
+    """
+
+    boxes: Tensor
+    names: list[str]
+    scores: Tensor
+
+
+class DetectionLearner(KitLearner):
+    """A KitLearner whose predictions are boxes.
+
+    unmapped: names of the tensors of a weights file, and of the model, that found no counterpart.
+    """
+
+    best_by = ("mAP", "max")
+    unmapped: list[str] = []
+
+    def predict(self, item: Any, **kwargs: Any) -> Found:
+        """The boxes on one frame.
+
+        item: a path, an array [H,W,C] or [C,H,W], or a row number of the set. kwargs: for fastai's sake.
+        """
+        dl = self.dls.test_dl([item], num_workers=0, bs=1)
+        with self.no_bar(), self.no_logging():
+            detections = self.get_preds(dl=dl)[0][0]
+        boxes, codes = unpack_boxes(detections)
+        return Found(boxes, [str(self.dls.vocab[code]) for code in codes.tolist()], scores_of(detections))
+
+
+def fitting_anchors(dls: FrameLoaders) -> tuple[float, ...]:
+    """Five sides of anchors in pixels, doubling from the 5th percentile of the training boxes' sides (root of area).
+
+    torchvision's begin at 32 pixels; a set of smaller boxes would never be met by them.
+    """
+    source, sides = dls.source, []
+    for row in dls.split.train:
+        scale = resized(tuple(source.sizes[row].tolist()), dls.size)[0] / source.sizes[row][0]
+        boxes = source.boxes[row]
+        sides.append(np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])) * scale)
+    if not sum(map(len, sides)):
+        raise DataError(f"{source.name}: no box stands on any training frame; give anchors=, or more frames")
+    least = float(np.percentile(np.concatenate(sides), 5))
+    least = round(min(max(least, LEAST_ANCHOR), MOST_ANCHOR))
+    return tuple(least * 2**level for level in range(len(ANCHORS)))
+
+
+@recorded("dls", "cbs")
+@extends(TrainingArguments, lr=5e-3, channels_last=False)
+def detection_learner(
+    dls: FrameLoaders,
+    arch: str | nn.Module = "mit_b0",
+    *,
+    weights: PathLike | None = None,
+    anchors: Sequence[float] | None = None,
+    box_batch_size_per_image: int = 64,
+    model_args: dict[str, Any] | None = None,
+    metrics: Sequence[Any] | None = None,
+    cbs: Callback | Sequence[Callback] | None = None,
+    **kwargs: Any,
+) -> DetectionLearner:
+    """A Learner for detection: Faster R-CNN over a feature pyramid.
+
+    dls: DataLoaders of frames and boxes, such as `detection_dls(...)`.
+    arch: 'mit_b0' to 'mit_b5' (two streams where there are more than three channels), 'timm:NAME', 'torchvision:NAME'
+        (one stream), or a module with the face of `detect.models.detector.Detector`.
+    weights: a SegFormer file (safetensors, Hugging Face's layout) for a MiT's stages; what did not map is logged and
+        kept in `learn.unmapped`.
+    anchors: five sides in pixels; from the training boxes when None.
+    box_batch_size_per_image: regions sampled for the box head's loss; torchvision's 512 take minutes on a CPU.
+    model_args: of `create_detector`, such as {'detections': 300}.
+    metrics: mAP, mAP50 and mAP75 by default; they need the extra `detect`.
+    cbs: callbacks.
+    """
+    if getattr(dls, "task", None) != TASK:
+        raise DataError("detection_learner: the dls have no boxes; give those of detection_dls(...)")
+    if metrics is None:
+        need_detect()
+        metrics = detection_metrics()
+    arguments, source = TrainingArguments(**kwargs), dls.source
+    model = arch
+    if isinstance(arch, str):
+        anchors = fitting_anchors(dls) if anchors is None else anchors
+        own = {"anchors": list(anchors), "box_batch_size_per_image": box_batch_size_per_image, **(model_args or {})}
+        model = build_model(f"{PREFIX}{arch}", arguments.seed, n_in=source.channels, n_out=len(source.vocab), **own)
+    unmapped = _fill(model, arch, weights) if weights is not None else []
+    cbs = [LossParts(), *as_list(cbs)]
+    learn = make_learner(TASK, dls, model, SumOfParts(), metrics, cbs, arguments, DetectionLearner)
+    learn.unmapped = unmapped
+    return learn
+
+
+def _fill(model: nn.Module, arch: Any, weights: PathLike) -> list[str]:
+    """Put a SegFormer file into a detector's stages; the names of what did not map."""
+    if not str(arch).startswith("mit_"):
+        raise ModelError(f"weights: a SegFormer file is for mit_b0 to mit_b5; the backbone is {arch}")
+    unmapped = load_segformer(model.net.backbone.body, weights)
+    unfilled = [line for line in unmapped if line.startswith("not filled")]
+    if len(unfilled) >= len(list(model.net.backbone.body.parameters())) // 2:
+        raise ModelError(f"{weights}: {len(unfilled)} of the backbone's tensors are not in it; is it a file of {arch}?")
+    if unmapped:
+        log.warning("%s: %d tensor(s) did not map:\n  %s", weights, len(unmapped), "\n  ".join(unmapped[:20]))
+    return unmapped

@@ -1,0 +1,66 @@
+"""The recipe of a detector."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from learnerkit.recipe import Data, Model, Recipe, Train, Views
+
+
+class DetectData(Data):
+    """Frames with boxes."""
+
+    path: str = Field("frames", min_length=1, description="folder of frames and labels, or COCO annotations")
+    bs: int = Field(2, ge=1, description="frames a batch")
+    size: int | None = Field(None, ge=32, description="longer side in pixels that frames are resized to")
+    bad: Literal["refuse", "skip", "clip"] = Field("refuse", description="what to do with bad boxes and files")
+    keeps: tuple[Literal["mirror"], ...] | None = Field(None, description="views that keep the classes")
+    stats: Literal["fixed", "data"] = Field("fixed", description="normalise with fixed figures, or those of the data")
+    flip: bool | None = Field(None, description="mirror; by default where the set keeps its classes")
+    iou_crop: float = Field(0, ge=0, le=1, description="probability of a crop that keeps a share of the boxes")
+    scale_jitter: float = Field(0, ge=0, lt=1, description="greatest change of the scale, .2 for .8 to 1.25 times")
+    colour: float = Field(0, ge=0, le=1, description="probability that the colours of RGB are changed")
+    modality_dropout: float = Field(0, ge=0, le=1, description="probability that a channel behind RGB is switched off")
+    modalities: tuple[str, ...] = Field((), description="names of the channels behind RGB")
+    num_workers: int = Field(0, ge=0, description="processes that read and augment frames")
+
+
+class DetectModel(Model):
+    """A detector."""
+
+    arch: str = Field("mit_b0", description="mit_b0 to mit_b5, timm:NAME or torchvision:NAME")
+    weights: str | None = Field(None, description="SegFormer weights of a MiT, a safetensors file")
+    anchors: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        None, min_length=5, max_length=5, description="sides in pixels; from the training boxes without it"
+    )
+    box_batch_size_per_image: int = Field(64, ge=1, description="regions sampled for the box head's loss")
+    streams: Literal[1, 2] | None = Field(None, description="2: RGB and the other channels apart, where there are any")
+    proposals: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = Field(
+        (1000, 300), description="regions of the first stage, in training and in evaluation"
+    )
+    detections: int = Field(100, ge=1, description="most detections an image; COCO's mAP counts the best 100")
+    stochastic_depth: float = Field(0.1, ge=0, lt=1, description="drop probability of the last block")
+
+
+class DetectTrain(Train):
+    """How a detector is trained."""
+
+    lr: float = Field(0.005, gt=0, description="greatest learning rate")
+    schedule: Literal["one_cycle", "cosine", "step", "multistep", "exponential", "plateau", "constant"] = Field(
+        "step", description="learning-rate schedule"
+    )
+    channels_last: bool = Field(False, description="memory layout of the weights")
+    monitor: str = Field("mAP", description="figure on the valid part that chooses the best weights")
+    mode: Literal["min", "max"] = Field("max", description="whether less or more of it is better")
+
+
+class DetectRecipe(Recipe):
+    """A whole training of a detector."""
+
+    DEMO = "detection", "scenes of digits in RGB, thermal and event channels"
+
+    task: Literal["detect"] = Field("detect", description="what kind of training")
+    data: DetectData = DetectData()
+    model: DetectModel = DetectModel()
+    train: DetectTrain = DetectTrain()
+    evaluate: Views = Views()

@@ -1,0 +1,82 @@
+"""Which pixels a classifier looked at: the input's gradient and Grad-CAM. Tensors are [B,C,H,W]."""
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from learnerkit.core.errors import ModelError
+
+PLACES = ("early", "middle", "late")
+
+
+@contextlib.contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
+def saliency_map(model: nn.Module, images: Tensor, targets: Tensor | None = None) -> Tensor:
+    """Magnitude of the gradient of each image's class score by its pixels (Simonyan et al. 2014): [B,C,H,W].
+
+    model: images to logits [B,K]; used in evaluation mode, its own gradients are left alone.
+    images: as the model takes them.
+    targets: class indices [B]; the predicted ones when None.
+    """
+    inputs = images.detach().clone().requires_grad_(True)
+    with _evaluating(model), torch.enable_grad():
+        score = class_scores(model, inputs, targets).sum()
+        return torch.autograd.grad(score, inputs)[0].abs()
+
+
+def gradcam(model: nn.Module, images: Tensor, layer: nn.Module | str = "late", targets: Tensor | None = None) -> Tensor:
+    """Grad-CAM (Selvaraju et al. 2017) of a layer: where its features speak for the class, [B,1,H,W], 0 to 1.
+
+    model: images to logits [B,K]; used in evaluation mode, its own gradients are left alone.
+    layer: a module with outputs [B,c,h,w], or 'early', 'middle' or 'late' of the model's convolutional stages.
+    targets: class indices [B]; the predicted ones when None.
+    The map is enlarged to the images' size and scaled by its greatest value; all 0 where nothing speaks for the class.
+    """
+    module = feature_layer(model, layer) if isinstance(layer, str) else layer
+    kept: list[Tensor] = []
+    handle = module.register_forward_hook(lambda _, __, output: kept.append(output))
+    try:
+        with _evaluating(model), torch.enable_grad():
+            score = class_scores(model, images.detach().requires_grad_(True), targets).sum()
+            features = kept[-1]
+            gradient = torch.autograd.grad(score, features)[0]
+    finally:
+        handle.remove()
+    weights = gradient.mean(dim=(2, 3), keepdim=True)
+    cam = (weights * features).sum(dim=1, keepdim=True).relu().detach()
+    cam = nn.functional.interpolate(cam, images.shape[-2:], mode="bilinear", align_corners=False)
+    return cam / cam.amax(dim=(1, 2, 3), keepdim=True).clamp_min(torch.finfo(cam.dtype).tiny)
+
+
+def class_scores(model: nn.Module, images: Tensor, targets: Tensor | None = None) -> Tensor:
+    """Each image's score of its class [B]: a classifier's logit.
+
+    model: images to logits [B,K]; targets: class indices [B]; the predicted ones when None.
+    """
+    logits = model(images)
+    targets = logits.argmax(dim=1) if targets is None else targets
+    return logits.gather(1, targets[:, None])[:, 0]
+
+
+def feature_layer(model: nn.Module, place: str) -> nn.Module:
+    """The batch norm (else the convolution) a third into the model, two thirds into it, or its last one.
+
+    place: 'early', 'middle' or 'late'.
+    """
+    if place not in PLACES:
+        raise ModelError(f"layer '{place}': {', '.join(PLACES)}, or a module of the model")
+    kinds = (nn.BatchNorm2d,), (nn.Conv2d,)
+    found = next((layers for kind in kinds if (layers := [m for m in model.modules() if isinstance(m, kind)])), None)
+    if not found:
+        raise ModelError(f"{type(model).__name__}: has no convolution; give Grad-CAM a module with outputs [B,c,h,w]")
+    return found[max(0, round(len(found) * (PLACES.index(place) + 1) / 3) - 1)]

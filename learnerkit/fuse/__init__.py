@@ -1,0 +1,1 @@
+"""The task of fusing pairs of saliency and attention maps; stands on `classify`."""

@@ -1,0 +1,113 @@
+"""`saliency_dls`: from a folder of pairs of maps to DataLoaders."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from learnerkit.classify.transforms import LabelBlock
+from learnerkit.core.errors import DataError
+from learnerkit.core.files import PathLike
+from learnerkit.core.record import recorded
+from learnerkit.core.signature import extends
+from learnerkit.data.loaders import KitLoaders, check_batch, make_loaders
+from learnerkit.data.source import check_flip
+from learnerkit.data.split import Shares, Split, check_split, make_split
+from learnerkit.fuse.source import PairSource, read_pairs
+from learnerkit.fuse.transforms import AugmentPairs, NormalizePairs, SaliencyBlock
+
+TASK = "fuse"
+
+
+def pair_dls(
+    source: PairSource,
+    bs: int = 64,
+    *,
+    split: Shares = None,
+    split_seed: int = 42,
+    keeps: Sequence[str] | None = None,
+    stats: str = "none",
+    crop: int = 0,
+    flip: bool = False,
+    noise: float = 0.0,
+    map_dropout: float = 0.0,
+    limit: int | None = None,
+    device: str | torch.device | None = None,
+) -> KitLoaders:
+    """DataLoaders of pairs: stratified parts in which pairs of one image stay together.
+
+    source: the set.
+    bs: pairs a batch.
+    split: three shares (train, valid, test) that sum to 1; (.7, .15, .15) when None.
+    split_seed: which lot decides the parts; apart from the training seed.
+    keeps: views that keep the class: 'mirror', 'shift'; ('shift',) when None. Add 'mirror' where a mirrored pair is of
+        the same class.
+    stats: 'none' fuses the maps as they are stored; 'data' brings each map's channels to mean 0 and deviation 1 of the
+        training part before.
+    crop: zero padding in pixels before a random crop of both maps; 0 for none.
+    flip: mirror half of the pairs; refused where a mirror makes another class ('left of').
+    noise: standard deviation of Gaussian noise, in the maps' units; 0 for none.
+    map_dropout: probability that one of the two maps is zeroed.
+    limit: only so many pairs of each part, for quick trials.
+    device: where the set and its batches live; fastai's default device when None.
+    """
+    if stats not in ("none", "data"):
+        raise DataError(f"stats='{stats}': 'none' (as the maps are stored) or 'data' (of the training part)")
+    source = copy.copy(source)  # another call may normalise otherwise
+    source.keeps = source.keeps if keeps is None else tuple(keeps)
+    check_flip(source, flip)
+    try:
+        parts = make_split(source.labels, source.parts, split, split_seed, source.groups)
+    except DataError as error:
+        raise DataError(f"{source.name}: {error}") from error
+    parts = check_split(parts.limited(limit), source.labels)
+    check_batch(source, parts, bs)
+    source.stats = source.measured_stats(parts.train) if stats == "data" else None
+    augment = AugmentPairs(crop, flip, noise, map_dropout) if crop or flip or noise or map_dropout else None
+    return pair_loaders(source, parts, augment, device, bs=bs)
+
+
+def pair_loaders(
+    source: PairSource,
+    split: Split,
+    augment: AugmentPairs | None = None,
+    device: str | torch.device | None = None,
+    **kwargs: Any,
+) -> KitLoaders:
+    """DataLoaders of the given parts.
+
+    augment: of the training part; kwargs: of fastai's dataloaders.
+    """
+    normalize = NormalizePairs(*source.stats) if source.stats else None
+    batch_tfms = [tfm for tfm in (normalize, augment) if tfm is not None]
+    blocks = SaliencyBlock(source), SaliencyBlock(source, "attention"), LabelBlock(source)
+    return make_loaders(TASK, source, split, blocks, batch_tfms=batch_tfms, n_inp=2, device=device, **kwargs)
+
+
+@recorded()
+@extends(pair_dls)
+def saliency_dls(
+    path: PathLike,
+    bs: int = 64,
+    *,
+    layer: str | None = None,
+    bad: str = "refuse",
+    cache: PathLike | None = None,
+    num_workers: int | None = None,
+    **kwargs: Any,
+) -> KitLoaders:
+    """DataLoaders of pairs of maps: a folder of .pt files, flat, in class folders, or below {early,middle,late}_layers.
+
+    A file holds saliency_maps and cross_attention_maps, float [C,H,W], and class_id. The first call packs the files
+    into one memory-mapped array; later ones open it.
+
+    path: the folder.
+    bs: pairs a batch.
+    layer: 'early', 'middle' or 'late' alone; all files when None.
+    bad: what to do with bad files: 'refuse' lists them all, 'skip' trains without them and lists them in the run's
+        quarantine.csv.
+    cache: where the packed set is written; $LEARNERKIT_HOME or ~/.cache/learnerkit when None.
+    num_workers: processes of the first reading; the cores when None.
+    """
+    return pair_dls(read_pairs(path, layer, bad, cache, num_workers), bs, **kwargs)

@@ -1,0 +1,66 @@
+"""What `verify` and `learnerkit doctor DATA` say of a folder of pairs: what is there, faults, a batch tried."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from learnerkit.core.errors import LearnerkitError
+from learnerkit.data.faults import Report
+from learnerkit.fuse.dls import pair_dls
+from learnerkit.fuse.model import PREFIX
+from learnerkit.fuse.modes import EVERY_MODE
+from learnerkit.fuse.source import PairSource, scan_pairs
+from learnerkit.models.create import create_model
+from learnerkit.task import Line
+
+
+def verify(path: Path) -> Report:
+    """All faults of a folder of pairs."""
+    _, faults, n = scan_pairs(path)
+    return Report(path, "pairs of maps", n, faults)
+
+
+def examine(path: Path, bad: str = "refuse") -> list[Line]:
+    """Lines of (good, text) about a folder of pairs.
+
+    bad: with 'skip' the faults are told as what would be left out.
+    """
+    source, faults, n = scan_pairs(path)
+    lines = [(bad != "refuse", str(fault)) for fault in faults]
+    lines.append((source is not None, f"{path}: {n:,} files, {len(faults)} bad"))
+    return lines if source is None else lines + _described(source) + _tried(source)
+
+
+def _described(source: PairSource) -> list[Line]:
+    counts = Counter(source.labels.tolist())
+    present = [source.vocab[code] for code in sorted(counts)]
+    lines = [(True, f"{len(present)} of {len(source.vocab)} classes present: {', '.join(present[:30])}")]
+    lines.append((True, f"pairs a class: {min(counts.values()):,} to {max(counts.values()):,}"))
+    for layer, count in sorted(Counter(source.layers.tolist()).items()):
+        of_class = Counter(source.labels[source.layers == layer].tolist())
+        few, many = min(of_class.values()), max(of_class.values())
+        lines.append((True, f"layer {layer or '(not named)'}: {count:,} pairs, {few:,} to {many:,} a class"))
+    lines.append((True, f"{len(set(source.groups.tolist())):,} source images; maps of {source.shape}"))
+    for number, name in enumerate(("saliency", "attention")):
+        maps = source.maps[number][:: max(1, len(source) // 2000)]
+        low, high, mean, std = maps.min(), maps.max(), maps.mean(), maps.std()
+        lines.append((bool(high > low), f"{name} maps: {low:.4g} to {high:.4g}, mean {mean:.4g}, deviation {std:.4g}"))
+    return lines
+
+
+def _tried(source: PairSource) -> list[Line]:
+    """Every fusion with a small network on one batch of the loader."""
+    try:
+        dls = pair_dls(source, bs=min(8, max(2, len(source) // 4)))
+        first, second, codes = (part.as_subclass(torch.Tensor) for part in dls.train.one_batch())
+        for mode in EVERY_MODE:
+            model = create_model(f"{PREFIX}tiny_cnn", source.channels, len(source.vocab), fusion=mode)
+            loss = torch.nn.functional.cross_entropy(model(first, second), codes)
+            loss.backward()
+            if not np.isfinite(loss.item()):
+                return [(False, f"fusion {mode}: the loss of a batch is {loss.item()}; try stats=data")]
+    except LearnerkitError as error:
+        return [(False, str(error))]
+    return [(True, f"parts {dls.split.counts}; a batch through {', '.join(EVERY_MODE)}")]

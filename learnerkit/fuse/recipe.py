@@ -1,0 +1,50 @@
+"""The recipe of a network that fuses pairs of maps."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from learnerkit.classify.recipe import ClassifyTrain
+from learnerkit.fuse.modes import EVERY_MODE, MODES, WEIGHTS
+from learnerkit.recipe import Data, Model, Recipe, Views
+
+
+class FuseData(Data):
+    """Pairs of maps."""
+
+    path: str = Field("pairs", min_length=1, description="folder of .pt files with two maps each")
+    bs: int = Field(64, ge=1, description="pairs a batch")
+    layer: Literal["early", "middle", "late"] | None = Field(None, description="files of one layer alone")
+    bad: Literal["refuse", "skip"] = Field("refuse", description="what to do with bad samples and files")
+    keeps: tuple[Literal["mirror", "shift"], ...] | None = Field(None, description="views that keep the class")
+    stats: Literal["none", "data"] = Field("none", description="maps as stored, or to mean 0 and deviation 1 before")
+    crop: int = Field(0, ge=0, description="zero padding in pixels before a random crop of both maps")
+    flip: bool = Field(False, description="mirror; refused where it makes another class")
+    noise: float = Field(0, ge=0, description="standard deviation of Gaussian noise, in the maps' units")
+    map_dropout: float = Field(0, ge=0, le=1, description="probability that one of the two maps is zeroed")
+    cache: str | None = Field(None, description="where the packed set is written; the user's cache folder without it")
+    num_workers: int | None = Field(None, ge=0, description="processes of the first reading; the cores without it")
+
+
+class FuseModel(Model):
+    """A network with a fusion before it."""
+
+    arch: str = Field("wrn_28_10", description="a name of list_models(), timm:NAME or torchvision:NAME")
+    fusion: Literal[EVERY_MODE] = Field(
+        "concat", description="how the two maps are fused", json_schema_extra={"all": list(MODES)}
+    )
+    fusion_weights: tuple[float, float] = Field(WEIGHTS, description="of saliency and attention, for 'weighted'")
+    dropout: float | None = Field(0.3, ge=0, lt=1, description="of families that have one")
+    stochastic_depth: float | None = Field(None, ge=0, lt=1, description="drop probability of the last block")
+
+
+class FuseRecipe(Recipe):
+    """A whole training on pairs of maps."""
+
+    DEMO = "saliency", "fusions"
+
+    task: Literal["fuse"] = Field("fuse", description="what kind of training")
+    data: FuseData = FuseData()
+    model: FuseModel = FuseModel()
+    train: ClassifyTrain = ClassifyTrain()
+    evaluate: Views = Views()

@@ -1,0 +1,104 @@
+"""The task of fusing pairs of maps: what the shared code knows of it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from torch import nn
+
+from learnerkit.classify import figures as classify
+from learnerkit.classify.compare import RANKING
+from learnerkit.classify.dls import digits_dls
+from learnerkit.classify.ensemble import ensemble
+from learnerkit.classify.learner import image_learner
+from learnerkit.classify.metrics import MEASURES
+from learnerkit.classify.other import evaluate_other
+from learnerkit.classify.task import HEADLINES, check_views, classifier_callbacks
+from learnerkit.core.errors import RunError
+from learnerkit.data.loaders import KitLoaders
+from learnerkit.fuse import doctor
+from learnerkit.fuse.dls import TASK as NAME
+from learnerkit.fuse.dls import saliency_dls
+from learnerkit.fuse.evaluate import evaluate, open_other
+from learnerkit.fuse.figures import tables
+from learnerkit.fuse.learner import fusion_learner
+from learnerkit.fuse.make import make_saliency_pairs
+from learnerkit.fuse.model import PREFIX
+from learnerkit.fuse.recipe import FuseRecipe
+from learnerkit.fuse.source import EXPECTED, is_pairs
+from learnerkit.learner.kit import KitLearner
+from learnerkit.learner.wiring import training_arguments
+from learnerkit.models.create import create_model
+from learnerkit.task import Demo, Task
+
+
+def open_dls(recipe: FuseRecipe) -> KitLoaders:
+    """The DataLoaders of a recipe."""
+    settings = recipe.data.model_dump()
+    dls = saliency_dls(Path(settings.pop("path")).resolve(), **settings)
+    check_views(recipe, dls)
+    return dls
+
+
+def build_learner(recipe: FuseRecipe, dls: KitLoaders, cbs: list[Any]) -> KitLearner:
+    """The Learner of a recipe, with the callbacks that its fields ask for and those given."""
+    model = recipe.model
+    return fusion_learner(
+        dls,
+        model.arch,
+        fusion=model.fusion,
+        fusion_weights=model.fusion_weights,
+        dropout=model.dropout,
+        cbs=[*classifier_callbacks(recipe), *cbs],
+        label_smoothing=recipe.train.label_smoothing,
+        **training_arguments(recipe),
+    )
+
+
+def blank_model(recipe: FuseRecipe) -> nn.Module:
+    """A model of the recipe's size, for a forecast of the disk."""
+    return create_model(f"{PREFIX}{recipe.model.arch}", 3, 24, fusion=recipe.model.fusion)
+
+
+def demo(out: Path, console: Console) -> Demo:
+    """Pairs of maps of the handwritten digits, made once, and all seven fusions to be trained briefly."""
+    pairs = out / "pairs"
+    if not (pairs / "done").exists():
+        if out.exists() and any(out.iterdir()) and not pairs.exists():
+            raise RunError(f"{out}: is not a folder of this demo; choose another --out")
+        console.print("  a classifier of the digits, whose gradients and Grad-CAM make the pairs")
+        dls = digits_dls(bs=64)
+        learn = image_learner(dls, "simple_cnn", seed=1)
+        learn.fit_one_cycle(6, 0.1)
+        make_saliency_pairs(learn, dls, pairs, layer="middle")
+        (pairs / "done").write_text("")
+    settings = {"data": str(pairs), "cache": str(out / "cache"), "arch": "wrn_10_1", "epochs": "8", "lr": ".05"}
+    settings |= {"schedule": "one_cycle", "stats": "data"}
+    return Demo("saliency-wrn", out / "runs", settings, ("fusion=all",), jobs=2)
+
+
+TASK = Task(
+    name=NAME,
+    recipe=FuseRecipe,
+    open_dls=open_dls,
+    build_learner=build_learner,
+    calls=(saliency_dls, fusion_learner, image_learner),
+    expects=EXPECTED,
+    is_set=is_pairs,
+    verify=doctor.verify,
+    examine=doctor.examine,
+    blank_model=blank_model,
+    evaluate=evaluate,
+    open_other=open_other,
+    evaluate_other=evaluate_other,
+    ensemble=ensemble,
+    demo=demo,
+    measures=MEASURES,
+    headlines=HEADLINES,
+    evaluation=classify.evaluation_of,
+    figures=classify.figures,
+    pictures=classify.PICTURES,
+    tables=tables,
+    ranking=replace(RANKING, picture="fusion_comparison"),
+)

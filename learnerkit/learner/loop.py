@@ -1,0 +1,219 @@
+"""The training loop: fastai's events, order and weights, with less work per batch.
+
+What differs from fastai's loop, all of it here:
+- events go through a table event -> callbacks (`learner.events`), instead of asking every callback at every event;
+- a batch that is on the model's device already is not walked through again;
+- randomness is a function of (seed, epoch, step), seeded before each batch is cut (None leaves the generators alone);
+- training may begin at any (epoch, batch): `restore_state` says where;
+- what a callback swapped in is put back by its `restore()` after a normal end, a cancel and an exception alike.
+"""
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from fastai.torch_core import rank_distrib
+from fastcore.foundation import L
+
+from learnerkit.core.record import fit_arguments
+from learnerkit.core.seed import kept_random_state, seed_of, seed_position
+from learnerkit.learner.events import EventLearner
+from learnerkit.learner.position import Fit, Position
+from learnerkit.learner.schedule import LeanScheduler, one_cycle
+from learnerkit.learner.state import load_state
+
+
+class LoopLearner(EventLearner):
+    """A fastai Learner that is lean, seeded by position and resumable.
+
+    seed: of order, augmentation and dropout; None leaves the process's generators alone, as fastai does.
+    limit_batches: train and validate on so many batches an epoch, for quick trials.
+    """
+
+    epoch = 0
+
+    def __init__(self, *args: Any, seed: int | None = None, limit_batches: int | None = None, **kwargs: Any) -> None:
+        self.seed, self.limit_batches = seed, limit_batches
+        self.start = Position()  # where the fit under way, or the next one, begins
+        self.current: Fit | None = None
+        super().__init__(*args, **kwargs)
+
+    @property
+    def is_training_run(self) -> bool:
+        """Whether a fit is under way that trains for keeps: not a single pass, not `lr_find`."""
+        return self.current is not None and not hasattr(self, "lr_finder")
+
+    @property
+    def fit_error(self) -> BaseException | None:
+        """What ended the fit under way, where something did."""
+        return self.current.error if self.current is not None else None
+
+    # batches
+
+    def batches_of(self, dl: Any) -> int:
+        """Batches of a loader that a pass takes: all or, inside fit, `limit_batches`."""
+        limited = self.limit_batches is not None and self.is_training_run
+        return min(len(dl), self.limit_batches) if limited else len(dl)
+
+    def on_device(self, b: Any) -> Any:
+        """A batch on the model's device."""
+        device = self.batch_device
+        if all(isinstance(part, torch.Tensor) and part.device == device for part in b):
+            return b
+        return super().on_device(b)
+
+    def run_batch(self) -> None:
+        """The batch in `xb` and `yb`: prediction, loss and, in training, the step."""
+        self.pred = self.model(*self.xb)
+        self("after_pred")
+        if len(self.yb):
+            self.loss_grad = self.loss_func(self.pred, *self.yb)
+            self.loss = self.loss_grad.detach().clone()
+        self("after_loss")
+        if self.training and len(self.yb):
+            self.run_step()
+
+    def all_batches(self) -> None:
+        """Train or evaluate on the batches of `self.dl`, in training from the batch that a restored state names."""
+        self.n_iter = self.batches_of(self.dl)
+        self.batch_device = next(self.model.parameters()).device
+        if not self.training:
+            for i, batch in enumerate(islice(self.dl, self.n_iter)):
+                self.one_batch(i, batch)
+            return
+        first = self.start.batch if self.epoch == self.start.epoch else 0
+        if first:
+            self.pct_train, self.train_iter = self.start.done, self.start.step
+        for i, batch in self.positioned(first):
+            self.one_batch(i, batch)
+
+    def positioned(self, first: int) -> Iterator[tuple[int, Any]]:
+        """Batches from number `first` on, each cut with the generators seeded for its position."""
+        rank, epoch = rank_distrib(), self.start.epochs_before + self.epoch
+        if self.seed is not None:
+            seed_position(self.seed, epoch)
+            if hasattr(self.dl, "rng"):
+                self.dl.rng = random.Random(seed_of(self.seed, epoch))
+        batches = iter(self.dl)
+        for i in range(self.n_iter):
+            if self.seed is not None:
+                seed_position(self.seed, epoch, i, rank)
+            batch = next(batches)
+            if i >= first:
+                yield i, batch
+        if self.n_iter == len(self.dl):
+            next(batches, None)  # lets the loader finish its own loop
+
+    # fitting
+
+    def run_epochs(self) -> None:
+        """All epochs of a fit, from where it is to go on."""
+        fit = self.current
+        if fit.state is not None:
+            load_state(self, fit.state)
+            fit.state = None
+        fit.running = True
+        for epoch in range(self.start.epoch, self.n_epoch):
+            self.epoch = epoch
+            self.run_epoch()
+
+    def run_fit(self, whole_fit: Callable[[], None]) -> None:
+        """A whole fit with its events; then callbacks are restored and, after an error, batch and gradients let go."""
+        fit = self.current
+        try:
+            whole_fit()
+        except BaseException as error:
+            fit.error = error
+            raise
+        finally:
+            fit.running = False
+            self.restore_callbacks()
+            if fit.error is not None:
+                self.release_batch()
+                if self.opt is not None:
+                    self.opt.zero_grad()
+            elif self.is_training_run:
+                self.start.epochs_before += min(self.epoch + 1, self.n_epoch)
+
+    def fit(
+        self,
+        n_epoch: int,
+        lr: float | slice | None = None,
+        wd: float | None = None,
+        cbs: Any = None,
+        reset_opt: bool = False,
+        start_epoch: int = 0,
+    ) -> None:
+        """fastai's fit; the process's random state is given back at the end, and callbacks are restored.
+
+        n_epoch: epochs in all, those before `start_epoch` or before a restored position included.
+        lr, wd: rate and weight decay; the learner's own when None.
+        """
+        call = fit_arguments(call="fit", n_epoch=n_epoch, lr=lr, wd=wd)
+        self._fit(call, n_epoch, lr, wd, cbs, reset_opt, start_epoch)
+
+    def fit_one_cycle(
+        self,
+        n_epoch: int,
+        lr_max: float | slice | None = None,
+        div: float = 25.0,
+        div_final: float = 1e5,
+        pct_start: float = 0.25,
+        wd: float | None = None,
+        moms: tuple | None = None,
+        cbs: Any = None,
+        reset_opt: bool = False,
+        start_epoch: int = 0,
+    ) -> None:
+        """fastai's one-cycle fit, with the lean scheduler.
+
+        n_epoch: epochs; lr_max: greatest rate, or a slice over parameter groups.
+        div, div_final: the rate starts at lr_max/div and ends at lr_max/div_final.
+        pct_start: part of the steps in which the rate rises.
+        moms: momentum at start, top and end; the learner's own when None.
+        """
+        if self.opt is None:
+            self.create_opt()
+        self.opt.set_hyper("lr", self.lr if lr_max is None else lr_max)
+        top = np.array([group["lr"] for group in self.opt.hypers])
+        schedules = {
+            "lr": one_cycle(pct_start, top / div, top, top / div_final),
+            "mom": one_cycle(pct_start, *(self.moms if moms is None else moms)),
+        }
+        schedules = {name: f for name, f in schedules.items() if name in self.opt.hypers[-1]}
+        shape = {"div": div, "div_final": div_final, "pct_start": pct_start, "moms": moms}
+        call = fit_arguments(call="fit_one_cycle", n_epoch=n_epoch, lr=lr_max, wd=wd, **shape)
+        self._fit(call, n_epoch, None, wd, [LeanScheduler(schedules), *L(cbs)], reset_opt, start_epoch)
+
+    def _fit(self, call: dict[str, Any], *args: Any) -> None:
+        self.start = Position(self.start.epochs_before)
+        with contextlib.ExitStack() as stack:
+            if self.seed is not None:
+                stack.enter_context(kept_random_state())
+            stack.callback(setattr, self, "current", None)
+            self.current = Fit(call)
+            super().fit(*args)
+
+    def restore_callbacks(self) -> None:
+        """Let every callback put back what it swapped in; one that fails does not keep the others from it."""
+        with contextlib.ExitStack() as stack:
+            for cb in self.cbs:
+                cb.run = True
+                if callable(restore := getattr(type(cb), "restore", None)):
+                    stack.callback(restore, cb)
+
+    def __enter__(self) -> "LoopLearner":
+        """Begin a pass outside fit; within its epochs, as a callback may ask for, the fit's own state stays."""
+        return self if self.current is not None and self.current.running else super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        if self.current is not None and self.current.running:
+            return
+        try:
+            super().__exit__(*error)
+        finally:
+            self.restore_callbacks()

@@ -1,0 +1,53 @@
+"""What a trained learner is measured by: its loss and its metrics on each part, and its predictions kept."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.tensors import write_npz
+from learnerkit.data.split import evenly
+from learnerkit.learner.kit import KitLearner
+
+
+def measured_rows(learn: KitLearner, part: str) -> tuple[np.ndarray, dict[str, Any]]:
+    """Positions in a part that are measured, and what the results say of that.
+
+    All of them; of a quick trial (`limit_batches`) as few as it trained on, evenly spaced: 'limited_to' so many.
+    """
+    n, bs = len(learn.dls.ids(part)), learn.dls.valid.bs
+    if learn.limit_batches is None:
+        return np.arange(n), {}
+    limit = learn.limit_batches * bs
+    return evenly(n, limit), {"limited_to": limit}
+
+
+def part_loader(learn: KitLearner, part: str, rows: np.ndarray) -> Any:
+    """The loader of 'valid' or 'test', or one of some of its positions, in order."""
+    whole = learn.dls.valid if part == "valid" else learn.dls.test
+    if len(rows) == len(whole.items):
+        return whole
+    return learn.dls.test_dl([whole.items[row] for row in rows], with_labels=True)
+
+
+def measure(learn: KitLearner, run: RunFolder, parts: Sequence[str]) -> dict[str, Any]:
+    """The loss and the metrics of 'valid', 'test' or both as results, and the predictions as predictions.npz.
+
+    Returns the content of results.json: '{part}_{name}' of each figure.
+    """
+    figures: dict[str, Any] = {}
+    columns: dict[str, list[np.ndarray]] = {key: [] for key in ("ids", "part", "targets", "predictions")}
+    for part in parts:
+        rows, said = measured_rows(learn, part)
+        dl, ids = part_loader(learn, part, rows), np.array(learn.dls.ids(part))[rows]
+        with learn.no_bar():
+            values = learn.validate(dl=dl)
+            predictions, targets = learn.get_preds(dl=dl)
+        names = ["loss", *(metric.name for metric in learn.metrics)]
+        figures |= {f"{part}_{name}": value for name, value in zip(names, values, strict=True)} | said
+        for key, value in zip(columns, (ids, np.full(len(ids), part), targets, predictions), strict=True):
+            columns[key].append(np.asarray(value))
+    results = run.write_results(figures)
+    write_npz(run.file("predictions.npz"), **{key: np.concatenate(value) for key, value in columns.items()})
+    return results

@@ -1,0 +1,57 @@
+"""From a recipe's training fields to callbacks, to the arguments of a learner's factory, and to a fit."""
+
+from typing import Any
+
+from fastai.callback.core import Callback
+
+from learnerkit.callbacks.ema import EMA
+from learnerkit.callbacks.schedule import Schedule, check_schedule
+from learnerkit.callbacks.track import EarlyStop, SaveTopK
+from learnerkit.core.errors import RecipeError, check_keys
+from learnerkit.learner.kit import KitLearner
+from learnerkit.learner.make import TrainingArguments
+from learnerkit.recipe import Recipe, Train
+
+
+def asked_callbacks(recipe: Recipe) -> list[Callback]:
+    """The callbacks that the fields of any task's recipe ask for."""
+    train = recipe.train
+    asked = [
+        EMA(train.ema) if train.ema else None,
+        EarlyStop(train.monitor, train.mode, train.early_stop) if train.early_stop is not None else None,
+        SaveTopK(train.monitor, train.mode, train.save_top_k) if train.save_top_k else None,
+    ]
+    return [cb for cb in asked if cb is not None]
+
+
+def training_arguments(recipe: Recipe) -> dict[str, Any]:
+    """The arguments of a learner's factory that a recipe says, by their common names."""
+    named = set(TrainingArguments.names()) & set(type(recipe.train).model_fields)
+    return {"seed": recipe.seed, **{name: getattr(recipe.train, name) for name in sorted(named)}}
+
+
+def schedule_arguments(train: Train) -> dict[str, Any]:
+    """Arguments of the schedule; those of the steps have fields of their own."""
+    steps = {"step_size": train.lr_step_size, "gamma": train.lr_gamma} if train.schedule == "step" else {}
+    return {**{name: value for name, value in steps.items() if value is not None}, **train.schedule_args}
+
+
+def check_fit(recipe: Recipe) -> None:
+    """RecipeError when the schedule does not take its arguments; before anything is built."""
+    train = recipe.train
+    if train.schedule == "one_cycle":
+        faults = check_keys(train.schedule_args, ("div", "div_final", "pct_start", "moms"), "train.schedule_args")
+    else:
+        faults = check_schedule(train.schedule, train.schedule_args)
+    if faults:
+        raise RecipeError("; ".join(faults))
+
+
+def fit(recipe: Recipe, learn: KitLearner) -> None:
+    """Fit by the recipe's schedule: fastai's one-cycle, or one of `Schedule`."""
+    train = recipe.train
+    if train.schedule == "one_cycle":
+        learn.fit_one_cycle(train.epochs, train.lr, **train.schedule_args)
+    else:
+        options = {"monitor": train.monitor, "mode": train.mode} if train.schedule == "plateau" else {}
+        learn.fit(train.epochs, train.lr, cbs=Schedule(train.schedule, **options, **schedule_arguments(train)))

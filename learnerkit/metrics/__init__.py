@@ -1,3 +1,0 @@
-"""Metrics that fastai computes differently or not at all."""
-
-from learnerkit import _fastai  # noqa: F401

@@ -1,0 +1,92 @@
+"""The curves of a run of any task, from its ledger and its batches."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from learnerkit.core.run_folder import RunFolder
+from learnerkit.pages.figure import new_figure, whole_epochs
+
+NO_METRICS = {"epoch", "lr", "step", "seconds", "skipped", "is_best", "checkpoint", "timestamp"}
+LOSSES = ["train_loss", "valid_loss"]
+
+
+def curve_figures(run: RunFolder, rows: list[dict]) -> dict[str, Figure]:
+    """The curves of a run by the names of their files; none before its first epoch.
+
+    rows: of the ledger.
+    """
+    if not rows:
+        return {}
+    rates, metrics = _rates(run), _metric_keys(rows)
+    return {
+        "training_curves": _training(rows, metrics),
+        "loss": _one(rows, LOSSES, "Loss", "loss"),
+        "validation": _one(rows, metrics, "Validation", "value"),
+        "learning_rate": _learning_rate(rates),
+        "combined": _combined(rows, metrics, rates),
+    }
+
+
+def _one(rows: list[dict], keys: list[str], title: str, ylabel: str) -> Figure:
+    figure, axes = new_figure()
+    _lines(axes, rows, keys, title, ylabel)
+    return figure
+
+
+def _training(rows: list[dict], metrics: list[str]) -> Figure:
+    figure, (left, right) = new_figure(11, 4.2, 1, 2)
+    _lines(left, rows, LOSSES, "Loss", "loss")
+    _lines(right, rows, metrics, "Validation", "value")
+    return figure
+
+
+def _learning_rate(rates: tuple[np.ndarray, np.ndarray]) -> Figure:
+    figure, axes = new_figure()
+    _rate_line(axes, rates)
+    return figure
+
+
+def _combined(rows: list[dict], metrics: list[str], rates: tuple[np.ndarray, np.ndarray]) -> Figure:
+    figure, axes = new_figure(11, 8, 2, 2)
+    _lines(axes[0, 0], rows, LOSSES, "Loss", "loss")
+    _lines(axes[0, 1], rows, metrics, "Validation", "value")
+    _rate_line(axes[1, 0], rates)
+    axes[1, 1].bar([row["epoch"] for row in rows], [row["seconds"] for row in rows])
+    axes[1, 1].set(title="Time", xlabel="epoch", ylabel="seconds")
+    axes[1, 1].grid(alpha=0.3)
+    return figure
+
+
+def _lines(axes: Any, rows: list[dict], keys: list[str], title: str, ylabel: str) -> None:
+    epochs = [row["epoch"] for row in rows]
+    for key in keys:
+        values = [row.get(key) if row.get(key) is not None else np.nan for row in rows]
+        axes.plot(epochs, values, marker="o" if len(rows) < 30 else None, markersize=3, label=key.replace("_", " "))
+    axes.set(title=title, xlabel="epoch", ylabel=ylabel)
+    axes.grid(alpha=0.3)
+    if keys:
+        axes.legend()
+    whole_epochs(axes)
+
+
+def _rate_line(axes: Any, rates: tuple[np.ndarray, np.ndarray]) -> None:
+    axes.plot(*rates)
+    axes.set(title="Learning rate", xlabel="step", ylabel="rate")
+    axes.grid(alpha=0.3)
+
+
+def _metric_keys(rows: list[dict]) -> list[str]:
+    named = [key for key in rows[-1] if key not in NO_METRICS and not key.startswith(("train_", "valid_"))]
+    return [key for key in named if any(isinstance(row.get(key), (int, float)) for row in rows)]
+
+
+def _rates(run: RunFolder) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and rates of batch_metrics.csv."""
+    path = run.file("batch_metrics.csv")
+    if not path.exists():
+        return np.empty(0), np.empty(0)
+    header, *rows = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()] or [[]]
+    whole = [row for row in rows if len(row) == len(header)]  # a kill may tear the last line
+    return np.array([float(row[0]) for row in whole]), np.array([float(row[3]) for row in whole])

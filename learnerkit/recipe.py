@@ -1,0 +1,160 @@
+"""Recipes: what every task's says about a training, group by group, and how values are read into it. No torch."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from learnerkit.core.errors import RecipeError, nearest
+
+
+def _whole(shares: tuple[float, ...]) -> tuple[float, ...]:
+    if abs(sum(shares) - 1) > 1e-6:
+        raise ValueError("shares sum to 1")
+    return shares
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Shares = Annotated[tuple[Share, ...], Field(min_length=2, max_length=3), AfterValidator(_whole)]
+
+
+class Section(BaseModel):
+    """A group of fields; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class Data(Section):
+    """What is trained on, whatever the task."""
+
+    bs: int = Field(128, ge=1, description="samples a batch")
+    split: Shares | Literal["test"] | None = Field(
+        None, description="shares train,valid,test; train,valid where the set has a test part; or 'test'"
+    )
+    split_seed: int = Field(42, ge=0, lt=2**32, description="which lot decides the parts")
+    limit: int | None = Field(None, ge=1, description="only so many samples of each part")
+
+
+class Model(Section):
+    """What is trained."""
+
+    arch: str = Field("resnet18", description="a name of list_models(), timm:NAME or torchvision:NAME")
+
+
+class Train(Section):
+    """How it is trained, whatever the task."""
+
+    epochs: int = Field(30, ge=1, description="epochs")
+    lr: float = Field(0.1, gt=0, description="greatest learning rate")
+    schedule: Literal["one_cycle", "cosine", "step", "multistep", "exponential", "plateau", "constant"] = Field(
+        "one_cycle", description="learning-rate schedule"
+    )
+    schedule_args: dict[str, Any] = Field({}, description="arguments of torch's scheduler, such as {step_size: 30}")
+    lr_step_size: int | None = Field(None, ge=1, description="epochs between the steps of the schedule 'step'")
+    lr_gamma: float | None = Field(None, gt=0, le=1, description="factor of each step")
+    opt: str = Field("sgd", description="sgd (Nesterov), adam, adamw, rmsprop")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum, or Adam's first beta")
+    wd: float = Field(5e-4, ge=0, description="weight decay")
+    clip: float = Field(0, ge=0, description="greatest norm of the gradient; 0 for none")
+    ema: float = Field(0, ge=0, lt=1, description="decay of the averaged weights; 0 for none")
+    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="number format of the forward pass")
+    accumulate: int = Field(1, ge=1, description="batches or samples for one optimizer step")
+    accumulate_unit: Literal["batches", "samples"] = Field("batches", description="what accumulate counts")
+    channels_last: bool = Field(True, description="memory layout of the weights")
+    compile: bool = Field(False, description="torch.compile the model")
+    guard: Literal["stop", "skip", "rollback"] = Field(
+        "stop", description="what to do when an input, loss or gradient is not finite"
+    )
+    limit_batches: int | None = Field(None, ge=1, description="so many batches an epoch, for quick trials")
+    monitor: str = Field("valid_loss", description="figure on the valid part that chooses the best weights")
+    mode: Literal["min", "max"] = Field("min", description="whether less or more of it is better")
+    early_stop: int | None = Field(None, ge=0, description="stop after so many epochs without improvement")
+    save_top_k: int = Field(0, ge=0, description="keep the weights of the k best epochs")
+    checkpoint_every: int = Field(10, ge=0, description="epochs between resumable checkpoints")
+    keep_last: int = Field(2, ge=2, description="checkpoints kept besides the best")
+    keep_every: int = Field(0, ge=0, description="keep the checkpoint of every n-th epoch too; 0 for none")
+    keep_checkpoints: bool = Field(True, description="keep checkpoints after the end; the weights always stay")
+
+
+class Evaluate(Section):
+    """How the result is measured."""
+
+
+class Views(Evaluate):
+    """How the result is measured, for tasks with test-time views."""
+
+    tta: int = Field(0, ge=0, le=34, description="test-time views; 0 for none")
+
+
+class Recipe(Section):
+    """A whole training. A task's recipe gives `task` its name, and the sections what differs.
+
+    DEMO: the name of its demo, and what that shows; '' where it has none.
+    """
+
+    DEMO: ClassVar[tuple[str, str]] = ("", "")
+
+    task: str = Field("", description="what kind of training")
+    title: str = Field("", description="one line about the recipe")
+    seed: int = Field(42, ge=0, lt=2**63, description="seed of weights, order, augmentation and dropout")
+    data: Data = Data()
+    model: Model = Model()
+    train: Train = Train()
+    evaluate: Evaluate = Evaluate()
+
+
+SECTIONS = ("data", "model", "train", "evaluate")
+
+
+def sections_of(recipe: type[Recipe]) -> dict[str, type[Section]]:
+    """The groups of fields of a task's recipe."""
+    return {section: recipe.model_fields[section].annotation for section in SECTIONS}
+
+
+def read_value(value: Any, annotation: Any) -> Any:
+    """A flag's text as the value of a field: read as YAML, 'a,b' as a list; texts stay what they are.
+
+    annotation: the field's type.
+    """
+    if not isinstance(value, str) or annotation is str:
+        return value
+    if annotation == (str | None):
+        return None if value in ("", "null", "none") else value
+    if annotation == tuple[str, ...]:
+        return [part for part in value.split(",") if part]
+    try:
+        return yaml.safe_load(f"[{value}]" if "," in value and value[0] not in "{[" else value)
+    except yaml.YAMLError:
+        return value
+
+
+def validated(content: dict[str, Any], recipe: type[Recipe], name: str) -> Recipe:
+    """A recipe of one task from its content; RecipeError lists every fault at once.
+
+    name: how errors call it.
+    """
+    try:
+        return recipe.model_validate(content)
+    except ValidationError as error:
+        faults = _faults(error, content, recipe)
+        raise RecipeError(f"recipe {name}: {len(faults)} fault(s)\n  " + "\n  ".join(faults)) from None
+
+
+def _faults(error: ValidationError, content: dict[str, Any], recipe: type[Recipe]) -> list[str]:
+    """One line a field: where it is, what was found, what would be right."""
+    said: dict[tuple[str, ...], list[str]] = {}
+    for item in error.errors():
+        place = tuple(map(str, item["loc"][: 2 if item["loc"][0] in SECTIONS else 1]))
+        said.setdefault(place, []).append("" if item["type"] == "extra_forbidden" else item["msg"])
+    lines = []
+    for place, messages in said.items():
+        known, found = recipe.model_fields, content
+        for key in place:
+            found = found.get(key) if isinstance(found, dict) else found
+        if len(place) == 2:
+            known = sections_of(recipe)[place[0]].model_fields
+        wrong = (
+            f"unknown key; {nearest(place[-1], known)}" if "" in messages else f"{found!r} - {' or '.join(messages)}"
+        )
+        lines.append(f"{'.'.join(place)}: {wrong}")
+    return lines

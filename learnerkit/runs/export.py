@@ -1,0 +1,53 @@
+"""Models to files and back: model.json says how to build it, safetensors hold the weights. Nothing is executed."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from learnerkit.core.errors import ModelError
+from learnerkit.core.files import PathLike, atomic_write, read_json, write_json
+from learnerkit.core.tensors import load_weights, weights_bytes
+from learnerkit.learner.kit import KitLearner
+from learnerkit.models.create import create_model, room_of
+from learnerkit.tasks import get_task, task_names
+
+
+def export_model(model: nn.Module | KitLearner, folder: PathLike, name: str = "final_model") -> Path:
+    """Write model.json and NAME.safetensors; ModelError when the model was not built by `create_model`.
+
+    model: the model, or the learner that has it.
+    folder: made when missing.
+    name: of the weights file.
+    """
+    folder, task = Path(folder), None
+    if isinstance(model, KitLearner):
+        model, task = model.model, model.task
+    if not hasattr(model, "spec"):
+        raise ModelError(f"{type(model).__name__}: was not built by create_model, so it cannot be rebuilt from a file")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "model.json", {"task": task or room_of(model.spec["name"]) or None, **model.spec})
+    atomic_write(folder / f"{name}.safetensors", weights_bytes(model.state_dict()))
+    return folder
+
+
+def load_model(folder: PathLike, name: str | None = None, device: str | torch.device = "cpu") -> nn.Module:
+    """The model of a folder with its weights, in evaluation mode.
+
+    folder: a run, or a folder written by `export_model`.
+    name: which weights: 'best_model', 'final_model', ...; the best, else the final ones when None.
+    device: where the model is put.
+    """
+    folder = Path(folder)
+    if name is None:
+        name = "best_model" if (folder / "best_model.safetensors").exists() else "final_model"
+    spec = read_json(folder / "model.json")
+    task = spec.pop("task", None)
+    if task in task_names():
+        get_task(task)  # its room registers the names of its models
+    model = create_model(**spec)
+    try:
+        model.load_state_dict(load_weights(folder / f"{name}.safetensors"))
+    except RuntimeError as error:
+        raise ModelError(f"{folder}: the weights do not fit the model of model.json ({error})") from error
+    return model.to(device).eval()

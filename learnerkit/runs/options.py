@@ -1,0 +1,31 @@
+"""The options that recipes give to a command: one for each of their fields. No torch."""
+
+import inspect
+from typing import Annotated, Any
+
+import typer
+
+from learnerkit.runs.recipes import WIDTHS, flags, recipe_names
+
+
+def option(name: str, kind: Any, text: str, *names: str) -> inspect.Parameter:
+    """An option of a command, None where it is not given.
+
+    name: of the argument; kind: its type; text: its help; names: on the command line, from `name` when none.
+    """
+    annotation = Annotated[kind | None, typer.Option(*names, help=text)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def recipe_parameters() -> list[inspect.Parameter]:
+    """The recipe's name, and an option for each of its fields."""
+    text = f"{', '.join(recipe_names())}, a .yaml file, or a task for its defaults"
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    annotation = Annotated[str | None, typer.Argument(help=text)]
+    parameters = [inspect.Parameter("recipe", kind, default=None, annotation=annotation)]
+    for flag, (_, _, field) in flags().items():
+        boolean = "bool" in str(field.annotation)
+        name = f"--{flag.replace('_', '-')}"
+        names = (f"{name}/--no-{name[2:]}",) if boolean else (name,)
+        parameters.append(option(flag, bool if boolean else str, field.description, *names))
+    return parameters + [option(name, str, text) for name, text in WIDTHS.items()]

@@ -1,0 +1,89 @@
+"""Recipes by name or file, with flags laid over them: validated YAML that says all about a training. No torch."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from learnerkit.core.errors import RecipeError, nearest
+from learnerkit.core.files import PathLike, read_yaml
+from learnerkit.recipe import SECTIONS, Recipe, read_value, sections_of, validated
+from learnerkit.tasks import DEFAULT, recipe_of, task_names
+
+FOLDER = Path(__file__).parent.parent / "recipes"
+FLAG_OF = {"path": "data"}  # fields whose flag has another name
+WIDTHS = {"depth": "depth of a wide residual network, 6n+4", "widen_factor": "its width; together they are the --arch"}
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes in the package."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def flags(task: str | None = None) -> dict[str, tuple[str, str, Any]]:
+    """Every field by its flag name: (section or '', key, pydantic field). Keys are unique over the sections.
+
+    task: that task's; those of all tasks when None.
+    """
+    found = {"seed": ("", "seed", Recipe.model_fields["seed"])}
+    for name in task_names() if task is None else [task]:
+        for section, model in sections_of(recipe_of(name)).items():
+            for key, field in model.model_fields.items():
+                found.setdefault(FLAG_OF.get(key, key), (section, key, field))
+    return found
+
+
+def load_recipe(name: PathLike, overrides: dict[str, Any] | None = None) -> Recipe:
+    """A recipe by its name or file, with flags laid over it; RecipeError lists every fault at once.
+
+    name: a name of `recipe_names()`, a YAML file, or the name of a task for its defaults.
+    overrides: values by flag name; strings are read as YAML, 'a,b' as a list. 'depth' and 'widen_factor' name a
+        wide residual network in place of 'arch'.
+    """
+    content = _read(name)
+    task = content.get("task", DEFAULT)
+    known = flags(task) if task in task_names() else flags()
+    overrides = _with_arch(dict(overrides or {}), content)
+    foreign = [flag for flag in overrides if flag not in known]
+    if foreign:
+        words = ", ".join(f"--{flag.replace('_', '-')}" for flag in foreign)
+        raise RecipeError(f"recipe {name}: its task '{task}' has no {words}")
+    for flag, value in overrides.items():
+        section, key, field = known[flag]
+        place = content.setdefault(section, {}) if section else content
+        if not isinstance(place, dict):
+            raise RecipeError(f"recipe {name}: {section}: {place!r} is not a group of keys")
+        place[key] = read_value(value, field.annotation)
+    return check_recipe(content, str(name))
+
+
+def _read(name: PathLike) -> dict[str, Any]:
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        if str(name) in task_names():
+            return {"task": str(name)}
+        path = FOLDER / f"{name}.yaml"
+        if not path.exists():
+            raise RecipeError(f"unknown recipe '{name}'; {nearest(str(name), recipe_names())}, or give a .yaml file")
+    return {key: value for key, value in read_yaml(path).items() if value is not None}
+
+
+def _with_arch(overrides: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    """Flags with 'depth' and 'widen_factor' made into 'arch'."""
+    given = {key: overrides.pop(key) for key in WIDTHS if key in overrides}
+    if not given:
+        return overrides
+    if "arch" in overrides:
+        raise RecipeError("--arch and --depth/--widen-factor say the same thing; give the one or the other")
+    model = content.get("model")
+    named = re.fullmatch(r"wrn_(\d+)_(\d+)", str(model.get("arch", "")) if isinstance(model, dict) else "")
+    before = dict(zip(WIDTHS, named.groups() if named else ("28", "10"), strict=True))
+    return {**overrides, "arch": "wrn_{depth}_{widen_factor}".format(**{**before, **given})}
+
+
+def check_recipe(content: dict[str, Any], name: str) -> Recipe:
+    """A validated Recipe of its task from its content; `name` is how errors call it."""
+    task = content.get("task", DEFAULT)
+    if not isinstance(task, str) or task not in task_names():
+        raise RecipeError(f"recipe {name}: task: {task!r}; {nearest(str(task), task_names())}")
+    sections = [key for key in SECTIONS if content.get(key) is None and key in content]
+    return validated({key: value for key, value in content.items() if key not in sections}, recipe_of(task), name)

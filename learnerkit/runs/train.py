@@ -1,0 +1,64 @@
+"""From a recipe of any task to a finished run: data, learner, fit, evaluation."""
+
+from pathlib import Path
+from typing import Any
+
+from learnerkit.callbacks.ema import EMA
+from learnerkit.callbacks.run import Run
+from learnerkit.core.files import PathLike
+from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.tensors import load_weights
+from learnerkit.learner.kit import KitLearner
+from learnerkit.learner.wiring import check_fit, fit
+from learnerkit.recipe import Recipe
+from learnerkit.task import Task
+from learnerkit.tasks import get_task
+
+
+def train(
+    recipe: Recipe, out: PathLike, name: str | None = None, resume: bool = False, allow: tuple[str, ...] = ()
+) -> RunFolder:
+    """Train a recipe into a run folder and evaluate the weights that the monitor chose, on valid and, once, on test.
+
+    out: the experiment's folder; name: the run's name under it, or the date and a number.
+    resume: go on with the run `name`; allow: what may differ then.
+    """
+    if not resume and name is not None:
+        RunFolder.refuse_taken(out, name)  # before the data are read
+    check_fit(recipe)
+    task = get_task(recipe.task)
+    dls = task.open_dls(recipe)
+    if resume and _lacks_evaluation(RunFolder.open(Path(out) / name)):
+        folder = RunFolder.open(Path(out) / name)
+        folder.lock()
+        learn = task.build_learner(recipe, dls, [])
+    else:
+        run = _keeper(recipe, out, name, resume, allow)
+        learn = task.build_learner(recipe, dls, [run])
+        fit(recipe, learn)
+        folder = run.folder
+    _evaluate(task, recipe, learn, folder)
+    folder.unlock()
+    return folder
+
+
+def _keeper(recipe: Recipe, out: PathLike, name: str | None, resume: bool, allow: tuple[str, ...]) -> Run:
+    """The callback that keeps the run of a recipe."""
+    same = ("monitor", "mode", "checkpoint_every", "keep_last", "keep_every", "keep_checkpoints")
+    settings: dict[str, Any] = {key: getattr(recipe.train, key) for key in same}
+    extra = {"resolved": recipe.model_dump(mode="json"), "title": recipe.title}
+    return Run(out, name, resume=resume, allow=allow, extra=extra, **settings)
+
+
+def _evaluate(task: Task, recipe: Recipe, learn: KitLearner, folder: RunFolder) -> None:
+    """Measure the weights that the monitor chose; the last ones where it never had a value."""
+    learn.remove_cbs([cb for cb in learn.cbs if isinstance(cb, (EMA, Run))])  # the best weights stand for themselves
+    best = folder.file("best_model.safetensors")
+    learn.model.load_state_dict(load_weights(best if best.exists() else folder.file("final_model.safetensors")))
+    task.evaluate(learn, folder, learn.dls.parts, **recipe.evaluate.model_dump())
+
+
+def _lacks_evaluation(run: RunFolder) -> bool:
+    """Whether a run was trained to its end, let go of its checkpoints, and was killed before it was measured."""
+    done = run.status().get("state") == "done"
+    return done and not run.checkpoints.exists() and not run.file("predictions.npz").exists()

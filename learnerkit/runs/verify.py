@@ -1,0 +1,19 @@
+"""`verify`: every fault of a data set, before anything is trained on it."""
+
+from pathlib import Path
+
+from learnerkit.core.files import PathLike
+from learnerkit.data.faults import Report
+from learnerkit.tasks import find_task
+
+
+def verify(path: PathLike) -> Report:
+    """All faults of a data set: a CIFAR folder or archive, class folders of images, pairs of maps, frames with boxes.
+
+    Copies that contradict each other are faults of folders; CIFAR's official ones are warned of when it is opened.
+
+    path: the set. Files that were found good before and have not changed are not read again.
+    Returns a Report, true when the set is good; DataError when there is nothing that could be checked.
+    """
+    path = Path(path)
+    return find_task(path).verb("verify")(path)

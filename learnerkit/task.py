@@ -1,0 +1,100 @@
+"""What a task is: one record of functions and small facts, all that the shared code knows of it.
+
+Four are needed; the rest has a default, and a verb that a task lacks is refused by name.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from rich.console import Console
+from torch import Tensor, nn
+
+from learnerkit.core.errors import RecipeError
+from learnerkit.core.run_folder import RunFolder
+from learnerkit.data.faults import Report
+from learnerkit.data.loaders import KitLoaders
+from learnerkit.learner.kit import KitLearner
+from learnerkit.learner.measure import measure
+from learnerkit.pages.page import Headline, Table
+from learnerkit.pages.ranking import BY_MONITOR, Ranking
+from learnerkit.recipe import Recipe
+
+Line = tuple[bool, str]  # what `doctor` says: whether it is good, and the text
+CURVES = (("training_curves", "Curves"),)
+RATE = (("learning_rate", "Learning rate"),)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What a task's demo trains.
+
+    recipe: its name; settings: flags of it; grid: axes of a sweep, such as 'fusion=all', none for one training.
+    place: the folder of the runs; jobs: trials at a time.
+    """
+
+    recipe: str
+    place: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+    grid: Sequence[str] = ()
+    jobs: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A kind of training.
+
+    name: as recipes and run.json say it; recipe: the class of its recipes.
+    open_dls: a recipe to its DataLoaders; build_learner: recipe, DataLoaders and further callbacks to its Learner.
+
+    calls: the `*_dls` and `*_learner` functions whose calls `load_run` can repeat.
+    expects: what its data look like, in words; is_set: whether a path holds such data.
+    verify: a path to every fault of such data; examine: path and `bad` to what `doctor` says of them.
+    blank_model: a recipe to a model of its size, for a forecast of the disk.
+    evaluate: learner, run folder, parts and the recipe's `evaluate` fields to the content of results.json.
+    open_other: a path and a run.json to DataLoaders of other data, to be measured as the run's own were.
+    evaluate_other: the run's learner on them, a folder and `evaluate` fields to results: measured, or predicted alone.
+    ensemble: runs of the same samples and a folder to the results of their averaged predictions.
+    demo: the demo's folder and a console to what it trains; the recipe's DEMO says its name.
+    scores: model, batch and targets to one score a sample [B], which explanations are of.
+
+    measures: figures that results.json has for each part, the first the most telling.
+    headlines: figures at the top of a run's page; evaluation: a run folder to what its figures and tables share.
+    figures: that, the run folder and the ledger to pictures by name; pictures: (name, title) in the page's order.
+    tables: that and the results to the page's tables; ranking: how its runs are compared.
+    """
+
+    name: str
+    recipe: type[Recipe]
+    open_dls: Callable[[Any], KitLoaders]
+    build_learner: Callable[[Any, Any, list[Any]], KitLearner]
+
+    calls: tuple[Callable, ...] = ()
+    expects: str = ""
+    is_set: Callable[[Path], bool] = lambda path: False
+    verify: Callable[[Path], Report] | None = None
+    examine: Callable[[Path, str], list[Line]] | None = None
+    blank_model: Callable[[Any], nn.Module] | None = None
+    evaluate: Callable[..., dict[str, Any]] = measure
+    open_other: Callable[[Path, dict[str, Any]], KitLoaders] | None = None
+    evaluate_other: Callable[..., dict[str, Any]] | None = None
+    ensemble: Callable[..., dict[str, Any]] | None = None
+    demo: Callable[[Path, Console], Demo] | None = None
+    scores: Callable[[nn.Module, Any, Any], Tensor] | None = None
+
+    measures: tuple[str, ...] = ("loss",)
+    headlines: tuple[Headline, ...] = ()
+    evaluation: Callable[[RunFolder], Any] = lambda run: None
+    figures: Callable[[Any, RunFolder, list[dict]], dict[str, Figure]] = lambda seen, run, rows: {}
+    pictures: tuple[tuple[str, str], ...] = CURVES + RATE
+    tables: Callable[[Any, dict[str, Any]], list[Table]] = lambda seen, results: []
+    ranking: Ranking = BY_MONITOR
+
+    def verb(self, name: str) -> Callable:
+        """One of the functions that a task may lack, by its field; RecipeError says so where this one does."""
+        function = getattr(self, name)
+        if function is None:
+            raise RecipeError(f"task '{self.name}' has no {name.replace('_', ' ')}")
+        return function

@@ -1,0 +1,19 @@
+"""Training a recipe to its end."""
+
+import pytest
+
+from learnerkit.core.errors import RunError
+from learnerkit.runs.recipes import load_recipe
+from learnerkit.runs.train import train
+
+
+def test_a_run_killed_before_its_evaluation_is_only_measured(tmp_path):
+    recipe = load_recipe("digits", {"epochs": "1", "limit": "300", "bs": "32", "keep_checkpoints": False, "tta": "0"})
+    folder = train(recipe, tmp_path, "a")
+    folder.file("predictions.npz").unlink()  # as a kill between fit and evaluation leaves it
+    before, history = folder.file("best_model.safetensors").read_bytes(), folder.history()
+    again = train(recipe, tmp_path, "a", resume=True)
+    assert again.file("predictions.npz").exists() and again.history() == history
+    assert again.file("best_model.safetensors").read_bytes() == before
+    with pytest.raises(RunError, match="its checkpoints were removed"):
+        train(recipe, tmp_path, "a", resume=True)
