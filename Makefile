@@ -1,13 +1,17 @@
 # make demo   a trained classifier's report in a few minutes
-# make test   lint, layers, tests, notebooks
+# make test   minutes, after every change: lint, layers, the quick tests, the shortest notebook
+# make prove  the proof, before anything is called done: all the rest
 # VENV=path   another virtual environment; made and filled when it is not there
 
 VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.learnerkit-installed
+SHORTEST := 02_data_schedules_resume.ipynb
+NOTEBOOKS := $(filter-out $(SHORTEST),$(notdir $(wildcard nbs/*.ipynb)))
+NB_TEST := cd nbs && MPLBACKEND=agg $(abspath $(BIN))/nbdev-test --n-workers 1 --do-print --path
 
-.PHONY: demo test lint pytest notebooks clean
+.PHONY: demo test prove lint clean
 
 $(INSTALLED): settings.ini setup.py pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -17,17 +21,19 @@ $(INSTALLED): settings.ini setup.py pyproject.toml
 demo: $(INSTALLED)
 	$(BIN)/learnerkit demo
 
-test: lint pytest notebooks
-
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-pytest: $(INSTALLED)
-	$(BIN)/python -m pytest
+test: lint
+	$(BIN)/python -m pytest -n 2 -m 'not slow and not reliability'
+	$(NB_TEST) $(SHORTEST)
+	@echo 'the quick half passed; make prove is the proof'
 
-notebooks: $(INSTALLED)
-	cd nbs && MPLBACKEND=agg $(abspath $(BIN))/nbdev-test --n-workers 1 --do-print
+prove: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 -m 'slow or reliability'
+	for notebook in $(NOTEBOOKS); do ($(NB_TEST) $$notebook) || exit 1; done
+	for study in benchmarks/studies/*.py; do $(BIN)/python $$study --tiny || exit 1; done
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache

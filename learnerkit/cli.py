@@ -18,7 +18,7 @@ from learnerkit import __version__
 from learnerkit.core.errors import LearnerkitError, RecipeError, RunError, StoppedError
 from learnerkit.runs.options import option, recipe_parameters
 from learnerkit.runs.recipes import check_recipe, load_recipe, recipe_names
-from learnerkit.tasks import DEFAULT, recipe_of, task_names
+from learnerkit.tasks import DEFAULT, all_recipes, recipe_of
 
 console = Console(soft_wrap=True, markup=False, highlight=False)
 
@@ -214,7 +214,7 @@ def make_app() -> typer.Typer:
     """The commands, with an option for each field of the recipes of every task that is known now."""
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_options)
-    demos = [f"{name}: {what}" for name, what in (recipe_of(task).DEMO for task in task_names()) if name]
+    demos = [f"{name}: {what}" for name, what in (recipe.DEMO for recipe in all_recipes().values()) if name]
     demo.__annotations__["which"] = Annotated[str, typer.Argument(help="; ".join(demos))]
     for function in (demo, compare, evaluate, report, doctor):
         app.command()(function)

@@ -134,10 +134,19 @@ def validated(content: dict[str, Any], recipe: type[Recipe], name: str) -> Recip
     name: how errors call it.
     """
     try:
-        return recipe.model_validate(content)
+        return recipe.model_validate(_over_defaults(content, recipe))
     except ValidationError as error:
         faults = _faults(error, content, recipe)
         raise RecipeError(f"recipe {name}: {len(faults)} fault(s)\n  " + "\n  ".join(faults)) from None
+
+
+def _over_defaults(content: dict[str, Any], recipe: type[Recipe]) -> dict[str, Any]:
+    """The content with each section laid over what the recipe's own default of that section says."""
+    laid = dict(content)
+    for section in SECTIONS:
+        if isinstance(given := content.get(section), dict):
+            laid[section] = recipe.model_fields[section].default.model_dump(exclude_unset=True) | given
+    return laid
 
 
 def _faults(error: ValidationError, content: dict[str, Any], recipe: type[Recipe]) -> list[str]:
@@ -145,7 +154,9 @@ def _faults(error: ValidationError, content: dict[str, Any], recipe: type[Recipe
     said: dict[tuple[str, ...], list[str]] = {}
     for item in error.errors():
         place = tuple(map(str, item["loc"][: 2 if item["loc"][0] in SECTIONS else 1]))
-        said.setdefault(place, []).append("" if item["type"] == "extra_forbidden" else item["msg"])
+        said.setdefault(place, []).append(
+            "" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, ")
+        )
     lines = []
     for place, messages in said.items():
         known, found = recipe.model_fields, content

@@ -5,6 +5,7 @@ line's help stays instant, `learnerkit.recipes` (the class of its recipes, in a 
 """
 
 import logging
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -86,24 +87,38 @@ def task_of(described: dict[str, Any], where: Any) -> "Task":
     return get_task(name)
 
 
-def all_tasks() -> list["Task"]:
+def all_tasks() -> dict[str, "Task"]:
     """Every task that can be imported; one of somebody else's that cannot is said and passed over."""
-    tasks = []
+    return _each(get_task)
+
+
+def all_recipes() -> dict[str, type[Recipe]]:
+    """The recipe class of every task, as in `all_tasks`."""
+    return _each(recipe_of)
+
+
+def _each(get: Callable[[str], Any]) -> dict[str, Any]:
+    found = {}
     for name in task_names():
         try:
-            tasks.append(get_task(name))
+            found[name] = get(name)
         except LearnerkitError as error:
             if name in BUILT_IN:
                 raise
-            log.warning("%s", error)
-    return tasks
+            _warn_once(str(error))
+    return found
+
+
+@cache
+def _warn_once(text: str) -> None:
+    log.warning("%s", text)
 
 
 def find_task(path: Path) -> "Task":
     """The task whose data a path holds; DataError says what each task's data look like."""
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
-    tasks = all_tasks()
+    tasks = all_tasks().values()
     for task in tasks:
         if task.is_set(path):
             return task

@@ -5,6 +5,7 @@ import os
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported: two processes of two threads are slower than one
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 
 from learnerkit import cli
 from learnerkit.all import array_dls, image_learner
+from tests.images import QUICK
 
 matplotlib.use("Agg")
 
@@ -107,6 +109,21 @@ def assert_same_weights(first, second):
     assert first.keys() == second.keys()
     for name in first:
         assert torch.equal(first[name], second[name]), name
+
+
+@pytest.fixture(scope="session")
+def _digits_run(tmp_path_factory):
+    """A finished run of two epochs with all its checkpoints, made once a session."""
+    out = tmp_path_factory.mktemp("finished")
+    words = ["train", "digits", *QUICK, "--tta", "0", "--checkpoint-every", "1", "--out", out, "--name", "a"]
+    assert cli.main([str(word) for word in words]) == 0
+    return out / "a"
+
+
+@pytest.fixture
+def digits_run(_digits_run, tmp_path):
+    """A copy of a finished run, where `command` leaves its own: runs/digits/a."""
+    return Path(shutil.copytree(_digits_run, tmp_path / "runs" / "digits" / "a"))
 
 
 @pytest.fixture

@@ -104,9 +104,8 @@ def test_evaluate_other_data_labelled_and_not(command, tmp_path):
     assert code == 2 and "zebra" in err
 
 
-def test_resume_goes_on_and_takes_everything_from_the_run(command, tmp_path):
-    command("train", "digits", *QUICK, "--name", "a", "--checkpoint-every", "1")
-    run = tmp_path / "runs" / "digits" / "a"
+def test_resume_goes_on_and_takes_everything_from_the_run(command, digits_run):
+    run = digits_run
     rows = read_ledger(run / "history.jsonl")
     code, _, err = command("train", "--resume", run)
     assert code == 0, err
@@ -139,9 +138,8 @@ def test_bad_input_is_one_error_and_exit_code_2(command, words, message, tmp_pat
     assert code == 2 and message in err and "Traceback" not in err and err.startswith("error: ")
 
 
-def test_a_taken_name_is_refused_and_nothing_overwritten(command, tmp_path):
-    command("train", "digits", *QUICK, "--name", "a")
-    run = tmp_path / "runs" / "digits" / "a"
+def test_a_taken_name_is_refused_and_nothing_overwritten(command, digits_run):
+    run = digits_run
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     code, _, err = command("train", "digits", *QUICK, "--name", "a")
     assert code == 2 and "there already; nothing was overwritten" in err
@@ -242,9 +240,8 @@ def test_a_signal_finishes_the_step_marks_the_run_and_it_goes_on(tmp_path, numbe
     assert [row["epoch"] for row in read_ledger(run / "history.jsonl")] == list(range(1, 41))
 
 
-def test_a_refused_resume_touches_nothing(command, tmp_path):
-    command("train", "digits", *QUICK, "--name", "a")
-    run = tmp_path / "runs" / "digits" / "a"
+def test_a_refused_resume_touches_nothing(command, digits_run):
+    run = digits_run
     (run / "run.json").write_text((run / "run.json").read_text().replace('"0.1.0"', '"0.0.9"'))
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != "lock.json"}
     code, _, err = command("train", "--resume", run)

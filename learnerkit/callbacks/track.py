@@ -37,7 +37,7 @@ class EarlyStop(Callback):
     """End the fit when a figure has not improved for some epochs.
 
     monitor: name of a recorded figure, such as 'valid_loss'; mode: 'min' or 'max'.
-    patience: epochs without improvement that are borne.
+    patience: epochs without improvement that are tolerated.
     min_delta: what counts as an improvement.
     warmup_epochs: epochs at the start that never count against it.
     """

@@ -25,12 +25,12 @@ from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
 from learnerkit.core.record import recorded
 from learnerkit.core.signature import extends
-from learnerkit.data.copies import warn_of_copies_across
-from learnerkit.data.loaders import KitLoaders, check_batch, make_loaders
+from learnerkit.data.loaders import KitLoaders, make_loaders
+from learnerkit.data.parts import parts_of
 from learnerkit.data.source import UNLABELLED, Stats, check_flip
-from learnerkit.data.split import Shares, Split, check_not_empty, check_split, make_split
+from learnerkit.data.split import Shares, Split
 
-TASK = "classify"
+NAME = "classify"
 RESIDENT_BYTES = 4 * 2**30
 
 
@@ -85,26 +85,10 @@ def image_dls(
         )
     source.keeps = source.keeps if keeps is None else tuple(keeps)
     flip = check_flip(source, flip)
-    parts = _split(source, split, split_seed)
-    if not parts.valid_is_test:
-        warn_of_copies_across(source, parts)
-    parts = check_split(parts.limited(limit), source.labels)
-    check_batch(source, parts, bs)
+    parts = parts_of(source, bs, split, split_seed, limit, source.labels, source.groups)
     source.stats = _stats(source, stats, parts)
     operations = augmentations(flip, crop, rotate, jitter, perspective, randaugment, erase, cutout)
     return _loaders(source, parts, operations, device, bs=bs, num_workers=num_workers)
-
-
-def _split(source: ImageSource, split: Shares, split_seed: int) -> Split:
-    groups = source.groups if source.groups is not None else source.copies
-    try:
-        parts = make_split(source.labels, source.parts, split, split_seed, groups)
-        check_not_empty(parts)
-    except DataError as error:
-        copies = len(groups) - len(np.unique(groups)) if groups is not None and source.groups is None else 0
-        more = f" {copies} of {len(source)} images are copies of others; copies stay in one part." if copies else ""
-        raise DataError(f"{source.name}: {error}{more}") from error
-    return parts
 
 
 def _stats(source: ImageSource, stats: str | None, parts: Split) -> Stats:
@@ -133,7 +117,7 @@ def _loaders(
         AugmentFloat([op for op in operations if op.on_float]),
     ]
     blocks = CifarBlock(source), LabelBlock(source)
-    return make_loaders(TASK, source, split, blocks, batch_tfms=batch_tfms, device=device, **kwargs)
+    return make_loaders(NAME, source, split, blocks, batch_tfms=batch_tfms, device=device, **kwargs)
 
 
 @recorded()

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from learnerkit.classify.cifar import LAYOUTS
 from learnerkit.core.errors import DataError
-from learnerkit.core.files import md5_of
-from learnerkit.data.cache import cache_folder
+from learnerkit.core.files import cache_folder, md5_of
 
 
 def fetch_cifar(name: str, url: str | None = None, md5: str | None = None) -> Path:

@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from learnerkit._fastai import Callback, CrossEntropyLossFlat, DataLoaders, accuracy
-from learnerkit.classify.dls import TASK
+from learnerkit.classify.dls import NAME
 from learnerkit.classify.metrics import MacroF1
 from learnerkit.core.errors import DataError, ModelError
 from learnerkit.core.record import recorded
@@ -52,4 +52,4 @@ def image_learner(
     model = build_model(arch, arguments.seed, cbs, n_in=n_in, n_out=n_out, **(model_args or {}))
     loss_func = loss_func or CrossEntropyLossFlat(label_smoothing=label_smoothing)
     metrics = [accuracy, MacroF1(n_out)] if metrics is None else metrics
-    return make_learner(TASK, dls, model, loss_func, metrics, cbs, arguments)
+    return make_learner(NAME, dls, model, loss_func, metrics, cbs, arguments)

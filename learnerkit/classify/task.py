@@ -12,8 +12,7 @@ from learnerkit.callbacks.stochastic_depth import StochasticDepth
 from learnerkit.classify import doctor, figures
 from learnerkit.classify.cifar import LAYOUTS, is_cifar
 from learnerkit.classify.compare import RANKING
-from learnerkit.classify.dls import TASK as NAME
-from learnerkit.classify.dls import array_dls, cifar_dls, digits_dls, folder_dls
+from learnerkit.classify.dls import NAME, array_dls, cifar_dls, digits_dls, folder_dls
 from learnerkit.classify.ensemble import ensemble
 from learnerkit.classify.evaluate import evaluate
 from learnerkit.classify.folder import EXPECTED

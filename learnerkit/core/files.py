@@ -21,6 +21,11 @@ PathLike = str | os.PathLike[str]
 LARGEST_RECIPE = 2**18  # bytes
 
 
+def cache_folder() -> Path:
+    """Where is kept what can be made again (downloads, packed sets): $LEARNERKIT_HOME, else ~/.cache/learnerkit."""
+    return Path(os.environ.get("LEARNERKIT_HOME", Path.home() / ".cache" / "learnerkit"))
+
+
 def write_synced(path: Path, data: bytes) -> None:
     """Write `data` to `path` and flush it to the disk; a full disk is reported as one, with the sizes."""
     try:

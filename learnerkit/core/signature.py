@@ -29,13 +29,12 @@ def extends(*sources: Callable, but: Iterable[str] = (), **defaults: Any) -> Cal
                     continue
                 default = defaults.get(name, parameter.default)
                 taken[name] = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, default=default)
-        known = [*own, *taken]
+        known = {**own, **taken}
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            faults = check_keys(kwargs, known, f"{function.__name__}()")
-            if faults:
-                raise RecipeError("; ".join(faults))
+            if kwargs.keys() - known:
+                raise RecipeError("; ".join(check_keys(kwargs, known, f"{function.__name__}()")))
             return function(*args, **{**defaults, **kwargs})
 
         signature = inspect.signature(function)

@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from learnerkit.core.errors import DataError, LearnerkitError
-from learnerkit.core.files import atomic_write, read_json, sha256
-from learnerkit.data.cache import cache_folder
+from learnerkit.core.files import atomic_write, cache_folder, read_json, sha256
 
 Checked = tuple[str, str]  # what is wrong ('' when nothing is), and a digest of the content
 

@@ -96,11 +96,3 @@ def whole(source: Sized) -> Split:
     """The split whose train and valid parts are both the whole set: to measure a finished model on it."""
     rows = np.arange(len(source))
     return Split(rows, rows, rows[:0])
-
-
-def check_batch(source: Source, split: Split, bs: int) -> None:
-    """DataError when the training part makes no batch of `bs`."""
-    if bs < 1:
-        raise DataError(f"bs={bs}: a batch has 1 sample or more")
-    if len(split.train) < bs:
-        raise DataError(f"{source.name}: {len(split.train)} training samples make no batch of {bs}; pass a smaller bs")

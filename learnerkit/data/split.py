@@ -4,6 +4,7 @@ import hashlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -93,6 +94,7 @@ def make_split(
     groups: np.ndarray | None = None,
     default: Sequence[float] = (0.7, 0.15, 0.15),
     held_out: float = 0.1,
+    shuffle_valid: bool = True,
 ) -> Split:
     """The split of a set, from what its files say and, where they say nothing, by lot.
 
@@ -104,21 +106,23 @@ def make_split(
     split_seed: which lot; apart from the training seed.
     groups: rows of one group stay together.
     default, held_out: the three shares, and the share of the training part, where `split` is None.
+    shuffle_valid: so that the first batches of the valid part stand for the whole of it.
     """
+    arranged = partial(_shuffled, seed=split_seed) if shuffle_valid else np.sort
     named = [part for part in PARTS if np.any(parts == part)]
     if named and "train" not in named:
         raise DataError(f"the files name the part(s) {', '.join(named)} but no train part")
     shares = _shares(split, named, default, held_out)
     if not named:
         train, held, test = deal(labels, shares, split_seed, groups)
-        return Split(train, _shuffled(held, split_seed), test)
+        return Split(train, arranged(held), test)
     train, held, test = (np.flatnonzero(parts == part) for part in PARTS)
     if split == "test":
         return Split(train, test, test, valid_is_test=True)
     if shares is not None:
         chosen = deal(labels[train], shares, split_seed, None if groups is None else groups[train])
         train, held = train[chosen[0]], train[chosen[1]]
-    return Split(train, _shuffled(held, split_seed), test)
+    return Split(train, arranged(held), test)
 
 
 def _shares(split: Shares, named: list[str], default: Sequence[float], held_out: float) -> Sequence[float] | None:
@@ -156,23 +160,26 @@ def _shuffled(rows: np.ndarray, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(rows)
 
 
-def check_split(split: Split, labels: np.ndarray) -> Split:
-    """The same split, refused when it cannot be trained or validated on; a class absent from a part is a warning."""
-    check_not_empty(split)
+def check_classes(name: str, split: Split, labels: np.ndarray) -> None:
+    """DataError when a classifier cannot learn what it is measured on; a class absent from a part is a warning.
+
+    name: of the set.
+    """
     present = np.unique(labels[split.train])
     if len(present) < 2:
-        raise DataError(f"the train part holds one class only (code {present[0]}); a classifier needs two or more")
+        raise DataError(f"{name}: the train part holds one class only (code {present[0]}); two or more are needed")
     for part in ("valid", "test"):
         rows = getattr(split, part)
         absent = np.setdiff1d(labels[rows], present)
         if len(absent):
-            raise DataError(f"class code(s) {absent.tolist()} stand in {part} but not in train; nothing can learn them")
+            what = f"class code(s) {absent.tolist()} stand in {part} but not in train; nothing can learn them"
+            raise DataError(f"{name}: {what}")
         missing = np.setdiff1d(present, labels[rows])
         if len(missing) and len(rows):
             warnings.warn(
-                f"{len(missing)} class(es) have no image in {part}; their figures there are undefined", stacklevel=2
+                f"{name}: {len(missing)} class(es) have no image in {part}; their figures there are undefined",
+                stacklevel=4,
             )
-    return split
 
 
 def check_not_empty(split: Split) -> None:

@@ -16,7 +16,7 @@ PART_NAMES = {
 
 
 def is_ignored(name: str) -> bool:
-    """Whether a file or folder is none of the user's data: hidden ones."""
+    """Whether a file or folder is not of the user's data: a hidden one."""
     return name.startswith(".")
 
 

@@ -13,16 +13,16 @@ from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
 from learnerkit.core.record import recorded
 from learnerkit.core.signature import extends
-from learnerkit.data.copies import warn_of_copies_across
-from learnerkit.data.loaders import KitLoaders, check_batch, make_loaders
+from learnerkit.data.loaders import KitLoaders, make_loaders
+from learnerkit.data.parts import parts_of
 from learnerkit.data.source import Stats, check_flip
-from learnerkit.data.split import Shares, Split, check_not_empty, make_split
+from learnerkit.data.split import Shares, Split
 from learnerkit.detect.data.augment import AugmentFrames
 from learnerkit.detect.data.loader import DetectionDL
 from learnerkit.detect.data.source import FrameSource, read_detection
 from learnerkit.detect.data.transforms import BoxRows, DropModality, FrameRows, NormalizeFrames
 
-TASK = "detect"
+NAME = "detect"
 SHARES, HELD_OUT = (0.7, 0.1, 0.2), 0.125  # of all frames; of the training part that the files name
 RGB_STATS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # ImageNet's
 OTHER_STATS = (0.5, 0.5)  # mean and deviation of any further channel
@@ -98,9 +98,8 @@ def frame_dls(
     source = copy.copy(source)  # another call may normalise otherwise
     source.keeps = source.keeps if keeps is None else tuple(keeps)
     flip = check_flip(source, flip)
-    parts = _split(source, split, split_seed, limit)
-    warn_of_copies_across(source, parts)
-    check_batch(source, parts, bs)
+    parts = parts_of(source, bs, split, split_seed, limit, default=SHARES, held_out=HELD_OUT, shuffle_valid=False)
+    _check_boxes(source, parts)
     source.stats = source.measured_stats(parts.train) if stats == "data" else fixed_stats(source.channels)
     augment = AugmentFrames(flip, iou_crop, scale_jitter, colour)
     batch_tfms = []
@@ -126,15 +125,8 @@ def _check(size: int | None, stats: str, scale_jitter: float, **probabilities: f
         raise DataError(f"stats='{stats}': 'fixed' or 'data'")
 
 
-def _split(source: FrameSource, split: Shares, split_seed: int, limit: int | None) -> Split:
-    """Train, valid and test rows, copies of a frame together; a warning where classes stand in valid or test alone."""
-    alike = np.zeros(len(source), dtype=np.int64)  # boxes of many classes on one frame: there is nothing to stratify by
-    try:
-        parts = make_split(alike, source.parts, split, split_seed, source.copies, SHARES, HELD_OUT)
-    except DataError as error:
-        raise DataError(f"{source.name}: {error}") from error
-    parts = Split(parts.train, np.sort(parts.valid), parts.test, parts.valid_is_test).limited(limit)
-    check_not_empty(parts)
+def _check_boxes(source: FrameSource, parts: Split) -> None:
+    """DataError where no box is trained on; a warning where classes stand in valid or test alone."""
     trained = _classes(source, parts.train)
     if not trained:
         raise DataError(f"{source.name}: no box stands on any of the {len(parts.train)} training frames")
@@ -143,7 +135,6 @@ def _split(source: FrameSource, split: Shares, split_seed: int, limit: int | Non
         if strange:
             names = ", ".join(source.vocab[code] for code in strange)
             warnings.warn(f"{source.name}: {names}: in {part} but not in train; nothing can learn them", stacklevel=5)
-    return parts
 
 
 def _classes(source: FrameSource, rows: np.ndarray) -> set[int]:
@@ -181,7 +172,7 @@ def frame_loaders(
     blocks = MultispectralBlock(source, size), BoxBlock(source, size)
     batch_tfms = [NormalizeFrames(*source.stats), *batch_tfms]
     loaders = make_loaders(
-        TASK, source, split, blocks, item_tfms, batch_tfms, device=device, kind=FrameLoaders, **kwargs
+        NAME, source, split, blocks, item_tfms, batch_tfms, device=device, kind=FrameLoaders, **kwargs
     )
     loaders.size = size
     for dl in loaders.loaders:

@@ -15,7 +15,7 @@ from learnerkit.core.record import recorded
 from learnerkit.core.signature import extends
 from learnerkit.detect.boxes import scores_of, unpack_boxes
 from learnerkit.detect.data.transforms import resized
-from learnerkit.detect.dls import TASK, FrameLoaders
+from learnerkit.detect.dls import NAME, FrameLoaders
 from learnerkit.detect.metrics import detection_metrics, need_detect
 from learnerkit.detect.models.detector import ANCHORS, PREFIX
 from learnerkit.detect.models.mit_weights import load_segformer
@@ -104,7 +104,7 @@ def detection_learner(
     metrics: mAP, mAP50 and mAP75 by default; they need the extra `detect`.
     cbs: callbacks.
     """
-    if getattr(dls, "task", None) != TASK:
+    if getattr(dls, "task", None) != NAME:
         raise DataError("detection_learner: the dls have no boxes; give those of detection_dls(...)")
     if metrics is None:
         need_detect()
@@ -117,7 +117,7 @@ def detection_learner(
         model = build_model(f"{PREFIX}{arch}", arguments.seed, n_in=source.channels, n_out=len(source.vocab), **own)
     unmapped = _fill(model, arch, weights) if weights is not None else []
     cbs = [LossParts(), *as_list(cbs)]
-    learn = make_learner(TASK, dls, model, SumOfParts(), metrics, cbs, arguments, DetectionLearner)
+    learn = make_learner(NAME, dls, model, SumOfParts(), metrics, cbs, arguments, DetectionLearner)
     learn.unmapped = unmapped
     return learn
 

@@ -11,8 +11,7 @@ from learnerkit.detect import doctor, figures
 from learnerkit.detect.compare import RANKING
 from learnerkit.detect.data.listing import EXPECTED, is_detection
 from learnerkit.detect.data.scenes import make_digit_scenes
-from learnerkit.detect.dls import TASK as NAME
-from learnerkit.detect.dls import FrameLoaders, detection_dls
+from learnerkit.detect.dls import NAME, FrameLoaders, detection_dls
 from learnerkit.detect.evaluate import check_views, evaluate
 from learnerkit.detect.learner import DetectionLearner, detection_learner
 from learnerkit.detect.metrics import FIGURES

@@ -14,8 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from learnerkit.core.disk import check_space
 from learnerkit.core.errors import DataError
-from learnerkit.core.files import PathLike, read_json, sha256, write_json
-from learnerkit.data.cache import cache_folder
+from learnerkit.core.files import PathLike, cache_folder, read_json, sha256, write_json
 from learnerkit.fuse.files import Pair, read_pair
 
 VERSION = 1  # of the cache; another one is written anew

@@ -11,13 +11,14 @@ from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
 from learnerkit.core.record import recorded
 from learnerkit.core.signature import extends
-from learnerkit.data.loaders import KitLoaders, check_batch, make_loaders
+from learnerkit.data.loaders import KitLoaders, make_loaders
+from learnerkit.data.parts import parts_of
 from learnerkit.data.source import check_flip
-from learnerkit.data.split import Shares, Split, check_split, make_split
+from learnerkit.data.split import Shares, Split
 from learnerkit.fuse.source import PairSource, read_pairs
 from learnerkit.fuse.transforms import AugmentPairs, NormalizePairs, SaliencyBlock
 
-TASK = "fuse"
+NAME = "fuse"
 
 
 def pair_dls(
@@ -57,12 +58,7 @@ def pair_dls(
     source = copy.copy(source)  # another call may normalise otherwise
     source.keeps = source.keeps if keeps is None else tuple(keeps)
     check_flip(source, flip)
-    try:
-        parts = make_split(source.labels, source.parts, split, split_seed, source.groups)
-    except DataError as error:
-        raise DataError(f"{source.name}: {error}") from error
-    parts = check_split(parts.limited(limit), source.labels)
-    check_batch(source, parts, bs)
+    parts = parts_of(source, bs, split, split_seed, limit, source.labels, source.groups)
     source.stats = source.measured_stats(parts.train) if stats == "data" else None
     augment = AugmentPairs(crop, flip, noise, map_dropout) if crop or flip or noise or map_dropout else None
     return pair_loaders(source, parts, augment, device, bs=bs)
@@ -82,7 +78,7 @@ def pair_loaders(
     normalize = NormalizePairs(*source.stats) if source.stats else None
     batch_tfms = [tfm for tfm in (normalize, augment) if tfm is not None]
     blocks = SaliencyBlock(source), SaliencyBlock(source, "attention"), LabelBlock(source)
-    return make_loaders(TASK, source, split, blocks, batch_tfms=batch_tfms, n_inp=2, device=device, **kwargs)
+    return make_loaders(NAME, source, split, blocks, batch_tfms=batch_tfms, n_inp=2, device=device, **kwargs)
 
 
 @recorded()

@@ -18,8 +18,7 @@ from learnerkit.classify.task import HEADLINES, check_views, classifier_callback
 from learnerkit.core.errors import RunError
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.fuse import doctor
-from learnerkit.fuse.dls import TASK as NAME
-from learnerkit.fuse.dls import saliency_dls
+from learnerkit.fuse.dls import NAME, saliency_dls
 from learnerkit.fuse.evaluate import evaluate, open_other
 from learnerkit.fuse.figures import tables
 from learnerkit.fuse.learner import fusion_learner

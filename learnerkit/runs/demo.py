@@ -11,12 +11,12 @@ from learnerkit.runs.recipes import load_recipe
 from learnerkit.runs.sweep import run_sweep
 from learnerkit.runs.train import train
 from learnerkit.task import Demo
-from learnerkit.tasks import get_task, recipe_of, task_names
+from learnerkit.tasks import all_recipes, get_task
 
 
 def demo_names() -> dict[str, str]:
     """The task of each demo, by the demo's name."""
-    named = {recipe_of(task).DEMO[0]: task for task in task_names()}
+    named = {recipe.DEMO[0]: task for task, recipe in all_recipes().items()}
     return {name: task for name, task in named.items() if name}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from learnerkit.core.errors import RecipeError, nearest
 from learnerkit.core.files import PathLike, read_yaml
 from learnerkit.recipe import SECTIONS, Recipe, read_value, sections_of, validated
-from learnerkit.tasks import DEFAULT, recipe_of, task_names
+from learnerkit.tasks import DEFAULT, all_recipes, recipe_of, task_names
 
 FOLDER = Path(__file__).parent.parent / "recipes"
 FLAG_OF = {"path": "data"}  # fields whose flag has another name
@@ -25,8 +25,8 @@ def flags(task: str | None = None) -> dict[str, tuple[str, str, Any]]:
     task: that task's; those of all tasks when None.
     """
     found = {"seed": ("", "seed", Recipe.model_fields["seed"])}
-    for name in task_names() if task is None else [task]:
-        for section, model in sections_of(recipe_of(name)).items():
+    for recipe in all_recipes().values() if task is None else [recipe_of(task)]:
+        for section, model in sections_of(recipe).items():
             for key, field in model.model_fields.items():
                 found.setdefault(FLAG_OF.get(key, key), (section, key, field))
     return found

@@ -6,7 +6,7 @@ import pytest
 from learnerkit.classify.digits import read_digits
 from learnerkit.classify.dls import array_dls
 from learnerkit.core.errors import DataError
-from learnerkit.data.split import check_split, deal, make_split
+from learnerkit.data.split import check_classes, deal, make_split
 
 
 def test_split_is_stratified_fixed_and_exact():
@@ -72,15 +72,15 @@ def test_impossible_splits_are_refused_and_thin_ones_warned_of():
     strange = np.where(np.arange(40) == 25, 2, np.arange(40) % 2)
     thin = np.where(np.arange(40) >= 30, 0, np.arange(40) % 2)
     with pytest.raises(DataError, match="one class only"):
-        check_split(make_split(np.zeros(40, int), parts), np.zeros(40, int))
+        check_classes("s", make_split(np.zeros(40, int), parts), np.zeros(40, int))
     with pytest.raises(DataError, match=r"code\(s\) \[2\] stand in valid but not in train"):
-        check_split(make_split(strange, parts), strange)
+        check_classes("s", make_split(strange, parts), strange)
     with pytest.warns(UserWarning, match="no image in test"):
-        check_split(make_split(thin, parts), thin)
+        check_classes("s", make_split(thin, parts), thin)
     with pytest.raises(DataError, match="cannot hold every class"):
         make_split(np.arange(40) % 20, np.full(40, ""))
     different = np.arange(40 * 64, dtype=np.uint8).reshape(40, 8, 8) + np.arange(40, dtype=np.uint8)[:, None, None]
     with pytest.raises(DataError, match="make no batch of 64"):
         array_dls(different, np.arange(40) % 2, bs=64)
-    with pytest.raises(DataError, match=r"valid part is empty.*39 of 40 images are copies of others"):
+    with pytest.raises(DataError, match=r"valid part is empty.*39 of 40 samples are copies of others"):
         array_dls(np.zeros((40, 8, 8), np.uint8), np.arange(40) % 2, bs=8)

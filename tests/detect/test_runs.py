@@ -237,7 +237,7 @@ def test_every_fault_planted_in_real_frames_is_found(multimodal, tmp_path):
 def test_eight_real_frames_are_learnt_by_heart(multimodal):
     dls = detection_dls(multimodal, bs=2, limit=8, flip=False)
     quick = {"proposals": (300, 100), "stochastic_depth": 0.0}
-    learn = toy_detector(None, dls=dls, box_batch_size_per_image=64, model_args=quick)
+    learn = toy_detector(None, dls=dls, arch="mit_b0", box_batch_size_per_image=64, model_args=quick)
     frames = dls.test_dl([int(row) for row in dls.split.train], with_labels=True, bs=4)
     dls.loaders[1] = dls.test_dl([int(dls.split.valid[0])], with_labels=True, bs=1)  # what it costs is the training
     with learn.no_bar():

@@ -3,10 +3,7 @@
 import pytest
 import torch
 
-from learnerkit.all import (
-    Run,
-    load_run,
-)
+from learnerkit.all import Run, load_run
 from learnerkit.core.errors import RunError
 from tests.conftest import make_toy_dls, toy_learner
 

@@ -1,12 +1,11 @@
 """Reports from the files alone, of damaged runs and of odd names."""
 
+import shutil
+
 import pytest
 
-from learnerkit.all import (
-    Run,
-    array_dls,
-    image_learner,
-)
+from learnerkit.all import Run, array_dls, image_learner, write_report
+from learnerkit.classify.evaluate import evaluate
 from tests.conftest import toy_arrays
 from tests.images import QUICK
 
@@ -23,10 +22,9 @@ def damage(run, kind):
 
 
 @pytest.mark.parametrize("kind", ["npz", "csv", "run", "class_names"])
-def test_damaged_runs_are_one_error_and_the_others_get_their_report(command, tmp_path, kind):
-    for name in ("a", "b"):
-        command("train", "digits", *QUICK, "--tta", "0", "--name", name)
-    run = tmp_path / "runs" / "digits"
+def test_damaged_runs_are_one_error_and_the_others_get_their_report(command, digits_run, kind):
+    run = digits_run.parent
+    shutil.copytree(digits_run, run / "b")
     damage(run / "a", kind)
     for name in ("a", "b"):
         (run / name / "report.html").unlink()
@@ -43,8 +41,5 @@ def test_names_with_brackets_and_formulas(command, tmp_path):
     learn = image_learner(dls, "tiny_cnn", cbs=Run(tmp_path, "odd"), seed=1)
     learn.logger = lambda row: None
     learn.fit(1)
-    from learnerkit.classify.evaluate import evaluate as evaluate_parts
-    from learnerkit.runs.report import write_report
-
-    evaluate_parts(learn, learn.run_folder, ["valid", "test"])
+    evaluate(learn, learn.run_folder, ["valid", "test"])
     assert "<script>" not in write_report(tmp_path / "odd").read_text()

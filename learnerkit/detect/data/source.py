@@ -143,11 +143,12 @@ def scan_detection(path: Path, clip: bool = False) -> tuple[FrameSource | None, 
             f"{path}: no image was found. Expected {listing.root}/images/*.npy (or .png, .jpg, .tif).{detail}"
         )
     checked = check_files([item.file for item in listing.images], check_frame, "frame", CHECK_VERSION)
-    counts = Counter(shape_of(digest)[0] for _, digest in checked if digest)
+    shapes = [shape_of(digest) for _, digest in checked]
+    counts = Counter(shape[0] for shape in shapes if shape)
     channels = counts.most_common(1)[0][0] if counts else 0
     frames = []
-    for item, found in zip(listing.images, checked, strict=True):
-        frame, wrong = _read_frame(item, found, channels, listing, clip)
+    for item, found, shape in zip(listing.images, checked, shapes, strict=True):
+        frame, wrong = _read_frame(item, found, shape, channels, listing, clip)
         faults += wrong
         frames += [frame] if frame is not None else []
     if not frames:
@@ -159,14 +160,13 @@ def scan_detection(path: Path, clip: bool = False) -> tuple[FrameSource | None, 
 
 
 def _read_frame(
-    item: Listed, found: Checked, channels: int, listing: Listing, clip: bool
+    item: Listed, found: Checked, shape: tuple[int, int, int] | None, channels: int, listing: Listing, clip: bool
 ) -> tuple[Frame | None, list[Fault]]:
     """A frame with its boxes, None where it cannot be used, and every fault of both.
 
-    found: what the check of its file said; channels: of most frames.
+    found: what the check of its file said; shape: of the frame, None where it cannot be read; channels: of most frames.
     """
     reason, digest = found
-    shape = shape_of(digest)
     if shape and shape[0] != channels:
         reason = f"has {shape[0]} channel(s); most have {channels}"
     faults = [Fault(item.name, reason)] if reason else []

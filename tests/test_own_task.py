@@ -1,0 +1,123 @@
+"""A task of somebody else's: the example from end to end, and the plain command with an entry point."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from learnerkit import tasks
+from learnerkit.all import Task, register_task
+from learnerkit.cli import main
+from learnerkit.core.errors import LearnerkitError, RecipeError, RunError
+from learnerkit.core.files import read_json, read_ledger, write_json
+from learnerkit.core.run_folder import RunFolder
+from learnerkit.runs.recipes import load_recipe
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "own_task.py"
+QUICK = ["--epochs", "1", "--limit-batches", "2", "--most", "30"]
+NONE = ["--dropout", "null"]
+
+
+def test_the_example_is_one_file_of_at_most_170_lines():
+    assert len(EXAMPLE.read_text().splitlines()) <= 170
+
+
+@pytest.mark.slow
+def test_the_example_stops_resumes_evaluates_compares_and_reports(tmp_path):
+    done = subprocess.run([sys.executable, EXAMPLE, tmp_path / "runs"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "stopping after this step" in done.stderr and "Warning" not in done.stderr
+    for name in ("first", "other"):
+        run = tmp_path / "runs" / name
+        assert read_json(run / "status.json")["state"] == "done" and read_json(run / "run.json")["task"] == "angle"
+        assert [row["epoch"] for row in read_ledger(run / "history.jsonl")] == list(range(1, 9))
+        page = (run / "report.html").read_text()
+        assert "mean error on test" in page and "Worst angles" in page and page.count("data:image/png") == 3
+        assert read_json(run / "results.json")["test_degrees"] < 10  # chance is 30
+    assert "resumed from epoch_001" in (tmp_path / "runs" / "first" / "training.log").read_text()
+    assert "test_degrees" in (tmp_path / "runs" / "comparison.html").read_text()
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """A folder for PYTHONPATH that holds the example as an installed package with an entry point."""
+    (tmp_path / "own_task.py").write_text(EXAMPLE.read_text())
+    about = tmp_path / "own_task-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: own-task\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[learnerkit.tasks]\nangle = own_task:TASK\n")
+    return tmp_path
+
+
+def command(installed, *words):
+    """The plain command in a folder with an installed task."""
+    env = {**os.environ, "PYTHONPATH": str(installed), "COLUMNS": "200"}
+    words = [Path(sys.executable).parent / "learnerkit", *words]
+    return subprocess.run(words, cwd=installed, env=env, capture_output=True, text=True)
+
+
+def test_an_entry_point_makes_a_task_known_to_the_plain_command(installed):
+    assert "--most" in command(installed, "train", "--help").stdout
+    done = command(installed, "train", "angle", *QUICK, "--name", "a")
+    assert done.returncode == 0, done.stderr
+    assert "mean error on test" in done.stdout and (installed / "runs" / "angle" / "a" / "report.html").exists()
+    assert read_json(installed / "runs" / "angle" / "a" / "run.json")["data"]["most"] == 30
+    done = command(installed, "evaluate", "runs/angle/a", "--data", ".")
+    assert done.returncode == 2 and "task 'angle' has no evaluate other" in done.stderr
+    assert main(["report", str(installed / "runs" / "angle" / "a")]) == 2  # here the task is not known
+
+
+def test_an_entry_point_that_cannot_be_imported_is_said_and_stops_nothing_else(installed):
+    (installed / "own_task.py").write_text("import nothing_like_it\n")
+    done = command(installed, "train", "angle", *QUICK)
+    assert done.returncode == 2 and "own_task:TASK cannot be imported" in done.stderr
+    done = command(installed, "train", "digits", "--limit-batches", "1", "--epochs", "1", "--arch", "tiny_cnn", *NONE)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def example(monkeypatch):
+    """The example as a module, its task registered for the length of a test."""
+    spec = importlib.util.spec_from_file_location("own_task", EXAMPLE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(tasks, "registered", {})
+    register_task(module.TASK)
+    return module
+
+
+def test_a_name_is_registered_once(example):
+    assert register_task(example.TASK) is example.TASK  # the same again does no harm
+    for name in ("angle", "classify"):
+        with pytest.raises(ValueError, match=f"task '{name}' is registered twice"):
+            register_task(Task(name=name, recipe=example.AngleRecipe, open_dls=None, build_learner=None))
+
+
+def test_four_facts_make_a_task_and_a_missing_verb_is_said():
+    own = Task(name="bare", recipe=object, open_dls=len, build_learner=len)
+    for verb in ("ensemble", "verify", "scores", "blank_model"):
+        with pytest.raises(RecipeError, match=f"task 'bare' has no {verb.replace('_', ' ')}"):
+            own.verb(verb)
+    with pytest.raises(TypeError, match="build_learner"):
+        Task(name="less", recipe=object, open_dls=len)
+
+
+def test_a_default_section_of_a_recipe_is_laid_under_what_is_said(example):
+    assert tasks.recipe_of("angle") is example.AngleRecipe
+    train = load_recipe("angle", {"opt": "adamw"}).train
+    assert (train.opt, train.epochs, train.lr, train.monitor) == ("adamw", 8, 0.05, "degrees")
+    assert load_recipe("angle", {"most": "20"}).data.most == 20
+
+
+def test_a_run_of_an_unknown_task_or_of_none_is_refused_by_name(tmp_path):
+    for name, task, words in (("a", "cook", "register_task"), ("b", None, "learner of no task")):
+        run = RunFolder.create(tmp_path, name)
+        write_json(run.file("run.json"), {"task": task, "recipe": {}, "classes": [], "device": {}})
+        with pytest.raises(RunError, match=words):
+            tasks.task_of(run.described(), run.path)
+        run.unlock()
+    with pytest.raises(LearnerkitError, match="did you mean classify"):
+        tasks.get_task("clasify")
