@@ -22,10 +22,9 @@ from torchvision.transforms.v2 import functional as F
 from learnerkit import cli
 from learnerkit._fastai import Callback, TransformBlock
 from learnerkit.classify.digits import read_digits
+from learnerkit.core.calls import extends, recorded
 from learnerkit.core.files import sha256
-from learnerkit.core.record import recorded
 from learnerkit.core.run_folder import RunFolder
-from learnerkit.core.signature import extends
 from learnerkit.core.tensors import read_npz
 from learnerkit.data.loaders import KitLoaders, make_loaders
 from learnerkit.data.resident import ResidentDL, Rows

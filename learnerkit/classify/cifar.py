@@ -93,16 +93,17 @@ def read_cifar(path: PathLike, label: str = "fine", bad: str = "refuse") -> Imag
     Raises DataError listing every missing or damaged file.
     """
     check_bad(bad)
-    source, faults, rows = scan_cifar(Path(path), label)
+    source, faults, rows = scan_cifar(path, label)
     refuse_faults(str(path), faults, rows, bad if source is not None else "refuse")
     source.quarantine = faults
     return source
 
 
-def scan_cifar(path: Path, label: str = "fine") -> tuple[ImageSource | None, list[Fault], int]:
+def scan_cifar(path: PathLike, label: str = "fine") -> tuple[ImageSource | None, list[Fault], int]:
     """The good rows of a CIFAR set (None when there are none), every fault, and how many rows it has in all."""
     if label not in ("fine", "coarse"):
         raise DataError(f"label '{label}': CIFAR-100 has 'fine' (100 classes) and 'coarse' (20)")
+    path = Path(path)
     layout, read = _open_archive(path) if path.is_file() else _open_folder(path)
     vocab, faults = _read_names(layout, read, label)
     batches = [_read_batch(file, layout, read, label, len(vocab)) for file in (*layout.train, layout.test)]

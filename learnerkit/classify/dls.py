@@ -21,10 +21,9 @@ from learnerkit.classify.transforms import (
     Operation,
     augmentations,
 )
+from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
-from learnerkit.core.record import recorded
-from learnerkit.core.signature import extends
 from learnerkit.data.loaders import KitLoaders, make_loaders
 from learnerkit.data.parts import parts_of
 from learnerkit.data.source import UNLABELLED, Stats, check_flip

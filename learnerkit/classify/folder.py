@@ -8,6 +8,7 @@ import numpy as np
 
 from learnerkit.classify.source import FileImages, ImageSource
 from learnerkit.core.errors import DataError
+from learnerkit.core.files import PathLike
 from learnerkit.data.copies import contradictions, digests, first_copies
 from learnerkit.data.faults import Fault, check_bad, fault_lines, refuse_faults
 from learnerkit.data.pictures import SUFFIXES, check_images, decode_all
@@ -35,11 +36,12 @@ class ClassFolders:
         return [str(file.relative_to(self.root)) for file in self.files]
 
 
-def list_folder(root: Path, vocab: Sequence[str] | None = None) -> ClassFolders:
+def list_folder(root: PathLike, vocab: Sequence[str] | None = None) -> ClassFolders:
     """Find the images, parts and classes below `root`; DataError when there are none or one class only.
 
     vocab: class names in their order; sorted folder names without it.
     """
+    root = Path(root)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder. Expected class folders with images, or train/ and test/ above them.")
     parts = {folder: part_of_name(folder.name) for folder in folders_in(root)}

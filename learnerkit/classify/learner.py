@@ -8,9 +8,8 @@ from torch import nn
 from learnerkit._fastai import Callback, CrossEntropyLossFlat, DataLoaders, accuracy
 from learnerkit.classify.dls import NAME
 from learnerkit.classify.metrics import MacroF1
+from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError, ModelError
-from learnerkit.core.record import recorded
-from learnerkit.core.signature import extends
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.make import TrainingArguments, as_list, build_model, make_learner
 from learnerkit.models.create import room_of

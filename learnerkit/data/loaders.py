@@ -20,7 +20,7 @@ class KitLoaders(DataLoaders):
     """DataLoaders with a test part and the facts about the set that runs record.
 
     source: the set; split: who is in which part; task: what kind of training they are for.
-    recipe: the call that made them, see `core.record`.
+    recipe: the call that made them, see `core.calls`.
     """
 
     source: Source

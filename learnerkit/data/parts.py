@@ -7,7 +7,7 @@ import numpy as np
 from learnerkit.core.errors import DataError
 from learnerkit.data.copies import warn_of_copies_across
 from learnerkit.data.source import Source
-from learnerkit.data.split import Shares, Split, check_classes, check_not_empty, make_split
+from learnerkit.data.split import Shares, Split, check_classes, make_split
 
 
 def parts_of(
@@ -31,15 +31,14 @@ def parts_of(
     copies, alike = source.copies, np.zeros(len(source), dtype=np.int64)
     groups = copies if groups is None else groups
     try:
-        parts = make_split(alike if labels is None else labels, source.parts, split, split_seed, groups, **more)
-        check_not_empty(parts)
+        dealt_by = alike if labels is None else labels
+        parts = make_split(dealt_by, source.parts, split, split_seed, groups, limit=limit, **more)
     except DataError as error:
         again = len(copies) - len(np.unique(copies)) if copies is not None else 0
         note = f" {again} of {len(source)} samples are copies of others; copies stay in one part." if again else ""
         raise DataError(f"{source.name}: {error}{note}") from error
     if not parts.valid_is_test:
         warn_of_copies_across(source, parts)
-    parts = parts.limited(limit)
     if labels is not None:
         check_classes(source.name, parts, labels)
     if bs < 1:

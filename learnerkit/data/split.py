@@ -95,6 +95,7 @@ def make_split(
     default: Sequence[float] = (0.7, 0.15, 0.15),
     held_out: float = 0.1,
     shuffle_valid: bool = True,
+    limit: int | None = None,
 ) -> Split:
     """The split of a set, from what its files say and, where they say nothing, by lot.
 
@@ -107,7 +108,25 @@ def make_split(
     groups: rows of one group stay together.
     default, held_out: the three shares, and the share of the training part, where `split` is None.
     shuffle_valid: so that the first batches of the valid part stand for the whole of it.
+    limit: only so many rows of each part.
     """
+    whole = _dealt(labels, parts, split, split_seed, groups, default, held_out, shuffle_valid)
+    for part in ("train", "valid"):
+        if not len(getattr(whole, part)):
+            raise DataError(f"the {part} part is empty: {whole.counts}. Give more samples or other shares (split=).")
+    return whole.limited(limit)
+
+
+def _dealt(
+    labels: np.ndarray,
+    parts: np.ndarray,
+    split: Shares,
+    split_seed: int,
+    groups: np.ndarray | None,
+    default: Sequence[float],
+    held_out: float,
+    shuffle_valid: bool,
+) -> Split:
     arranged = partial(_shuffled, seed=split_seed) if shuffle_valid else np.sort
     named = [part for part in PARTS if np.any(parts == part)]
     if named and "train" not in named:
@@ -180,10 +199,3 @@ def check_classes(name: str, split: Split, labels: np.ndarray) -> None:
                 f"{name}: {len(missing)} class(es) have no image in {part}; their figures there are undefined",
                 stacklevel=4,
             )
-
-
-def check_not_empty(split: Split) -> None:
-    """DataError when there is nothing to train or to validate on."""
-    for part in ("train", "valid"):
-        if not len(getattr(split, part)):
-            raise DataError(f"the {part} part is empty: {split.counts}. Give more samples or other shares (split=).")

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 
 from learnerkit._fastai import TransformBlock
+from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
-from learnerkit.core.record import recorded
-from learnerkit.core.signature import extends
 from learnerkit.data.loaders import KitLoaders, make_loaders
 from learnerkit.data.parts import parts_of
 from learnerkit.data.source import Stats, check_flip

@@ -9,10 +9,9 @@ import numpy as np
 from torch import Tensor, nn
 
 from learnerkit._fastai import Callback
+from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError, ModelError
 from learnerkit.core.files import PathLike
-from learnerkit.core.record import recorded
-from learnerkit.core.signature import extends
 from learnerkit.detect.boxes import scores_of, unpack_boxes
 from learnerkit.detect.data.transforms import resized
 from learnerkit.detect.dls import NAME, FrameLoaders

@@ -7,10 +7,9 @@ from typing import Any
 import torch
 
 from learnerkit.classify.transforms import LabelBlock
+from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
-from learnerkit.core.record import recorded
-from learnerkit.core.signature import extends
 from learnerkit.data.loaders import KitLoaders, make_loaders
 from learnerkit.data.parts import parts_of
 from learnerkit.data.source import check_flip

@@ -7,8 +7,7 @@ from torch import nn
 
 from learnerkit._fastai import Callback, DataLoaders
 from learnerkit.classify.learner import image_learner
-from learnerkit.core.record import recorded
-from learnerkit.core.signature import extends
+from learnerkit.core.calls import extends, recorded
 from learnerkit.fuse.fusion import Fusion
 from learnerkit.fuse.modes import WEIGHTS
 from learnerkit.learner.kit import KitLearner

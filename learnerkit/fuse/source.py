@@ -149,7 +149,7 @@ def read_table(pack: Path) -> PairTable:
 
 
 def scan_pairs(
-    root: Path,
+    root: PathLike,
     layer: str | None = None,
     cache: PathLike | None = None,
     workers: int | None = None,
@@ -159,6 +159,7 @@ def scan_pairs(
 
     least: how many source images a class has to have; fewer cannot stand in every part.
     """
+    root = Path(root)
     files = list_pairs(root, layer)
     pack = pack_pairs(root, files, cache, workers)
     table = read_table(pack)
@@ -226,7 +227,7 @@ def read_pairs(
     layer, cache, workers, least: see `list_pairs`, `pack_pairs` and `scan_pairs`.
     """
     check_bad(bad)
-    source, faults, n = scan_pairs(Path(root), layer, cache, workers, least)
+    source, faults, n = scan_pairs(root, layer, cache, workers, least)
     refuse_faults(str(root), faults, n, bad if source is not None else "refuse")
     source.quarantine = faults
     return source

@@ -19,7 +19,7 @@ import torch
 from fastai.torch_core import rank_distrib
 from fastcore.foundation import L
 
-from learnerkit.core.record import fit_arguments
+from learnerkit.core.calls import fit_arguments
 from learnerkit.core.seed import kept_random_state, seed_of, seed_position
 from learnerkit.learner.events import EventLearner
 from learnerkit.learner.position import Fit, Position

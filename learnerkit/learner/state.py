@@ -14,9 +14,9 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 
+from learnerkit.core.calls import is_plain
 from learnerkit.core.errors import RunError, differing
 from learnerkit.core.files import to_json
-from learnerkit.core.record import is_plain
 from learnerkit.learner.position import Position
 
 

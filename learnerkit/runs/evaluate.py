@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from learnerkit.core.calls import check_options
 from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import PathLike, read_json, sha256
 from learnerkit.core.run_folder import RunFolder
-from learnerkit.core.signature import check_options
 from learnerkit.runs.load import load_run
 from learnerkit.runs.report import write_report
 from learnerkit.tasks import task_of

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from learnerkit._fastai import DataLoaders
+from learnerkit.core.calls import is_plain
 from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import PathLike
-from learnerkit.core.record import is_plain
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.learner.kit import KitLearner
 from learnerkit.runs.export import load_model

@@ -127,12 +127,13 @@ class FrameSource:
         return tuple(mean.round(4).tolist()), tuple(std.round(4).tolist())
 
 
-def scan_detection(path: Path, clip: bool = False) -> tuple[FrameSource | None, list[Fault], int]:
+def scan_detection(path: PathLike, clip: bool = False) -> tuple[FrameSource | None, list[Fault], int]:
     """The good frames of a set (None when there are none), every fault, and how many images there are.
 
     path: see `read_detection`.
     clip: cut boxes that reach past their image, and say so, instead of leaving them out.
     """
+    path = Path(path)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder. Expected images/ and labels/, or COCO annotations (JSON).")
     listing = list_detection(path)
@@ -201,7 +202,7 @@ def read_detection(path: PathLike, bad: str = "refuse", least: int = 1) -> Frame
     least: how many boxes there have to be.
     """
     check_bad(bad, BAD)
-    source, faults, n = scan_detection(Path(path), clip=bad == "clip")
+    source, faults, n = scan_detection(path, clip=bad == "clip")
     refuse_faults(str(path), faults, n, bad if source is not None else "refuse", REMEDY)
     source.quarantine = faults
     if sum(map(len, source.boxes)) < least:

@@ -1,0 +1,76 @@
+"""Public calls: one signature made of several, wrong words refused, and the call kept for `load_run`."""
+
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from learnerkit.core.calls import check_options, documented, extends, recorded
+from learnerkit.core.errors import RecipeError
+
+
+@dataclass
+class Shared:
+    """What many take.
+
+    rate, decay: two numbers,
+        with more to say.
+    name: without a default, so it is not taken.
+    """
+
+    name: str
+    rate: float = 0.1
+    decay: float = 0.0
+
+
+class Made:
+    pass
+
+
+@recorded("data")
+@extends(Shared, but=["decay"], rate=0.5)
+def build(data, kind="plain", *, own=1, **kwargs):
+    """Build it.
+
+    data: what; kind: which; own: its own.
+    """
+    made = Made()
+    made.given = (kind, own, kwargs)
+    return made
+
+
+def test_the_arguments_of_another_are_taken_by_name_with_their_default_and_text():
+    parameters = inspect.signature(build).parameters
+    assert list(parameters) == ["data", "kind", "own", "rate"] and parameters["rate"].default == 0.5
+    assert parameters["rate"].kind is inspect.Parameter.KEYWORD_ONLY
+    assert "rate, decay: two numbers,\n    with more to say." in build.__doc__ and "name:" not in build.__doc__
+    assert build([1]).given == ("plain", 1, {"rate": 0.5}) and build([1], rate=2).given[2] == {"rate": 2}
+    assert documented(Shared, ["name"]) == ["name: without a default, so it is not taken."]
+
+
+def test_another_word_is_refused_with_the_nearest():
+    with pytest.raises(RecipeError, match=r"build\(\): unknown key 'raet'; did you mean rate"):
+        build([1], raet=2)
+    with pytest.raises(RecipeError, match="unknown key 'decay'"):  # left out on purpose
+        build([1], decay=1)
+    with pytest.raises(TypeError):
+        build()
+
+
+def test_a_call_is_kept_with_its_defaults_and_what_cannot_be_written_is_said():
+    kept = build([1], Path("x"), own=print).recipe
+    assert kept["call"] == "build" and kept["args"] == {"kind": str(Path("x").resolve()), "rate": 0.5}
+    assert kept["lost"] == ["own"]
+    assert build([1]).recipe == {"call": "build", "args": {"kind": "plain", "own": 1, "rate": 0.5}, "lost": []}
+
+
+def test_options_of_a_verb():
+    def verb(run, tta=0, codes=False):
+        """None."""
+
+    check_options(verb, {"tta": 1}, "it")
+    with pytest.raises(RecipeError, match="it: has no ttta; did you mean tta"):
+        check_options(verb, {"ttta": 1}, "it")
+    with pytest.raises(RecipeError, match="it has no options"):
+        check_options(lambda run: None, {"tta": 1}, "it")

@@ -1,0 +1,42 @@
+"""The parts of a set: copies stay together, are said where files part them, and a batch is made of the rest."""
+
+import numpy as np
+import pytest
+
+from learnerkit.classify.source import ImageSource
+from learnerkit.core.errors import DataError
+from learnerkit.data.parts import parts_of
+
+
+def source(n=40, copies=(), parts=None):
+    images = np.arange(n, dtype=np.uint8)[:, None, None, None] + np.zeros((1, 1, 4, 4), np.uint8)
+    for row in copies:
+        images[row] = images[0]
+    return ImageSource("s", images, np.arange(n) % 2, ["a", "b"], parts=parts)
+
+
+def test_copies_stay_in_one_part():
+    for seed in range(5):
+        held = source(copies=(2, 4, 6))
+        parts = parts_of(held, 4, (0.6, 0.2, 0.2), seed, None, held.labels)
+        inside = [{0, 2, 4, 6} & set(getattr(parts, part).tolist()) for part in ("train", "valid", "test")]
+        assert sorted(map(len, inside)) == [0, 0, 4]
+
+
+def test_copies_that_the_files_part_are_said_but_not_where_valid_is_test():
+    held = source(copies=(38,), parts=np.array(["train"] * 20 + ["test"] * 20))
+    with pytest.warns(UserWarning, match="1 of 20 test samples stand in the training part too, such as 38"):
+        parts_of(held, 4, (0.8, 0.2), 42, None, held.labels)
+    assert parts_of(held, 4, "test", 42, None, held.labels).valid_is_test  # no warning: warnings are errors here
+
+
+def test_a_limit_and_a_batch():
+    held = source()
+    parts = parts_of(held, 4, None, 42, 6, held.labels)
+    assert parts.counts == {"train": 6, "valid": 6, "test": 6}
+    with pytest.raises(DataError, match="s: 6 training samples make no batch of 8"):
+        parts_of(held, 8, None, 42, 6, held.labels)
+    with pytest.raises(DataError, match="bs=0"):
+        parts_of(held, 0, None, 42, None, held.labels)
+    with pytest.raises(DataError, match=r"s: split=\(0.9, 0.1\).*three shares"):
+        parts_of(held, 4, (0.9, 0.1), 42, None, held.labels)
