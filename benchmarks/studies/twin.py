@@ -1,13 +1,17 @@
 """A plain-PyTorch twin beside learnerkit: same model, data, schedule and augmentation, so the same accuracy.
 
-    python benchmarks/twin.py DATA [--epochs 5] [--seeds 1,2,3]
+    python benchmarks/studies/twin.py DATA [--epochs 5] [--seeds 1,2,3]
+    python benchmarks/studies/twin.py --tiny
 
-DATA is the official CIFAR-10 python folder. Both train on every training image and measure the last weights on the
-test part; each seed runs both, one after the other. Prints a line a run, then the means and spreads.
+DATA is the official CIFAR-10 python folder; --tiny takes an epoch on a folder of noise, for the machinery alone. Both
+train on every training image and measure the last weights on the test part; each seed runs both, one after the other.
+Prints a line a run, then the means and spreads.
 """
 
 import argparse
 import json
+import pickle
+import tempfile
 import time
 from pathlib import Path
 
@@ -86,15 +90,38 @@ def ours(path, epochs, seed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data")
+    parser.add_argument("data", nargs="?")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--tiny", action="store_true")
     arguments = parser.parse_args()
+    if arguments.tiny:
+        with tempfile.TemporaryDirectory() as folder:
+            return compare(write_noise(Path(folder) / "cifar-10-batches-py"), 1, (1, 2))
+    if arguments.data is None:
+        parser.error("DATA, the official CIFAR-10 python folder, or --tiny")
+    compare(arguments.data, arguments.epochs, tuple(map(int, arguments.seeds.split(","))))
+
+
+def write_noise(folder, rows=40):
+    """A CIFAR-10 folder of noise in the official layout."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for file in (*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"):
+        batch = {b"data": rng.integers(0, 256, (rows, 3072), dtype=np.uint8), b"labels": [n % 10 for n in range(rows)]}
+        (folder / file).write_bytes(pickle.dumps(batch, protocol=2))
+    names = {b"label_names": [b"class%d" % n for n in range(10)]}
+    (folder / "batches.meta").write_bytes(pickle.dumps(names, protocol=2))
+    return folder
+
+
+def compare(data, epochs, seeds):
+    """Both with each seed, one after the other."""
     accuracies = {"plain PyTorch": [], "learnerkit": []}
-    for seed in map(int, arguments.seeds.split(",")):
+    for seed in seeds:
         for name, run in (("plain PyTorch", plain), ("learnerkit", ours)):
             start = time.time()
-            accuracies[name].append(run(arguments.data, arguments.epochs, seed))
+            accuracies[name].append(run(data, epochs, seed))
             row = {"seed": seed, "who": name, "accuracy": accuracies[name][-1], "seconds": round(time.time() - start)}
             print(json.dumps(row), flush=True)
     for name, values in accuracies.items():
