@@ -5,7 +5,8 @@
 A hop is a call from a function of one file of learnerkit to a function of another, each pair of functions counted once;
 calls that pass through fastai or torch count as from the last function of learnerkit. What a function defines within
 itself counts as that function, and what is run once at an import is no hop. Another tree is measured with
-PYTHONPATH=TREE; `--show` prints the hops of one walk. It takes seconds, so --tiny changes nothing.
+PYTHONPATH=TREE; `--show` prints the hops of one walk. Hops into the rooms of tasks are counted again by themselves. It takes
+seconds, so --tiny changes nothing.
 """
 
 import argparse
@@ -35,6 +36,7 @@ from learnerkit.all import (  # noqa: E402
 )
 
 HOME = str(Path(learnerkit.__file__).parent)
+ROOMS = ("classify/", "fuse/", "detect/")
 Function = tuple[str, str]
 
 
@@ -177,8 +179,11 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LEARNERKIT_HOME"] = f"{folder}/home"
         for name, walk in walks(Path(folder)).items():
-            above = {pair for pair in walk.hops if not pair[1][0].startswith(("core/", "_fastai"))}
-            print(f"{name:<52} {len(walk.hops):>4} hops {len(walk.files):>3} files; {len(above):>3} hops above core")
+            own = [callee for _, callee in walk.hops if callee[0].startswith(ROOMS)]
+            print(
+                f"{name:<52} {len(walk.hops):>4} hops {len(walk.files):>3} files; in a task's room "
+                f"{len(own):>3} hops {len({file for file, _ in own}):>3} files"
+            )
             if arguments.show and arguments.show in name:
                 for (file, function), (to, called) in walk.hops:
                     print(f"    {file}:{function} -> {to}:{called}")
