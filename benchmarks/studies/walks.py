@@ -5,8 +5,8 @@
 A hop is a call from a function of one file of learnerkit to a function of another, each pair of functions counted once;
 calls that pass through fastai or torch count as from the last function of learnerkit. What a function defines within
 itself counts as that function, and what is run once at an import is no hop. Another tree is measured with
-PYTHONPATH=TREE; `--show` prints the hops of one walk. Hops into the rooms of tasks are counted again by themselves. It takes
-seconds, so --tiny changes nothing.
+PYTHONPATH=TREE; `--show` prints the hops of one walk. Hops into the rooms of tasks are counted again by themselves. It
+takes seconds, so --tiny changes nothing.
 """
 
 import argparse
