@@ -138,9 +138,13 @@ def test_settings_of_every_learner_work(root, settings):
 
 
 def test_an_average_of_weights_is_validated_and_saved(root, tmp_path):
-    learn = toy_detector(root, [EMA(0.9), Run(tmp_path / "runs", "a")])
+    ema = EMA(0.9)
+    learn = toy_detector(root, [ema, Run(tmp_path / "runs", "a")])
     learn.fit(1)
-    assert (tmp_path / "runs" / "a" / "best_model.safetensors").exists()
+    saved, average, trained = load_run(tmp_path / "runs" / "a"), ema.averaged.module, learn.model
+    assert_same_weights(state_of(saved), average.state_dict())
+    assert any(not torch.equal(average.state_dict()[name], weight) for name, weight in trained.state_dict().items())
+    assert list(saved.validate()) == pytest.approx(learn.recorder.values[-1][-len(saved.validate()) :])
 
 
 def table(learn, name):
@@ -249,4 +253,8 @@ def test_a_module_of_ones_own(root):
     model = create_model("detect:mit_b0", 5, 2, anchors=[8, 16, 32, 64, 128], proposals=(50, 20))
     learn = detection_learner(dls, model, limit_batches=1)
     learn.logger = lambda row: None
+    before = state_of(learn)
     learn.fit(1, 1e-4)
+    assert learn.model is model
+    assert any(not torch.equal(before[name], weight) for name, weight in state_of(learn).items())
+    assert all(np.isfinite(learn.recorder.values[-1]))
