@@ -3,7 +3,8 @@
 Four are needed; the rest has a default, and a verb that a task lacks is refused by name.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from torch import Tensor, nn
 
-from learnerkit.core.errors import RecipeError
+from learnerkit.core.errors import RecipeError, RunError
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.data.faults import Report
 from learnerkit.data.loaders import KitLoaders
@@ -76,7 +77,7 @@ class Task:
     is_set: Callable[[Path], bool] = lambda path: False
     verify: Callable[[Path], Report] | None = None
     examine: Callable[[Path, str], list[Line]] | None = None
-    blank_model: Callable[[Any], nn.Module] | None = None
+    blank_model: Callable[[Any], nn.Module] = lambda recipe: nn.Identity()
     evaluate: Callable[..., dict[str, Any]] = measure
     open_other: Callable[[Path, dict[str, Any]], KitLoaders] | None = None
     evaluate_other: Callable[..., dict[str, Any]] | None = None
@@ -98,3 +99,17 @@ class Task:
         if function is None:
             raise RecipeError(f"task '{self.name}' has no {name.replace('_', ' ')}")
         return function
+
+
+@contextlib.contextmanager
+def made_once(folder: Path, out: Path) -> Iterator[bool]:
+    """Whether the data of a demo have to be made; once its block has ended well they need not again.
+
+    folder: of the data; out: of the demo; RunError where that holds something else.
+    """
+    missing = not (folder / "done").exists()
+    if missing and not folder.exists() and out.exists() and any(out.iterdir()):
+        raise RunError(f"{out}: is not a folder of this demo; choose another --out")
+    yield missing
+    if missing:
+        (folder / "done").write_text("")

@@ -170,6 +170,12 @@ def test_a_nan_loss_exits_with_1_and_marks_the_run(command, tmp_path):
 def test_doctor(command, tmp_path):
     code, out, _ = command("doctor", write_cifar10(tmp_path / "c"))
     assert code == 0 and "120 images of 32x32, 10 classes" in out and "FAULT" not in out
+    lost = [f"data_batch_{number}" for number in range(1, 5)]
+    broken = write_cifar10(tmp_path / "e", **{name: good_batch(columns=3) for name in lost})
+    for bad in ("refuse", "skip"):  # more than half of it may not be set aside either
+        code, out, _ = command("doctor", broken, "--bad", bad)
+        assert code == 2 and "data_batch_1" in out and "120 images, 4 fault(s)" in " ".join(out.split())
+    assert "more than half of the samples (80 of 120) are bad" in " ".join(out.split())
     code, out, _ = command("doctor", write_cifar10(tmp_path / "d", test_batch=good_batch(columns=3)))
     assert code == 2 and "FAULT" in out and "(20, 3)" in out
 

@@ -6,6 +6,7 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 
 from learnerkit.core.disk import forecast_bytes
+from learnerkit.core.tensors import size_of
 
 
 def peak_bytes(learn: Learner, keep: int) -> int:
@@ -13,13 +14,13 @@ def peak_bytes(learn: Learner, keep: int) -> int:
 
     learn: with its optimizer; keep: checkpoints.
     """
-    weights = sum(t.numel() * t.element_size() for t in learn.model.state_dict().values())
+    weights = size_of(learn.model.state_dict())
     averaged = weights if any(callable(getattr(type(cb), "eval_weights", None)) for cb in learn.cbs) else 0
     kept = sum(getattr(cb, "k", 0) for cb in learn.cbs if cb.name == "save_top_k")
-    return forecast_bytes(weights, _moments(learn.opt) * weights, averaged, keep, 2 + kept)
+    return forecast_bytes(weights, moments(learn.opt) * weights, averaged, keep, 2 + kept)
 
 
-def _moments(opt: Any) -> int:
+def moments(opt: Any) -> int:
     """Tensors of a parameter's size that an optimizer keeps for it."""
     if not isinstance(opt, OptimWrapper):
         return 3  # fastai's own keep two, ranger three

@@ -33,11 +33,14 @@ class Retention:
         """Whether the checkpoint of an epoch stays whatever comes."""
         return bool(self.permanent) and epoch % self.permanent == 0
 
+    def kept(self, epochs: int) -> int:
+        """How many checkpoints a run of so many epochs keeps at most, the best one among them."""
+        due = [epoch for epoch in range(1, epochs + 1) if self.is_due(epoch) or epoch == epochs]
+        return min(self.last + 1 + sum(self.is_permanent(epoch) for epoch in due), len(due))
+
     def forecast(self, learn: Learner) -> int:
         """Peak bytes of the states that a run of `learn.n_epoch` epochs keeps."""
-        due = [epoch for epoch in range(1, learn.n_epoch + 1) if self.is_due(epoch) or epoch == learn.n_epoch]
-        stay = sum(self.is_permanent(epoch) for epoch in due)
-        return peak_bytes(learn, min(self.last + 1 + stay, len(due)))
+        return peak_bytes(learn, self.kept(learn.n_epoch))
 
 
 def save_weights(learn: Learner, folder: RunFolder, name: str, **detail: Any) -> None:

@@ -27,7 +27,7 @@ class Run(Callback):
 
     root: the experiment's folder.
     name: the run's name under it; the date and a number without one.
-    monitor: the figure that chooses the best weights; the learner's own (accuracy, or mAP of a detector) when None.
+    monitor: the figure that chooses the best weights; the learner's own `best_by`, such as accuracy, when None.
     mode: whether 'min' or 'max' of it is better.
     checkpoint_every: epochs between complete, resumable checkpoints; 0 for the last epoch alone.
     keep_last, keep_every: how many of the newest checkpoints stay, and those of which epochs, besides the best one.
@@ -111,7 +111,7 @@ class Run(Callback):
 
     def _restore(self, folder: RunFolder) -> None:
         check_same(self.learn, folder, self.allow)
-        done = folder.status().get("state") == "done"
+        done = folder.is_done
         found = newest_state(folder, done)
         if found is None:
             folder.cut_history(0)

@@ -17,7 +17,7 @@ from learnerkit.classify.source import ImageSource
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
 from learnerkit.core.unpickle import load_cifar_pickle
-from learnerkit.data.faults import Fault, check_bad, refuse_faults
+from learnerkit.data.faults import Fault, accepted, check_bad
 from learnerkit.data.source import Stats
 
 CIFAR_STATS: Stats = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
@@ -94,9 +94,7 @@ def read_cifar(path: PathLike, label: str = "fine", bad: str = "refuse") -> Imag
     """
     check_bad(bad)
     source, faults, rows = scan_cifar(path, label)
-    refuse_faults(str(path), faults, rows, bad if source is not None else "refuse")
-    source.quarantine = faults
-    return source
+    return accepted(source, faults, rows, str(path), bad)
 
 
 def scan_cifar(path: PathLike, label: str = "fine") -> tuple[ImageSource | None, list[Fault], int]:

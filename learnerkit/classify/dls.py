@@ -26,7 +26,7 @@ from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
 from learnerkit.data.loaders import KitLoaders, make_loaders
 from learnerkit.data.parts import parts_of
-from learnerkit.data.source import UNLABELLED, Stats, check_flip
+from learnerkit.data.source import UNLABELLED, Stats, with_views
 from learnerkit.data.split import Shares, Split
 
 NAME = "classify"
@@ -82,8 +82,7 @@ def image_dls(
         raise DataError(
             f"{source.name}: {len(unlabelled)} images have no label, the first is {source.ids[unlabelled[0]]}"
         )
-    source.keeps = source.keeps if keeps is None else tuple(keeps)
-    flip = check_flip(source, flip)
+    source, flip = with_views(source, keeps, flip)
     parts = parts_of(source, bs, split, split_seed, limit, source.labels, source.groups)
     source.stats = _stats(source, stats, parts)
     operations = augmentations(flip, crop, rotate, jitter, perspective, randaugment, erase, cutout)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from learnerkit.classify.cifar import is_cifar, read_cifar, scan_cifar
 from learnerkit.classify.folder import list_folder, read_folder, scan_folder
-from learnerkit.data.faults import Report
+from learnerkit.data.faults import Report, told
 from learnerkit.data.pictures import SUFFIXES
 from learnerkit.data.split import make_split
 from learnerkit.data.walk import files_below
@@ -31,9 +31,9 @@ def examine(path: Path, bad: str = "refuse") -> list[Line]:
     bad: with 'skip' the faults are told as what would be left out.
     """
     report = verify(path)
-    lines = [(bad != "refuse", str(fault)) for fault in report.faults]
-    if report.faults and bad == "refuse":
-        return lines
+    lines = told(report.faults, report.samples, str(path), bad)
+    if not all(good for good, _ in lines):
+        return [*lines, (False, f"{path}: {report.samples:,} images, {len(report.faults)} fault(s)")]
     source = read_cifar(path, bad=bad) if is_cifar(path) else read_folder(list_folder(path), bad=bad)
     counts = make_split(source.labels, source.parts).counts
     _, height, width = source.shape

@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import classification_report
 
 from learnerkit._fastai import Callback, DataLoader
 from learnerkit.callbacks.tta import TTA
-from learnerkit.classify.metrics import figures_of
+from learnerkit.classify.metrics import figures_of, report_text
 from learnerkit.core.files import atomic_write
 from learnerkit.core.run_folder import RunFolder, csv_text
 from learnerkit.core.tensors import write_npz
@@ -28,6 +27,25 @@ def predict_part(learn: KitLearner, dl: DataLoader, cbs: list[Callback] | None =
     return probabilities.float().numpy(), targets.numpy() if labelled else None
 
 
+def predict_views(learn: KitLearner, dl: DataLoader, tta: int) -> tuple[Any, dict[str, np.ndarray]]:
+    """Targets of a loader as in `predict_part`, and its probabilities by their name in predictions.npz.
+
+    tta: number of test-time views; 0 for none.
+    """
+    probabilities, targets = predict_part(learn, dl)
+    averaged = {"probabilities_tta": predict_part(learn, dl, [TTA(tta)])[0]} if tta else {}
+    return targets, {"probabilities": probabilities, **averaged}
+
+
+def named_figures(predicted: dict[str, np.ndarray], targets: np.ndarray, part: str) -> dict[str, float]:
+    """The figures of `predict_views` as results.json has them, such as 'test_accuracy_tta'."""
+    return {
+        f"{part}_{key}{name.removeprefix('probabilities')}": value
+        for name, probabilities in predicted.items()
+        for key, value in figures_of(probabilities, targets).items()
+    }
+
+
 def evaluate(learn: KitLearner, run: RunFolder, parts: list[str], tta: int = 0, codes: bool = False) -> dict[str, Any]:
     """Evaluate 'valid', 'test' or both, and write the results into the run folder.
 
@@ -38,18 +56,14 @@ def evaluate(learn: KitLearner, run: RunFolder, parts: list[str], tta: int = 0, 
     """
     vocab = learn.dls.source.vocab
     figures: dict[str, Any] = {"tta_views": tta} if tta else {}
-    columns: dict[str, list[np.ndarray]] = {key: [] for key in ("ids", "part", "targets", "probabilities")}
+    columns: dict[str, list[np.ndarray]] = {}
     for part in parts:
         rows, said = measured_rows(learn, part)
         dl, ids = part_loader(learn, part, rows), np.array(learn.dls.ids(part))[rows]
-        probabilities, targets = predict_part(learn, dl)
-        figures |= {f"{part}_{key}": value for key, value in figures_of(probabilities, targets).items()} | said
-        if tta:
-            averaged, _ = predict_part(learn, dl, [TTA(tta)])
-            figures |= {f"{part}_{key}_tta": value for key, value in figures_of(averaged, targets).items()}
-            columns.setdefault("probabilities_tta", []).append(averaged)
-        for key, value in zip(columns, (ids, np.full(len(ids), part), targets, probabilities), strict=False):
-            columns[key].append(value)
+        targets, predicted = predict_views(learn, dl, tta)
+        figures |= named_figures(predicted, targets, part) | said
+        for key, value in {"ids": ids, "part": np.full(len(ids), part), "targets": targets, **predicted}.items():
+            columns.setdefault(key, []).append(value)
     results = run.write_results(figures)
     arrays = {key: np.concatenate(value) for key, value in columns.items()}
     write_npz(run.file("predictions.npz"), **arrays)
@@ -72,11 +86,8 @@ def write_predictions(
 
 
 def write_report_text(path: Path, targets: np.ndarray, probabilities: np.ndarray, vocab: list[str], part: str) -> None:
-    """scikit-learn's classification report over the whole vocabulary; 'n/a' where a figure is undefined."""
-    predicted = probabilities.argmax(axis=1)
-    labels = list(range(len(vocab)))
-    settings = {"labels": labels, "target_names": vocab, "digits": 4, "zero_division": np.nan}
-    text = classification_report(targets, predicted, **settings).replace(" nan", " n/a")
+    """`report_text` of the likeliest classes, below the name and size of the part."""
+    text = report_text(targets, probabilities.argmax(axis=1), vocab)
     atomic_write(path, f"part: {part}, {len(targets)} images\n\n{text}")
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import precision_recall_fscore_support
 
+from learnerkit.classify.metrics import confusion
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import read_json
 from learnerkit.core.run_folder import RunFolder
@@ -69,7 +70,7 @@ def evaluation_of(run: RunFolder) -> Evaluation | None:
         raise DataError(
             f"{run.file('class_names.json')}: does not fit the predictions of {probabilities.shape[1]} classes"
         )
-    matrix = confusion_matrix(targets, probabilities.argmax(axis=1), labels=list(range(len(vocab))))
+    matrix = confusion(targets, probabilities.argmax(axis=1), len(vocab))
     return Evaluation(part, "probabilities_tta" in arrays, targets, probabilities, vocab, matrix)
 
 

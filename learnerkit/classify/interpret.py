@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import classification_report, confusion_matrix
 
 from learnerkit._fastai import ClassificationInterpretation, DataLoader, Learner
+from learnerkit.classify.metrics import confusion, report_text
 
 
 class ImageInterpretation(ClassificationInterpretation):
@@ -62,13 +62,8 @@ class ImageInterpretation(ClassificationInterpretation):
 
     def confusion_matrix(self) -> np.ndarray:
         """Counts [K,K]: rows the true classes, columns the predicted ones."""
-        return confusion_matrix(self.targs, self.decoded, labels=list(range(len(self.vocab))))
+        return confusion(self.targs.numpy(), self.decoded.numpy(), len(self.vocab))
 
     def print_classification_report(self) -> None:
-        """scikit-learn's report over the whole vocabulary."""
-        names, labels = [str(name) for name in self.vocab], list(range(len(self.vocab)))
-        print(
-            classification_report(
-                self.targs, self.decoded, labels=labels, target_names=names, digits=4, zero_division=0
-            )
-        )
+        """scikit-learn's report over the whole vocabulary; 'n/a' where a figure is undefined."""
+        print(report_text(self.targs.numpy(), self.decoded.numpy(), self.vocab))

@@ -51,4 +51,6 @@ def image_learner(
     model = build_model(arch, arguments.seed, cbs, n_in=n_in, n_out=n_out, **(model_args or {}))
     loss_func = loss_func or CrossEntropyLossFlat(label_smoothing=label_smoothing)
     metrics = [accuracy, MacroF1(n_out)] if metrics is None else metrics
-    return make_learner(NAME, dls, model, loss_func, metrics, cbs, arguments)
+    learn = make_learner(NAME, dls, model, loss_func, metrics, cbs, arguments)
+    learn.best_by = "accuracy", "max"
+    return learn

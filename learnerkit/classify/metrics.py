@@ -1,10 +1,11 @@
 """The figures of a classifier, on whole parts of the data, by scikit-learn; macro F1 is over the whole vocabulary."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import accuracy_score, f1_score, log_loss
+from sklearn.metrics import accuracy_score, classification_report, confusion_matrix, f1_score, log_loss
 
 from learnerkit._fastai import Metric
 
@@ -29,6 +30,18 @@ def figures_of(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, floa
         "macro_f1": macro_f1(targets, predicted, n_out),
         "log_loss": float(log_loss(targets, safe / safe.sum(axis=1, keepdims=True), labels=list(range(n_out)))),
     }
+
+
+def confusion(targets: np.ndarray, predicted: np.ndarray, n_out: int) -> np.ndarray:
+    """Counts [K,K] over the whole vocabulary: rows the true classes, columns the predicted ones."""
+    return confusion_matrix(targets, predicted, labels=list(range(n_out)))
+
+
+def report_text(targets: np.ndarray, predicted: np.ndarray, vocab: Sequence[str]) -> str:
+    """scikit-learn's classification report over the whole vocabulary; 'n/a' where a figure is undefined."""
+    names, labels = [str(name) for name in vocab], list(range(len(vocab)))
+    settings = {"labels": labels, "target_names": names, "digits": 4, "zero_division": np.nan}
+    return classification_report(targets, predicted, **settings).replace(" nan", " n/a")
 
 
 class MacroF1(Metric):

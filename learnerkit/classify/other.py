@@ -4,14 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix
 
-from learnerkit.callbacks.tta import TTA
 from learnerkit.classify.cifar import PLANE, is_cifar, read_cifar
 from learnerkit.classify.dls import evaluation_dls
-from learnerkit.classify.evaluate import predict_part, write_predictions, write_report_text
+from learnerkit.classify.evaluate import named_figures, predict_views, write_predictions, write_report_text
 from learnerkit.classify.folder import list_folder, read_folder
-from learnerkit.classify.metrics import figures_of
+from learnerkit.classify.metrics import confusion
 from learnerkit.classify.source import ImageSource
 from learnerkit.core.errors import DataError
 from learnerkit.core.run_folder import RunFolder
@@ -44,20 +42,15 @@ def evaluate_other(learn: KitLearner, target: RunFolder, tta: int = 0, codes: bo
     """
     source, ids = learn.dls.source, np.array(learn.dls.source.ids)
     dl = learn.dls.test_dl(list(range(len(source))))
-    probabilities, _ = predict_part(learn, dl)
-    averaged = predict_part(learn, dl, [TTA(tta)])[0] if tta else None
-    chosen = probabilities if averaged is None else averaged
+    _, predicted = predict_views(learn, dl, tta)
+    chosen = predicted.get("probabilities_tta", predicted["probabilities"])
     write_predictions(target.file("predictions.csv"), ids, chosen, source.vocab, codes)
-    arrays = {"ids": ids, "probabilities": probabilities}
-    arrays |= {} if averaged is None else {"probabilities_tta": averaged}
-    figures: dict[str, Any] = {"images": len(source)}
+    arrays, figures = {"ids": ids, **predicted}, {"images": len(source)}
     if (source.labels != UNLABELLED).all():
-        figures |= {f"all_{key}": value for key, value in figures_of(probabilities, source.labels).items()}
-        if averaged is not None:
-            figures |= {f"all_{key}_tta": value for key, value in figures_of(averaged, source.labels).items()}
+        figures |= named_figures(predicted, source.labels, "all")
         arrays["targets"] = source.labels
         write_report_text(target.file("classification_report.txt"), source.labels, chosen, source.vocab, "all")
-        matrix = confusion_matrix(source.labels, chosen.argmax(axis=1), labels=list(range(len(source.vocab))))
+        matrix = confusion(source.labels, chosen.argmax(axis=1), len(source.vocab))
         draw_confusion(matrix, source.vocab, target.path.name).savefig(target.file("confusion_matrix.png"))
     write_npz(target.file("predictions.npz"), **arrays)
     return target.write_results(figures)

@@ -120,6 +120,11 @@ class RunFolder:
             raise RunError(f"{self.file('run.json')}: is damaged, it lacks {', '.join(missing)}")
         return content
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it was trained to its end."""
+        return self.status().get("state") == "done"
+
     def results(self) -> dict[str, Any]:
         """The content of results.json; {} before there are any."""
         path = self.file("results.json")

@@ -22,17 +22,24 @@ def seed_of(*parts: int) -> int:
 def seed_position(*parts: int) -> None:
     """Seed the default generators of torch (CPU and current CUDA device), Python and numpy for one position."""
     seed = seed_of(*parts)
-    torch.default_generator.manual_seed(seed)  # far cheaper than torch.manual_seed
     if torch.cuda.is_available():
         torch.cuda.default_generators[torch.cuda.current_device()].manual_seed(seed)
+    _seed_cpu(seed)
+
+
+def _seed_cpu(seed: int) -> None:
+    torch.default_generator.manual_seed(seed)  # far cheaper than torch.manual_seed
     random.seed(seed)
     np.random.seed(seed % 2**32)
 
 
 @contextlib.contextmanager
-def kept_random_state() -> Iterator[None]:
-    """Give the global generators of torch, numpy and Python back as they were."""
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+def kept_random_state(cuda: bool = True) -> Iterator[None]:
+    """Give the global generators of torch, numpy and Python back as they were.
+
+    cuda: the current GPU's too, where there is one.
+    """
+    devices = [torch.cuda.current_device()] if cuda and torch.cuda.is_available() else []
     numpy_state, python_state = np.random.get_state(), random.getstate()
     with torch.random.fork_rng(devices):
         try:
@@ -45,14 +52,6 @@ def kept_random_state() -> Iterator[None]:
 @contextlib.contextmanager
 def seeded(*parts: int) -> Iterator[None]:
     """Seed the CPU's generators for a position and give them back; touches no GPU, as forked workers need."""
-    numpy_state, python_state = np.random.get_state(), random.getstate()
-    seed = seed_of(*parts)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        try:
-            yield
-        finally:
-            np.random.set_state(numpy_state)
-            random.setstate(python_state)
+    with kept_random_state(cuda=False):
+        _seed_cpu(seed_of(*parts))
+        yield

@@ -8,6 +8,7 @@ import io
 import pickle
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,11 @@ def load_weights(path: PathLike) -> dict[str, torch.Tensor]:
         raise DataError(f"{path}: is not a valid safetensors file ({error})") from error
 
 
+def size_of(state: Mapping[str, torch.Tensor]) -> int:
+    """Bytes of the tensors of a state dict."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+
+
 NOT_NPZ = (ValueError, OSError, EOFError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
 
 
@@ -87,14 +93,5 @@ def read_npz(path: PathLike) -> dict[str, np.ndarray]:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except (
-        ValueError,
-        OSError,
-        EOFError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except NOT_NPZ as error:
         raise DataError(f"{path}: is not a readable npz file ({error})") from error

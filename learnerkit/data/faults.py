@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from learnerkit.core.errors import DataError
 
@@ -26,6 +27,15 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{self.file}{': ' + self.place if self.place else ''}: {self.reason}"
+
+
+class Quarantined(Protocol):
+    """A set that remembers what was set aside of it."""
+
+    quarantine: list[Fault]
+
+
+Q = TypeVar("Q", bound=Quarantined)
 
 
 @dataclass(frozen=True)
@@ -79,3 +89,29 @@ def refuse_faults(what: str, faults: Sequence[Fault], samples: int, bad: str = "
     many = f"more than half of the samples ({lost} of {samples}) are bad; " if bad != "refuse" else ""
     advice = "" if bad != "refuse" else f"\nRepair or remove them, or {remedy}"
     raise DataError(f"{what}: {many}{len(faults)} fault(s) in {samples:,} samples:\n  {fault_lines(faults)}{advice}")
+
+
+def accepted(
+    source: Q | None, faults: list[Fault], samples: int, what: str, bad: str = "refuse", remedy: str = REMEDY
+) -> Q:
+    """What a scan found good, the rest in its quarantine; DataError where that may not be set aside.
+
+    source: None when nothing is good; the others as in `refuse_faults`.
+    """
+    refuse_faults(what, faults, samples, bad if source is not None else "refuse", remedy)
+    source.quarantine = faults
+    return source
+
+
+def told(faults: Sequence[Fault], samples: int, what: str, bad: str = "refuse") -> list[tuple[bool, str]]:
+    """Lines of (good, text) for `doctor`: each fault, and whether more are bad than may be set aside.
+
+    The arguments are those of `refuse_faults`.
+    """
+    lines = [(bad != "refuse", str(fault)) for fault in faults]
+    if bad != "refuse":
+        try:
+            refuse_faults(what, faults, samples, bad)
+        except DataError as error:
+            lines.append((False, str(error).splitlines()[0].removesuffix(":")))
+    return lines

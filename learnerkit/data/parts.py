@@ -1,4 +1,4 @@
-"""The parts of a set that a training is given: dealt, checked, and never a copy of a training sample unsaid."""
+"""The parts of a set that a training is given: dealt, checked, and a warning where a copy of a sample is in two."""
 
 from typing import Any
 

@@ -1,7 +1,8 @@
 """What every set says of itself, whatever its samples are; the shared code asks a set for nothing else."""
 
+import copy
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from learnerkit.data.faults import Fault
 
 UNLABELLED = -1
 Stats = tuple[tuple[float, ...], tuple[float, ...]]
+S = TypeVar("S", bound="Source")
 
 
 class Source(Protocol):
@@ -48,6 +50,16 @@ class Source(Protocol):
 def common_facts(source: Source) -> dict[str, Any]:
     """What run.json records of any set, so that other data can be measured as this one was."""
     return {"name": source.name, "shape": list(source.shape), "stats": source.stats, "keeps": list(source.keeps)}
+
+
+def with_views(source: S, keeps: Sequence[str] | None, flip: bool | None) -> tuple[S, bool]:
+    """A copy of a set for one call, with the views that it says keep its classes, and whether samples are mirrored.
+
+    keeps: those views; what the set says of itself when None. flip: see `check_flip`.
+    """
+    source = copy.copy(source)  # another call may say otherwise, and normalise otherwise
+    source.keeps = source.keeps if keeps is None else tuple(keeps)
+    return source, check_flip(source, flip)
 
 
 def check_flip(source: Source, flip: bool | None) -> bool:

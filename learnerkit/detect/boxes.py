@@ -8,6 +8,7 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 NONE = -1  # the class of a row that holds no box
+SAME_OBJECT = 0.5  # IoU from which two views show one object
 
 
 def pack_boxes(boxes: Tensor, codes: Tensor, rows: int) -> Tensor:
@@ -49,6 +50,15 @@ def stack_rows(parts: list[Tensor]) -> Tensor:
     return stacked
 
 
+def rescale(packed: Tensor, before: tuple[int, ...], after: tuple[int, ...]) -> Tensor:
+    """Boxes [n,4], or packed rows [M,k], of an image that was resized.
+
+    before, after: its height and width.
+    """
+    factor = torch.tensor([after[1] / before[1], after[0] / before[0]] * 2, device=packed.device)
+    return torch.cat([packed[:, :4] * factor, packed[:, 4:]], dim=1)
+
+
 def mirror_boxes(packed: Tensor, widths: Tensor) -> Tensor:
     """Rows [B,M,k] of images that were flipped left to right.
 
@@ -69,15 +79,15 @@ def mirror_images(images: Tensor, sizes: Tensor) -> Tensor:
     return flipped
 
 
-def merge_detections(views: list[Tensor], iou: float = 0.5) -> Tensor:
+def merge_detections(views: list[Tensor]) -> Tensor:
     """Detections of several views of the same images as one set each: the best of those that overlap.
 
-    views: [B,D,6] each, in the same coordinates; iou: overlap from which two of one class are one object.
+    views: [B,D,6] each, in the same coordinates. Two of one class that overlap by `SAME_OBJECT` are one object.
     """
     merged = []
     for image in torch.cat(views, dim=1):
         boxes, codes = unpack_boxes(image)
         scores = scores_of(image)
-        kept = batched_nms(boxes, scores, codes, iou)
+        kept = batched_nms(boxes, scores, codes, SAME_OBJECT)
         merged.append(pack_detections(boxes[kept], codes[kept], scores[kept], views[0].shape[1]))
     return torch.stack(merged)

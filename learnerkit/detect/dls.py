@@ -1,6 +1,5 @@
 """`detection_dls`: from frames with boxes to DataLoaders whose batches are (frames, sizes, boxes)."""
 
-import copy
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
 from learnerkit.data.loaders import KitLoaders, make_loaders
 from learnerkit.data.parts import parts_of
-from learnerkit.data.source import Stats, check_flip
+from learnerkit.data.source import Stats, with_views
 from learnerkit.data.split import Shares, Split
 from learnerkit.detect.data.augment import AugmentFrames
 from learnerkit.detect.data.loader import DetectionDL
@@ -94,9 +93,7 @@ def frame_dls(
     device: where batches are put; fastai's default device when None.
     """
     _check(size, stats, scale_jitter, iou_crop=iou_crop, colour=colour, modality_dropout=modality_dropout)
-    source = copy.copy(source)  # another call may normalise otherwise
-    source.keeps = source.keeps if keeps is None else tuple(keeps)
-    flip = check_flip(source, flip)
+    source, flip = with_views(source, keeps, flip)
     parts = parts_of(source, bs, split, split_seed, limit, default=SHARES, held_out=HELD_OUT, shuffle_valid=False)
     _check_boxes(source, parts)
     source.stats = source.measured_stats(parts.train) if stats == "data" else fixed_stats(source.channels)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from learnerkit.core.errors import LearnerkitError
-from learnerkit.data.faults import Fault, Report, refuse_faults
+from learnerkit.data.faults import Fault, Report, told
 from learnerkit.detect.data.source import FrameSource, scan_detection
 from learnerkit.detect.dls import frame_dls
 from learnerkit.detect.learner import fitting_anchors
@@ -15,6 +15,7 @@ from learnerkit.models.create import create_model
 from learnerkit.task import Line
 
 LOOKED_AT = 50  # frames whose channels are measured
+MOST_CLASSES = 30  # that are listed
 
 
 def verify(path: Path) -> Report:
@@ -29,19 +30,14 @@ def examine(path: Path, bad: str = "refuse") -> list[Line]:
     bad: with 'skip' and 'clip' the faults are told as what would be left out and cut, and only too many are a fault.
     """
     source, faults, n = scan_detection(path, clip=bad == "clip")
-    lines = [(bad != "refuse", str(fault)) for fault in faults]
-    try:
-        if bad != "refuse" and source is not None:
-            refuse_faults(str(path), faults, n, bad)
-    except LearnerkitError as error:
-        lines.append((False, str(error).splitlines()[0]))
+    lines = told(faults, n, str(path), bad)
     lines.append((source is not None, f"{path}: {n:,} images, {len(faults)} fault(s)"))
     if bad != "refuse" and source is not None:
-        lines.append((True, _told(faults, source, n, bad)))
+        lines.append((True, _staying(faults, source, n, bad)))
     return lines if source is None else lines + _described(source) + _tried(source)
 
 
-def _told(faults: list[Fault], source: FrameSource, n: int, bad: str) -> str:
+def _staying(faults: list[Fault], source: FrameSource, n: int, bad: str) -> str:
     cut = sum(fault.reason.endswith("clipped") for fault in faults)
     boxes = sum(map(len, source.boxes))
     left = f"{len(source):,} of {n:,} images and {boxes:,} boxes stay"
@@ -49,37 +45,51 @@ def _told(faults: list[Fault], source: FrameSource, n: int, bad: str) -> str:
 
 
 def _described(source: FrameSource) -> list[Line]:
-    counts = np.bincount(np.concatenate(source.codes), minlength=len(source.vocab))
+    return [*_boxes(source), *_sizes(source), *_channels(source), *_parts(source)]
+
+
+def _boxes(source: FrameSource) -> list[Line]:
+    counts = np.bincount(np.concatenate(source.codes), minlength=len(source.vocab)).tolist()
     negatives = sum(not len(boxes) for boxes in source.boxes)
-    lines = [(True, f"{int(counts.sum()):,} boxes; {negatives:,} image(s) without any (valid negatives)")]
-    for name, count in list(zip(source.vocab, counts.tolist(), strict=True))[:30]:
-        lines.append((True, f"class {name}: {count:,} boxes"))
+    lines = [(True, f"{sum(counts):,} boxes; {negatives:,} image(s) without any (valid negatives)")]
+    named = zip(source.vocab[:MOST_CLASSES], counts, strict=False)
+    return lines + [(True, f"class {name}: {count:,} boxes") for name, count in named]
+
+
+def _sizes(source: FrameSource) -> list[Line]:
     sizes = sorted({tuple(size) for size in source.sizes.tolist()})
     first = ", ".join(f"{height}x{width}" for height, width in sizes[:5]) + (" ..." if len(sizes) > 5 else "")
-    lines.append((True, f"frames of {source.channels} channel(s), {len(sizes)} size(s): {first}"))
+    lines = [(True, f"frames of {source.channels} channel(s), {len(sizes)} size(s): {first}")]
     boxes = np.concatenate(source.boxes)
     if len(boxes):
-        least = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-        low, middle, high = np.percentile(least, [0, 50, 100])
+        sides = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+        low, middle, high = np.percentile(sides, [0, 50, 100])
         lines.append((True, f"shorter side of a box: {low:.1f} to {high:.1f} pixels, median {middle:.1f}"))
-    rows = range(0, len(source), max(1, len(source) // LOOKED_AT))
-    values = np.array(
-        [[f(channel) for channel in source.frame(row) for f in (np.min, np.max, np.mean)] for row in rows]
-    )
-    colours = ("red", "green", "blue") if source.colours == 3 else ("channel 0",)
-    for number, name in enumerate((*colours, *source.modalities)):
-        low, high, mean = values[:, 3 * number].min(), values[:, 3 * number + 1].max(), values[:, 3 * number + 2].mean()
-        text = f"{name}: {low:.3f} to {high:.3f} of its range, mean {mean:.3f}"
-        lines.append(
-            (bool(high > low), text if high > low else text + "; it is the same everywhere, a sensor that was off?")
-        )
-    parts = {part: int((source.parts == part).sum()) for part in ("train", "valid", "test", "none")}
-    if any(parts[part] for part in ("train", "valid", "test")):
-        outside = f"; {parts['none']} image(s) in none" if parts["none"] else ""
-        lines.append(
-            (True, f"parts by its files: {parts['train']} train, {parts['valid']} valid, {parts['test']} test{outside}")
-        )
     return lines
+
+
+def _channels(source: FrameSource) -> list[Line]:
+    """The range of each channel over some frames; one that never changes is a fault."""
+    rows = range(0, len(source), max(1, len(source) // LOOKED_AT))
+    frames = (source.frame(row).reshape(source.channels, -1) for row in rows)
+    values = np.array([(frame.min(axis=1), frame.max(axis=1), frame.mean(axis=1)) for frame in frames])
+    low, high, mean = values[:, 0].min(axis=0), values[:, 1].max(axis=0), values[:, 2].mean(axis=0)
+    colours = ("red", "green", "blue") if source.colours == 3 else ("channel 0",)
+    lines = []
+    for number, name in enumerate((*colours, *source.modalities)):
+        alive = bool(high[number] > low[number])
+        text = f"{name}: {low[number]:.3f} to {high[number]:.3f} of its range, mean {mean[number]:.3f}"
+        lines.append((alive, text if alive else text + "; it is the same everywhere, a sensor that was off?"))
+    return lines
+
+
+def _parts(source: FrameSource) -> list[Line]:
+    named = ("train", "valid", "test")
+    if not np.isin(source.parts, named).any():
+        return []
+    counts = ", ".join(f"{int((source.parts == part).sum())} {part}" for part in named)
+    outside = int((source.parts == "none").sum())
+    return [(True, f"parts by its files: {counts}" + (f"; {outside} image(s) in none" if outside else ""))]
 
 
 def _tried(source: FrameSource) -> list[Line]:

@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from learnerkit.callbacks.tta import TTA
 from learnerkit.core.errors import RecipeError
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.data.split import evenly
+from learnerkit.detect.boxes import rescale
 from learnerkit.detect.data.source import FrameSource
 from learnerkit.detect.data.transforms import resized
 from learnerkit.detect.files import write_detection_files
@@ -36,31 +38,49 @@ def evaluate(
     name: how the part is called in the results, where it is not one of the run's own.
     Returns the content of results.json.
     """
-    source, size = learn.dls.source, learn.dls.size
+    source = learn.dls.source
     check_views(tta, source.keeps)
+    measured = [_measured(learn, part, name or part, tta) for part in parts]
+    last = measured[-1]
     figures: dict[str, Any] = {"tta_views": 2} if tta else {}
-    columns: dict[str, list] = {key: [] for key in ("ids", "part", "rows", "targets", "detections", "detections_tta")}
-    for part in parts:
-        chosen, said = measured_rows(learn, part)
-        rows, dl = getattr(learn.dls.split, part)[chosen], part_loader(learn, part, chosen)
-        seen = DetectionInterpretation.from_learner(learn, dl=dl)
-        targets = stored(seen.targets, source, rows, size)
-        found = {"detections": stored(seen.detections, source, rows, size)}
-        if tta:
-            merged = DetectionInterpretation.from_learner(learn, dl=dl, cbs=[TTA(2)])
-            found["detections_tta"] = stored(merged.detections, source, rows, size)
-        for kind, detections in found.items():
-            measured = average_precision(detections, targets, len(source.vocab))
-            figures |= _named(measured, name or part, source.vocab, kind.removeprefix("detections")) | said
-            columns[kind] += detections
-        columns["ids"] += [source.ids[row] for row in rows]
-        columns["part"] += [part] * len(rows)
-        columns["rows"] += rows.tolist()
-        columns["targets"] += targets
-    figures |= _ablation(learn, seen, name or part) | _speed(learn, dl)
+    for one in measured:
+        figures |= one.figures
+    figures |= _ablation(learn, last.seen, name or parts[-1]) | _speed(learn, last.seen.dl)
     results = run.write_results(figures)
-    write_detection_files(run, source, columns, measured["precision50"], parts[-1], codes)
+    columns = {key: [value for one in measured for value in one.columns[key]] for key in last.columns}
+    write_detection_files(run, source, columns, last.precision50, parts[-1], codes)
     return results
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One part, measured.
+
+    figures: of results.json; columns: of predictions.npz, one value an image; seen: what the plain view found.
+    precision50: precision at IoU .5 over recall, [101,K], of the merged views where there are any.
+    """
+
+    figures: dict[str, Any]
+    columns: dict[str, list]
+    seen: DetectionInterpretation
+    precision50: np.ndarray
+
+
+def _measured(learn: DetectionLearner, part: str, name: str, tta: int) -> Measured:
+    source, size = learn.dls.source, learn.dls.size
+    chosen, said = measured_rows(learn, part)
+    rows, dl = getattr(learn.dls.split, part)[chosen], part_loader(learn, part, chosen)
+    views = {"detections": DetectionInterpretation.from_learner(learn, dl=dl)}
+    if tta:
+        views["detections_tta"] = DetectionInterpretation.from_learner(learn, dl=dl, cbs=[TTA(2)])
+    targets = stored(views["detections"].targets, source, rows, size)
+    columns = {"ids": [source.ids[row] for row in rows], "part": [part] * len(rows), "rows": rows.tolist()}
+    columns["targets"], figures = targets, {}
+    for key, seen in views.items():
+        columns[key] = stored(seen.detections, source, rows, size)
+        precision = average_precision(columns[key], targets, len(source.vocab))
+        figures |= _named(precision, name, source.vocab, key.removeprefix("detections"))
+    return Measured(figures | said, columns, views["detections"], precision["precision50"])
 
 
 def _named(measured: dict[str, Any], part: str, vocab: Sequence[str], suffix: str) -> dict[str, Any]:
@@ -70,7 +90,7 @@ def _named(measured: dict[str, Any], part: str, vocab: Sequence[str], suffix: st
 
 
 def check_views(tta: int, keeps: Sequence[str]) -> None:
-    """RecipeError where a number of views is none that a detector has.
+    """RecipeError for a number of views that a detector does not have.
 
     keeps: views under which the set keeps its classes.
     """
@@ -95,13 +115,8 @@ def stored(packed: list[Tensor], source: FrameSource, rows: np.ndarray, size: in
     """Boxes in pixels of the stored frames, from those of the frames as the model saw them."""
     if size is None:
         return packed
-    scaled = []
-    for rows_of_image, row in zip(packed, rows, strict=True):
-        height, width = source.sizes[row].tolist()
-        seen = resized((height, width), size)
-        factor = torch.tensor([width / seen[1], height / seen[0]] * 2)
-        scaled.append(torch.cat([rows_of_image[:, :4] * factor, rows_of_image[:, 4:]], dim=1))
-    return scaled
+    sizes = [tuple(source.sizes[row].tolist()) for row in rows]
+    return [rescale(image, resized(shape, size), shape) for image, shape in zip(packed, sizes, strict=True)]
 
 
 def _ablation(learn: DetectionLearner, seen: DetectionInterpretation, part: str) -> dict[str, Any]:

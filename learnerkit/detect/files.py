@@ -10,7 +10,7 @@ from learnerkit.core.files import atomic_write, to_json
 from learnerkit.core.run_folder import RunFolder, csv_text
 from learnerkit.core.tensors import write_npz
 from learnerkit.data.split import evenly
-from learnerkit.detect.boxes import scores_of, stack_rows, unpack_boxes
+from learnerkit.detect.boxes import rescale, scores_of, stack_rows, unpack_boxes
 from learnerkit.detect.data.source import FrameSource
 from learnerkit.detect.data.transforms import resized
 from learnerkit.detect.matching import image_errors
@@ -24,13 +24,13 @@ def write_detection_files(
 ) -> None:
     """predictions.npz, .csv and .json, annotations.json, samples.npz; csv and json of the last part.
 
-    columns: a list a key: ids, part, rows (of the source), targets, detections, and detections_tta, which may be empty.
+    columns: a list a key: ids, part, rows (of the source), targets, detections and, with views, detections_tta.
     curves: precision at IoU .5 over recall, [101,K]. last: the part of csv and json. codes: class indices in the csv.
     """
-    final = columns["detections_tta"] or columns["detections"]
+    final = columns.get("detections_tta", columns["detections"])
     arrays = {key: np.array(columns[key]) for key in ("ids", "part", "rows")}
     for key in ("targets", "detections", "detections_tta"):
-        if columns[key]:
+        if key in columns:
             arrays[key] = stack_rows(columns[key]).numpy()
     chosen = [number for number, part in enumerate(columns["part"]) if part == last]
     rows = [columns["rows"][number] for number in chosen]
@@ -98,9 +98,8 @@ def write_samples(
             size = resized((height, width), min(SAMPLE_SIDE, max(height, width)))
             frame = torch.from_numpy(source.frame(rows[number]))[None]
             frames.append((nn.functional.interpolate(frame, size, mode="area")[0] * 255).to(torch.uint8))
-            factor = torch.tensor([size[1] / width, size[0] / height] * 2)
-            truth.append(torch.cat([targets[number][:, :4] * factor, targets[number][:, 4:]], 1))
-            boxes.append(torch.cat([found[number][:, :4] * factor, found[number][:, 4:]], 1))
+            truth.append(rescale(targets[number], (height, width), size))
+            boxes.append(rescale(found[number], (height, width), size))
         sizes = np.array([frame.shape[1:] for frame in frames])
         padded = np.zeros((len(frames), source.channels, *sizes.max(axis=0)), np.uint8)
         for place, frame in zip(padded, frames, strict=True):

@@ -42,18 +42,6 @@ class DetectModel(Model):
     stochastic_depth: float = Field(0.1, ge=0, lt=1, description="drop probability of the last block")
 
 
-class DetectTrain(Train):
-    """How a detector is trained."""
-
-    lr: float = Field(0.005, gt=0, description="greatest learning rate")
-    schedule: Literal["one_cycle", "cosine", "step", "multistep", "exponential", "plateau", "constant"] = Field(
-        "step", description="learning-rate schedule"
-    )
-    channels_last: bool = Field(False, description="memory layout of the weights")
-    monitor: str = Field("mAP", description="figure on the valid part that chooses the best weights")
-    mode: Literal["min", "max"] = Field("max", description="whether less or more of it is better")
-
-
 class DetectRecipe(Recipe):
     """A whole training of a detector."""
 
@@ -62,5 +50,5 @@ class DetectRecipe(Recipe):
     task: Literal["detect"] = Field("detect", description="what kind of training")
     data: DetectData = DetectData()
     model: DetectModel = DetectModel()
-    train: DetectTrain = DetectTrain()
+    train: Train = Train(lr=0.005, schedule="step", channels_last=False, monitor="mAP", mode="max")
     evaluate: Views = Views()

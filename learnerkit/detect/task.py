@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from torch import nn
 
-from learnerkit.core.errors import DataError, RunError
+from learnerkit.core.errors import DataError
 from learnerkit.detect import doctor, figures
 from learnerkit.detect.compare import RANKING
 from learnerkit.detect.data.listing import EXPECTED, is_detection
@@ -21,7 +21,7 @@ from learnerkit.detect.recipe import DetectRecipe
 from learnerkit.learner.wiring import asked_callbacks, training_arguments
 from learnerkit.models.create import create_model
 from learnerkit.pages.page import Headline
-from learnerkit.task import Demo, Task
+from learnerkit.task import Demo, Task, made_once
 
 HEADLINES = (
     Headline("test_mAP", "test mAP", "{:.4f}"),
@@ -67,12 +67,10 @@ def blank_model(recipe: DetectRecipe) -> nn.Module:
 def demo(out: Path, console: Console) -> Demo:
     """Scenes of handwritten digits in RGB, thermal and event channels, written once, and a detector to be trained."""
     scenes = out / "scenes"
-    if not (scenes / "done").exists():
-        if out.exists() and any(out.iterdir()) and not scenes.exists():
-            raise RunError(f"{out}: is not a folder of this demo; choose another --out")
-        console.print("  scenes of handwritten digits in RGB, thermal and event channels, half of them by night")
-        make_digit_scenes(scenes)
-        (scenes / "done").write_text("")
+    with made_once(scenes, out) as missing:
+        if missing:
+            console.print("  scenes of handwritten digits in RGB, thermal and event channels, half of them by night")
+            make_digit_scenes(scenes)
     return Demo("digit-scenes", out, {"data": str(scenes)})
 
 

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from learnerkit.core.disk import check_space
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike, cache_folder, read_json, sha256, write_json
+from learnerkit.data.split import evenly
 from learnerkit.fuse.files import Pair, read_pair
 
 VERSION = 1  # of the cache; another one is written anew
@@ -114,6 +115,6 @@ def _write_pack(folder: Path, root: Path, files: Sequence[Path], workers: int | 
 
 
 def _commonest_shape(files: Sequence[Path]) -> tuple[int, ...]:
-    spread = [files[row] for row in np.linspace(0, len(files) - 1, min(25, len(files))).astype(int)]
+    spread = [files[row] for row in evenly(len(files), 25)]
     shapes = Counter(item.maps.shape[1:] for item in map(read_pair, spread) if not isinstance(item, str))
     return shapes.most_common(1)[0][0] if shapes else (3, 32, 32)

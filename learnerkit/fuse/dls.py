@@ -1,6 +1,5 @@
 """`saliency_dls`: from a folder of pairs of maps to DataLoaders."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
 from learnerkit.data.loaders import KitLoaders, make_loaders
 from learnerkit.data.parts import parts_of
-from learnerkit.data.source import check_flip
+from learnerkit.data.source import with_views
 from learnerkit.data.split import Shares, Split
 from learnerkit.fuse.source import PairSource, read_pairs
 from learnerkit.fuse.transforms import AugmentPairs, NormalizePairs, SaliencyBlock
@@ -54,9 +53,7 @@ def pair_dls(
     """
     if stats not in ("none", "data"):
         raise DataError(f"stats='{stats}': 'none' (as the maps are stored) or 'data' (of the training part)")
-    source = copy.copy(source)  # another call may normalise otherwise
-    source.keeps = source.keeps if keeps is None else tuple(keeps)
-    check_flip(source, flip)
+    source, flip = with_views(source, keeps, flip)
     parts = parts_of(source, bs, split, split_seed, limit, source.labels, source.groups)
     source.stats = source.measured_stats(parts.train) if stats == "data" else None
     augment = AugmentPairs(crop, flip, noise, map_dropout) if crop or flip or noise or map_dropout else None

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from learnerkit.core.errors import LearnerkitError
-from learnerkit.data.faults import Report
+from learnerkit.data.faults import Report, told
 from learnerkit.fuse.dls import pair_dls
 from learnerkit.fuse.model import PREFIX
 from learnerkit.fuse.modes import EVERY_MODE
@@ -28,7 +28,7 @@ def examine(path: Path, bad: str = "refuse") -> list[Line]:
     bad: with 'skip' the faults are told as what would be left out.
     """
     source, faults, n = scan_pairs(path)
-    lines = [(bad != "refuse", str(fault)) for fault in faults]
+    lines = told(faults, n, str(path), bad)
     lines.append((source is not None, f"{path}: {n:,} files, {len(faults)} bad"))
     return lines if source is None else lines + _described(source) + _tried(source)
 

@@ -10,7 +10,7 @@ import numpy as np
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike, read_json, sha256
 from learnerkit.data.copies import contradictions, first_copies, merged_groups
-from learnerkit.data.faults import Fault, check_bad, refuse_faults
+from learnerkit.data.faults import Fault, accepted, check_bad
 from learnerkit.data.pictures import SUFFIXES
 from learnerkit.data.source import Stats, common_facts, encoded, label_faults
 from learnerkit.data.walk import files_below
@@ -228,6 +228,4 @@ def read_pairs(
     """
     check_bad(bad)
     source, faults, n = scan_pairs(root, layer, cache, workers, least)
-    refuse_faults(str(root), faults, n, bad if source is not None else "refuse")
-    source.quarantine = faults
-    return source
+    return accepted(source, faults, n, str(root), bad)

@@ -15,7 +15,6 @@ from learnerkit.classify.learner import image_learner
 from learnerkit.classify.metrics import MEASURES
 from learnerkit.classify.other import evaluate_other
 from learnerkit.classify.task import HEADLINES, check_views, classifier_callbacks
-from learnerkit.core.errors import RunError
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.fuse import doctor
 from learnerkit.fuse.dls import NAME, saliency_dls
@@ -29,7 +28,7 @@ from learnerkit.fuse.source import EXPECTED, is_pairs
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.wiring import training_arguments
 from learnerkit.models.create import create_model
-from learnerkit.task import Demo, Task
+from learnerkit.task import Demo, Task, made_once
 
 
 def open_dls(recipe: FuseRecipe) -> KitLoaders:
@@ -63,15 +62,13 @@ def blank_model(recipe: FuseRecipe) -> nn.Module:
 def demo(out: Path, console: Console) -> Demo:
     """Pairs of maps of the handwritten digits, made once, and all seven fusions to be trained briefly."""
     pairs = out / "pairs"
-    if not (pairs / "done").exists():
-        if out.exists() and any(out.iterdir()) and not pairs.exists():
-            raise RunError(f"{out}: is not a folder of this demo; choose another --out")
-        console.print("  a classifier of the digits, whose gradients and Grad-CAM make the pairs")
-        dls = digits_dls(bs=64)
-        learn = image_learner(dls, "simple_cnn", seed=1)
-        learn.fit_one_cycle(6, 0.1)
-        make_saliency_pairs(learn, dls, pairs, layer="middle")
-        (pairs / "done").write_text("")
+    with made_once(pairs, out) as missing:
+        if missing:
+            console.print("  a classifier of the digits, whose gradients and Grad-CAM make the pairs")
+            dls = digits_dls(bs=64)
+            learn = image_learner(dls, "simple_cnn", seed=1)
+            learn.fit_one_cycle(6, 0.1)
+            make_saliency_pairs(learn, dls, pairs, layer="middle")
     settings = {"data": str(pairs), "cache": str(out / "cache"), "arch": "wrn_10_1", "epochs": "8", "lr": ".05"}
     settings |= {"schedule": "one_cycle", "stats": "data"}
     return Demo("saliency-wrn", out / "runs", settings, ("fusion=all",), jobs=2)

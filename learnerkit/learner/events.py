@@ -96,7 +96,7 @@ class EventLearner(OpenLearner):
             except (*CANCELS, LearnerkitError):
                 raise
             except Exception as error:
-                note = f"Exception occured in `{type(cb).__name__}` when calling event `{event_name}`:\n\t{error}"
+                note = f"Exception occurred in `{type(cb).__name__}` when calling event `{event_name}`:\n\t{error}"
                 raise modify_exception(error, note, replace=True) from None
         if event_name == "after_fit":
             for cb in self.cbs:

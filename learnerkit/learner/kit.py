@@ -26,7 +26,7 @@ class KitLearner(LoopLearner):
 
     recipe: dict | None = None
     task: str | None = None
-    best_by = ("accuracy", "max")
+    best_by: tuple[str, str] = ("valid_loss", "min")
 
     def __init__(self, *args: Any, cbs: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, cbs=[TrainEvalCallback, LeanRecorder, CastBatch, Progress, *L(cbs)], **kwargs)

@@ -1,5 +1,6 @@
 """fastai's Recorder without arithmetic per batch: losses are kept on the device and smoothed when somebody looks."""
 
+import math
 import time
 from typing import Any
 
@@ -36,7 +37,7 @@ class SmoothLoss:
         """
         smoothed = []
         for loss in losses:
-            if skip and loss - loss != 0:
+            if skip and not math.isfinite(loss):
                 smoothed.append(self.value)
                 continue
             self.count += 1
@@ -91,12 +92,12 @@ class LeanRecorder(OpenRecorder):
         passes = guard is not None and guard.run and guard.policy != "stop"
         self._raw += values
         self._smoothed += self.smooth_loss.extend(values, skip=passes)
-        wrong = next((i for i, value in enumerate(values) if value - value != 0), None)
+        wrong = next((i for i, value in enumerate(values) if not math.isfinite(value)), None)
         if wrong is None or passes or not self.learn.is_training_run:
             return
         if guard is not None and guard.run:
             guard.read()  # names the batch
-        raise not_finite(values[wrong], self.epoch, first + wrong)
+        raise not_finite(values[wrong], self.learn.start.epochs_before + self.epoch + 1, first + wrong + 1)
 
     def after_batch(self) -> None:
         learn = self.learn

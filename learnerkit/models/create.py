@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from learnerkit.core.errors import ModelError, check_keys, nearest
 from learnerkit.core.optional import optional
+from learnerkit.core.tensors import size_of
 from learnerkit.models import resnet, simple, wrn  # noqa: F401  importing a family registers it
 from learnerkit.models.first_layer import with_input_channels
 from learnerkit.models.registry import Builder, families, find_builder, patterns
@@ -128,4 +129,4 @@ def model_info(model: nn.Module, size: int = 32) -> dict[str, Any]:
 
 def megabytes(model: nn.Module) -> float:
     """Memory of a model's parameters and buffers."""
-    return round(sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers())) / 1e6, 2)
+    return round(size_of({**dict(model.named_parameters()), **dict(model.named_buffers())}) / 1e6, 2)

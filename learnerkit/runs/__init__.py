@@ -1,1 +1,1 @@
-"""The package of what is done with runs of any task, reached through `tasks` alone."""
+"""What is done with runs of any task, which is reached through `tasks` alone."""

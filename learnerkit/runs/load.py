@@ -59,7 +59,7 @@ def _function(task: Task, name: str, where: Path) -> Any:
     for function in task.calls:
         if function.__name__ == name:
             return function
-    raise RunError(f"{where}: records a call of {name}, which is none of the task '{task.name}'")
+    raise RunError(f"{where}: records a call of {name}, which is not a function of the task '{task.name}'")
 
 
 def _rebuild_dls(task: Task, run: Path, call: dict | None, data: PathLike | None) -> DataLoaders:

@@ -116,7 +116,7 @@ class Sweep:
         """Let the run of a trial that died say so; one that was trained to its end still is, and is only evaluated."""
         if (trial.path / "run.json").exists() and not _is_held(trial.path):
             run = RunFolder(trial.path)
-            if run.status().get("state") != "done":
+            if not run.is_done:
                 run.set_status("failed", error=trial.reason)
 
     def _reason(self, trial: Trial, started: "Started") -> str:

@@ -60,5 +60,5 @@ def _evaluate(task: Task, recipe: Recipe, learn: KitLearner, folder: RunFolder) 
 
 def _lacks_evaluation(run: RunFolder) -> bool:
     """Whether a run was trained to its end, let go of its checkpoints, and was killed before it was measured."""
-    done = run.status().get("state") == "done"
+    done = run.is_done
     return done and not run.checkpoints.exists() and not run.file("predictions.npz").exists()

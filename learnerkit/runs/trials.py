@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
+
+from learnerkit.callbacks.forecast import moments
+from learnerkit.callbacks.keep import Retention
 from learnerkit.core.disk import check_space, forecast_bytes, shown_bytes
 from learnerkit.core.errors import DataError, RecipeError, RunError, differing, nearest
 from learnerkit.core.files import PathLike, read_json, read_ledger
 from learnerkit.core.finished import is_finished
+from learnerkit.core.tensors import size_of
+from learnerkit.learner.make import make_opt_func
 from learnerkit.recipe import Recipe
 from learnerkit.runs.recipes import WIDTHS, flags, load_recipe
 from learnerkit.tasks import get_task
@@ -114,22 +121,20 @@ def _look_at(trial: Trial) -> None:
 
 
 def forecast(trials: list[Trial]) -> int:
-    """Bytes that the states of all trials will take; 0 where their task cannot tell the size of a model."""
+    """Bytes that the states of all trials will take; nothing where their task does not tell the size of a model."""
     sizes: dict[str, int] = {}
     total = 0
     for trial in trials:
         blank_model, train = get_task(trial.recipe.task).blank_model, trial.recipe.train
-        if blank_model is None:
-            continue
         key = repr(trial.recipe.model)
         if key not in sizes:
-            sizes[key] = sum(t.numel() * t.element_size() for t in blank_model(trial.recipe).state_dict().values())
+            sizes[key] = size_of(blank_model(trial.recipe).state_dict())
         weights = sizes[key]
-        moments = 2 if train.opt in ("adam", "adamw") else 1
+        opt = make_opt_func(train.opt, train.momentum)([nn.Parameter(torch.zeros(1))], lr=train.lr)
         averaged = weights if train.ema else 0
-        every = train.epochs // train.keep_every if train.keep_every else 0
-        keep = train.keep_last + 1 + every if train.keep_checkpoints else 0
-        total += forecast_bytes(weights, moments * weights, averaged, keep, 2 + train.save_top_k)
+        keep = Retention(train.checkpoint_every, train.keep_last, train.keep_every).kept(train.epochs)
+        keep = keep if train.keep_checkpoints else 0
+        total += forecast_bytes(weights, moments(opt) * weights, averaged, keep, 2 + train.save_top_k)
     return total
 
 

@@ -7,10 +7,11 @@ import pytest
 import torch
 from fastai.learner import load_learner
 
-from learnerkit.all import (
-    array_dls,
-    image_learner,
-)
+from learnerkit.all import array_dls, image_learner
+from learnerkit.classify.dls import image_dls
+from learnerkit.classify.source import array_source
+from learnerkit.core.errors import DataError
+from tests.conftest import toy_arrays
 
 
 def test_an_exported_learner_takes_no_images_along(tmp_path):
@@ -25,3 +26,14 @@ def test_an_exported_learner_takes_no_images_along(tmp_path):
     assert (tmp_path / "e.pkl").stat().st_size < images.nbytes / 4
     assert torch.allclose(loaded.predict(images[0])[2], expected)
     assert copy.deepcopy(learn.dls).train.one_batch()[0].shape == (16, 3, 16, 16)
+
+
+def test_what_one_call_says_of_a_set_is_not_true_of_the_next():
+    source = array_source(*toy_arrays())
+    first = image_dls(source, bs=16, keeps=("mirror", "shift"), flip=True, stats="data")
+    assert first.source.keeps == ("mirror", "shift") and first.source.stats is not None
+    assert source.keeps == ("shift",) and source.stats is None
+    with pytest.raises(DataError, match="does not keep its classes under a mirror"):
+        image_dls(source, bs=16, flip=True)
+    with pytest.raises(DataError, match="no figures are published"):
+        image_dls(source, bs=16, stats="fixed")

@@ -15,11 +15,13 @@ from rich.console import Console
 from learnerkit.core.errors import RecipeError, RunError
 from learnerkit.core.files import read_json, read_ledger
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.tensors import size_of
 from learnerkit.fuse.modes import EVERY_MODE, MODES
 from learnerkit.runs.compare import compare_runs
 from learnerkit.runs.live import draw
 from learnerkit.runs.sweep import check_disk, run_sweep
-from learnerkit.runs.trials import parse_grid, plan
+from learnerkit.runs.trials import forecast, parse_grid, plan
+from learnerkit.tasks import get_task
 from tests.pairs import write_pairs
 
 SETTINGS = {"arch": "wrn_10_1", "epochs": "2", "bs": "8", "lr": ".05", "dropout": "0"}
@@ -139,6 +141,21 @@ def test_a_stopped_sweep_leaves_checkpoints_and_goes_on(tmp_path, pairs):
     assert subprocess.run(command, capture_output=True).returncode == 0
     events = [row["event"] for row in read_ledger(tmp_path / "out" / "sweep.jsonl")]
     assert events == ["started", "resumed", "done"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "per_state", "checkpoints"),
+    [({}, 2, 1), ({"opt": "rmsprop"}, 3, 1), ({"opt": "adamw", "checkpoint_every": "1", "ema": ".9"}, 4, 3)],
+)
+def test_a_sweep_forecasts_what_its_runs_do(tmp_path, settings, per_state, checkpoints):
+    (trial,) = plan(
+        "digits",
+        ["seed=1"],
+        {"arch": "tiny_cnn", "epochs": "4", "checkpoint_every": "0", "save_top_k": "0", **settings},
+        tmp_path,
+    )
+    weights = size_of(get_task("classify").blank_model(trial.recipe).state_dict())
+    assert forecast([trial]) == (checkpoints + 1) * per_state * weights + 2 * weights
 
 
 def test_the_plan_sees_what_is_there(tmp_path, pairs, monkeypatch):

@@ -27,7 +27,7 @@ def annotation_files(path: Path) -> list[Path]:
         return [path]
     places = [path, path / "annotations", *(path / name for name in PART_NAMES)]
     found = [file for place in places if place.is_dir() for file in sorted(place.glob("*.json"))]
-    return [file for file in found if file.name not in ("run.json",)]
+    return [file for file in found if file.name != "run.json"]  # of a run written beside them
 
 
 def part_of(file: Path, root: Path) -> str:
@@ -41,7 +41,7 @@ def part_of(file: Path, root: Path) -> str:
 
 
 def read_annotations(file: Path) -> dict[str, Any]:
-    """The content of an annotation file; DataError when it is none, or where its parts are not what they should be."""
+    """The content of an annotation file; DataError when it is not one, or its parts are wrong."""
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
@@ -84,7 +84,7 @@ def find_image(root: Path, annotations: Path, name: str) -> Path | None:
 def boxes_of(
     entry: dict[str, Any],
     annotations: list[tuple[int, dict]],
-    codes: dict[int, int],
+    codes: dict[int | str, int],
     name: str,
     size: tuple[int, int],
     clip: bool,
@@ -105,7 +105,7 @@ def boxes_of(
     return gather_boxes(entries, parse, name, size, clip, max(EDGE, pixel))
 
 
-def parse_annotation(annotation: dict, codes: dict[int, int], size: tuple[int, int]) -> RawBox | None:
+def parse_annotation(annotation: dict, codes: dict[int | str, int], size: tuple[int, int]) -> RawBox | None:
     """The box of an annotation, None for a crowd region; DataError says what is wrong with it."""
     if annotation.get("iscrowd", 0) not in (0, 1):
         raise DataError(f"iscrowd is {annotation['iscrowd']!r}; 0 or 1 is needed")

@@ -60,7 +60,7 @@ def is_detection(path: Path) -> bool:
 
 
 def list_detection(path: Path) -> Listing:
-    """The images of a detection set; DataError when `path` is none.
+    """The images of a detection set; DataError when `path` holds none.
 
     path: a folder, or a COCO annotation file.
     """

@@ -13,7 +13,7 @@ from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
 from learnerkit.data.checked import Checked, check_files
 from learnerkit.data.copies import first_copies
-from learnerkit.data.faults import Fault, check_bad, fault_lines, refuse_faults
+from learnerkit.data.faults import Fault, accepted, check_bad, fault_lines
 from learnerkit.data.source import Stats, common_facts, encoded
 from learnerkit.detect.data.coco import boxes_of
 from learnerkit.detect.data.frames import CHECK_VERSION, check_frame, read_frame, shape_of
@@ -203,8 +203,7 @@ def read_detection(path: PathLike, bad: str = "refuse", least: int = 1) -> Frame
     """
     check_bad(bad, BAD)
     source, faults, n = scan_detection(path, clip=bad == "clip")
-    refuse_faults(str(path), faults, n, bad if source is not None else "refuse", REMEDY)
-    source.quarantine = faults
+    source = accepted(source, faults, n, str(path), bad, REMEDY)
     if sum(map(len, source.boxes)) < least:
         raise DataError(f"{path}: there is no box in any of its {n} images; a detector has nothing to learn from")
     return source

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from learnerkit._fastai import TensorBase
 from learnerkit.core.errors import DataError
-from learnerkit.detect.boxes import pack_boxes
+from learnerkit.detect.boxes import pack_boxes, rescale
 from learnerkit.detect.data.frames import channels_first, read_frame, scaled
 from learnerkit.detect.data.source import FrameSource
 
@@ -84,9 +84,7 @@ class BoxRows(Transform):
     def encodes(self, item: object) -> BoxTargets:
         row = int(item)
         before = tuple(self.source.sizes[row].tolist())
-        height, width = resized(before, self.size)
-        scale = torch.tensor([width / before[1], height / before[0]] * 2)
-        boxes = torch.from_numpy(self.source.boxes[row]) * scale
+        boxes = rescale(torch.from_numpy(self.source.boxes[row]), before, resized(before, self.size))
         codes = torch.from_numpy(self.source.codes[row])
         return pack_boxes(boxes, codes, self.source.most_boxes).as_subclass(BoxTargets)
 

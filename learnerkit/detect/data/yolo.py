@@ -56,7 +56,7 @@ def gather_boxes(
     clip: bool,
     tolerance: float = EDGE,
 ) -> Boxes:
-    """The good boxes of one image, and a fault for each entry that is none.
+    """The good boxes of one image, and a fault for each entry that is not a box.
 
     entries: (place in the file, entry); parse: one entry to its box, None to pass it over; DataError for a fault.
     name: of the file in messages; size: height and width of its image in pixels.
@@ -145,7 +145,7 @@ def _number(word: str) -> float:
 
 
 def read_lines(file: Path) -> list[str]:
-    """The lines of a text file; DataError where it is none."""
+    """The lines of a text file; DataError where it is not text."""
     try:
         return file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
