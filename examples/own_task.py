@@ -28,7 +28,7 @@ from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz
 from learnerkit.data.loaders import KitLoaders, make_loaders
 from learnerkit.data.resident import ResidentDL, Rows
-from learnerkit.data.source import common_facts
+from learnerkit.data.source import Source
 from learnerkit.data.split import make_split
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.make import TrainingArguments, build_model, make_learner
@@ -57,10 +57,10 @@ class AngleRecipe(Recipe):
 # the data: what a set says of itself, and how a row becomes an input and a target
 
 
-class TurnedDigits:
+class TurnedDigits(Source):
     """scikit-learn's digits, each turned by an angle of its own; `turns` are the angles as parts of `most`."""
 
-    name, vocab, keeps, stats, quarantine, copies = "turned digits", (), (), None, (), None
+    name = "turned digits"
 
     def __init__(self, most: float) -> None:
         digits, self.most = read_digits(), most
@@ -75,7 +75,7 @@ class TurnedDigits:
         return len(self.images)
 
     def facts(self) -> dict[str, Any]:
-        return {**common_facts(self), "most": self.most}
+        return {**super().facts(), "most": self.most}
 
 
 class FloatRows(Rows):
@@ -126,18 +126,23 @@ def build_learner(recipe: AngleRecipe, dls: KitLoaders, cbs: list[Callback]) -> 
 # the page
 
 
+def in_degrees(run: RunFolder) -> dict[str, np.ndarray]:
+    seen, most = read_npz(run.file("predictions.npz")), run.described()["data"]["most"]
+    return {**seen, "targets": most * seen["targets"], "predictions": most * seen["predictions"]}
+
+
 def draw(seen: dict[str, np.ndarray], run: RunFolder, rows: list[dict]) -> dict[str, Figure]:
     figure, panel = new_figure(5, 5)
-    panel.scatter(seen["targets"], seen["predictions"], s=6)
-    panel.plot([-1, 1], [-1, 1], color="grey", linewidth=0.8)
-    panel.set(xlabel="angle, as part of the greatest", ylabel="predicted", title="Turned digits")
+    panel.scatter(*(seen[key][seen["part"] == "test"] for key in ("targets", "predictions")), s=6)
+    panel.axline((0, 0), slope=1, color="black", linewidth=0.8, zorder=3)
+    panel.set(xlabel="turned by, in degrees", ylabel="predicted", title="Turned digits of the test part")
     return {"angles": figure}
 
 
 def worst(seen: dict[str, np.ndarray], results: dict[str, Any]) -> list[Table]:
     apart = np.abs(seen["predictions"] - seen["targets"])[:, 0]
-    rows = [(str(seen["ids"][row]), str(seen["part"][row]), f"{apart[row]:.2f}") for row in np.argsort(-apart)[:10]]
-    return [Table("Worst angles", ("digit", "part", "off by, as part of the greatest"), rows)]
+    rows = [(str(seen["ids"][row]), str(seen["part"][row]), f"{apart[row]:.1f}") for row in np.argsort(-apart)[:10]]
+    return [Table("Worst angles", ("digit", "part", "off by, in degrees"), rows)]
 
 
 TASK = Task(
@@ -148,7 +153,7 @@ TASK = Task(
     calls=(angle_dls, angle_learner),
     measures=("degrees",),
     headlines=(Headline("test_degrees", "mean error on test", "{:.1f}°"),),
-    evaluation=lambda run: read_npz(run.file("predictions.npz")),
+    evaluation=in_degrees,
     figures=draw,
     pictures=(*CURVES, ("angles", "Angles"), *RATE),
     tables=worst,

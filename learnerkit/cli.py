@@ -16,6 +16,7 @@ from rich.console import Console
 
 from learnerkit import __version__
 from learnerkit.core.errors import LearnerkitError, RecipeError, RunError, StoppedError
+from learnerkit.core.warn import warnings_as_lines
 from learnerkit.runs.options import option, recipe_parameters
 from learnerkit.runs.recipes import check_recipe, load_recipe, recipe_names
 from learnerkit.tasks import DEFAULT, all_recipes, recipe_of
@@ -232,7 +233,8 @@ def main(words: Sequence[str] | None = None) -> int:
     words: of the command line, such as ['train', 'digits']; those of this process when None.
     """
     try:
-        make_app()(args=None if words is None else list(words), prog_name="learnerkit")
+        with warnings_as_lines(lambda line: typer.echo(line, err=True)):
+            make_app()(args=None if words is None else list(words), prog_name="learnerkit")
     except LearnerkitError as error:
         typer.echo(f"error: {error}", err=True)
         return error.exit_code

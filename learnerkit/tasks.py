@@ -50,6 +50,11 @@ def task_names() -> list[str]:
     return list(dict.fromkeys([*BUILT_IN, *registered, *_installed(TASKS_GROUP)]))
 
 
+def command_tasks() -> list[str]:
+    """Names of the tasks that every process knows, not this one alone."""
+    return list(dict.fromkeys([*BUILT_IN, *_installed(TASKS_GROUP)]))
+
+
 def recipe_of(name: str) -> type[Recipe]:
     """The class of a task's recipes; without torch where the task is built in, or says it in `learnerkit.recipes`."""
     if name in BUILT_IN:

@@ -117,7 +117,7 @@ def test_resume_goes_on_and_takes_everything_from_the_run(command, digits_run):
 
 BAD = [
     (["train"], "which recipe?"),
-    (["train", "digitz"], "unknown recipe 'digitz'; did you mean digits"),
+    (["train", "digitz"], "recipe 'digitz': no recipe, task or .yaml file of this name; did you mean digits"),
     (["train", "digits", "--lr", "fast", "--bs", "0"], "2 fault(s)"),
     (["train", "--resume", "nowhere"], "is not a run folder"),
     (["train", "digits", "--flip"], "does not keep its classes under a mirror"),

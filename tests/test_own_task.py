@@ -52,7 +52,7 @@ def installed(tmp_path):
     return tmp_path
 
 
-def command(installed, *words):
+def plain(installed, *words):
     """The plain command in a folder with an installed task."""
     env = {**os.environ, "PYTHONPATH": str(installed), "COLUMNS": "200"}
     words = [Path(sys.executable).parent / "learnerkit", *words]
@@ -60,21 +60,36 @@ def command(installed, *words):
 
 
 def test_an_entry_point_makes_a_task_known_to_the_plain_command(installed):
-    assert "--most" in command(installed, "train", "--help").stdout
-    done = command(installed, "train", "angle", *QUICK, "--name", "a")
+    assert "--most" in plain(installed, "train", "--help").stdout
+    done = plain(installed, "train", "angle", *QUICK, "--name", "a")
     assert done.returncode == 0, done.stderr
     assert "mean error on test" in done.stdout and (installed / "runs" / "angle" / "a" / "report.html").exists()
     assert read_json(installed / "runs" / "angle" / "a" / "run.json")["data"]["most"] == 30
-    done = command(installed, "evaluate", "runs/angle/a", "--data", ".")
+    done = plain(installed, "evaluate", "runs/angle/a", "--data", ".")
     assert done.returncode == 2 and "task 'angle' has no evaluate other" in done.stderr
     assert main(["report", str(installed / "runs" / "angle" / "a")]) == 2  # here the task is not known
 
 
+@pytest.mark.slow
+def test_a_sweep_trains_a_task_with_an_entry_point(installed):
+    done = plain(installed, "sweep", "angle", *QUICK, "--grid", "seed=1,2")
+    assert done.returncode == 0, done.stderr
+    assert "2 trials, 0 done already; 2 to train" in done.stdout
+    done = plain(installed, "compare", "runs/angle")
+    assert done.returncode == 0 and "test_degrees" in done.stdout
+
+
+def test_a_sweep_of_a_task_that_no_other_process_knows_is_refused(example, command, tmp_path):
+    code, _, err = command("sweep", "angle", "--grid", "seed=1,2")
+    assert code == 2 and "task 'angle' is registered in this process alone" in err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_an_entry_point_that_cannot_be_imported_is_said_and_stops_nothing_else(installed):
     (installed / "own_task.py").write_text("import nothing_like_it\n")
-    done = command(installed, "train", "angle", *QUICK)
+    done = plain(installed, "train", "angle", *QUICK)
     assert done.returncode == 2 and "own_task:TASK cannot be imported" in done.stderr
-    done = command(installed, "train", "digits", "--limit-batches", "1", "--epochs", "1", "--arch", "tiny_cnn", *NONE)
+    done = plain(installed, "train", "digits", "--limit-batches", "1", "--epochs", "1", "--arch", "tiny_cnn", *NONE)
     assert done.returncode == 0, done.stderr
 
 
@@ -98,7 +113,7 @@ def test_a_name_is_registered_once(example):
 
 def test_four_facts_make_a_task_and_a_missing_verb_is_said():
     own = Task(name="bare", recipe=object, open_dls=len, build_learner=len)
-    for verb in ("ensemble", "verify", "scores", "blank_model"):
+    for verb in ("ensemble", "verify", "scores", "evaluate_other"):
         with pytest.raises(RecipeError, match=f"task 'bare' has no {verb.replace('_', ' ')}"):
             own.verb(verb)
     with pytest.raises(TypeError, match="build_learner"):

@@ -34,6 +34,7 @@ LAYERS = [
     {"tasks"},
     {"runs"},
     {"cli", "all"},
+    {"__main__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 ROOMS = ("classify", "fuse", "detect")

@@ -112,7 +112,7 @@ def label_runs(runs: list[Finished]) -> list[str]:
     varying = [key for key in keys if len({repr(run.settings.get(key)) for run in runs}) > 1]
     for run in runs:
         values = [run.settings.get(key) for key in varying]
-        if len(varying) == 1:
+        if len(varying) == 1 and isinstance(values[0], (str, Named)):  # 'concat' says it alone, '4' does not
             run.label = str(values[0])
         else:
             pairs = zip(varying, values, strict=True)

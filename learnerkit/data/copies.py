@@ -1,13 +1,13 @@
 """Samples that stand in a set more than once: kept in one part of a split; contradicting labels are named."""
 
 import hashlib
-import warnings
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from learnerkit.core.warn import warn
 from learnerkit.data.faults import Fault
 from learnerkit.data.source import Source
 from learnerkit.data.split import Split
@@ -57,8 +57,7 @@ def warn_of_copies_across(source: Source, split: Split) -> None:
         rows = getattr(split, part)
         again = [row for row in rows if int(source.copies[row]) in trained]
         if again:
-            warnings.warn(
+            warn(
                 f"{source.name}: {len(again)} of {len(rows)} {part} samples stand in the training part too, such as "
-                f"{source.ids[again[0]]}; the figures of {part} flatter",
-                stacklevel=4,
+                f"{source.ids[again[0]]}; the figures of {part} flatter"
             )

@@ -32,7 +32,7 @@ class Fault:
 class Quarantined(Protocol):
     """A set that remembers what was set aside of it."""
 
-    quarantine: list[Fault]
+    quarantine: Sequence[Fault]
 
 
 Q = TypeVar("Q", bound=Quarantined)

@@ -15,36 +15,32 @@ S = TypeVar("S", bound="Source")
 
 
 class Source(Protocol):
-    """A labelled set.
+    """A set, labelled or not; one's own may inherit what it has no other answer for.
 
-    name: what it is called in runs and messages; vocab: class names; ids: a name each, unique.
+    name: what it is called in runs and messages; ids: a name for each sample, unique.
     parts: 'train', 'valid', 'test' or '' for each sample, as the files say.
-    keeps: which views keep the class: 'mirror', 'shift'.
+    fingerprint: hash of the content, which a resume compares; shape: of one sample.
+    vocab: class names, where there are classes; keeps: which views keep the class: 'mirror', 'shift'.
     stats: mean and std a channel for normalising; None where samples stay as they are stored.
     quarantine: what was set aside; copies: for each sample the row of the first equal one, None where all differ.
-    fingerprint: hash of the content; shape: of one sample.
     """
 
     name: str
-    vocab: list[str]
     ids: Sequence[str]
     parts: np.ndarray
-    keeps: tuple[str, ...]
-    stats: Stats | None
-    quarantine: list[Fault]
-
-    @property
-    def copies(self) -> np.ndarray | None: ...
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
+    fingerprint: str
+    shape: tuple[int, ...]
+    vocab: Sequence[str] = ()
+    keeps: tuple[str, ...] = ()
+    stats: Stats | None = None
+    quarantine: Sequence[Fault] = ()
+    copies: np.ndarray | None = None
 
     def __len__(self) -> int: ...
 
-    def facts(self) -> dict[str, Any]: ...
+    def facts(self) -> dict[str, Any]:
+        """What run.json records of the set; one's own may add what its samples were made with."""
+        return common_facts(self)
 
 
 def common_facts(source: Source) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Stratified, seeded, grouped splits into train, valid and test, with a hash that says which one it was."""
 
 import hashlib
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +9,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from learnerkit.core.errors import DataError
+from learnerkit.core.warn import warn
 
 PARTS = ("train", "valid", "test")
 Shares = Sequence[float] | str | None
@@ -195,7 +195,4 @@ def check_classes(name: str, split: Split, labels: np.ndarray) -> None:
             raise DataError(f"{name}: {what}")
         missing = np.setdiff1d(present, labels[rows])
         if len(missing) and len(rows):
-            warnings.warn(
-                f"{name}: {len(missing)} class(es) have no image in {part}; their figures there are undefined",
-                stacklevel=4,
-            )
+            warn(f"{name}: {len(missing)} class(es) have no image in {part}; their figures there are undefined")

@@ -1,6 +1,5 @@
 """`detection_dls`: from frames with boxes to DataLoaders whose batches are (frames, sizes, boxes)."""
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from learnerkit._fastai import TransformBlock
 from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
+from learnerkit.core.warn import warn
 from learnerkit.data.loaders import KitLoaders, make_loaders
 from learnerkit.data.parts import parts_of
 from learnerkit.data.source import Stats, with_views
@@ -130,7 +130,7 @@ def _check_boxes(source: FrameSource, parts: Split) -> None:
         strange = sorted(_classes(source, getattr(parts, part)) - trained)
         if strange:
             names = ", ".join(source.vocab[code] for code in strange)
-            warnings.warn(f"{source.name}: {names}: in {part} but not in train; nothing can learn them", stacklevel=5)
+            warn(f"{source.name}: {names}: in {part} but not in train; nothing can learn them")
 
 
 def _classes(source: FrameSource, rows: np.ndarray) -> set[int]:

@@ -1,7 +1,6 @@
 """Our one Learner: fastai's, with the loop of `learner.loop` and what callbacks and runs ask of it."""
 
 import contextlib
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from fastai.callback.core import TrainEvalCallback
 from fastcore.foundation import L
 
 from learnerkit.callbacks.progress import Progress
+from learnerkit.core.warn import warn
 from learnerkit.learner.cast import CastBatch
 from learnerkit.learner.loop import LoopLearner
 from learnerkit.learner.recorder import LeanRecorder
@@ -64,10 +64,9 @@ class KitLearner(LoopLearner):
 
         fname: file name under `learn.path`; args, kwargs: fastai's.
         """
-        warnings.warn(
+        warn(
             "learn.export writes a pickle: loading it runs the code that it names, so take none from a stranger. "
-            "export_model(learn, path) and load_model(path) share a model without code.",
-            stacklevel=2,
+            "export_model(learn, path) and load_model(path) share a model without code."
         )
         super().export(fname, *args, **kwargs)
 

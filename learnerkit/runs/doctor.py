@@ -3,9 +3,12 @@
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from learnerkit.core.errors import LearnerkitError
 
 NEEDED = ("torch", "torchvision", "fastai", "numpy", "matplotlib", "scikit-learn", "safetensors", "pydantic")
 Line = tuple[bool, str]
@@ -18,11 +21,13 @@ def examine(data: Path | None = None, bad: str = "refuse") -> tuple[list[Line], 
     """
     checks: list[Callable[[], list[Line]]] = [_packages, _device, _training_step, _disk]
     if data is not None:
-        checks.append(lambda: _data(data, bad))
+        checks.append(partial(_data, data, bad))
     lines: list[Line] = []
     for check in checks:
         try:
             lines += check()
+        except LearnerkitError as error:
+            lines.append((False, str(error)))
         except Exception as error:  # a broken install may raise anything; the doctor names it and goes on
             lines.append((False, f"{getattr(check, '__name__', 'data').strip('_')}: {type(error).__name__}: {error}"))
     return lines, all(good for good, _ in lines)

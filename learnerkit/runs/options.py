@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from learnerkit.runs.recipes import WIDTHS, flags, recipe_names
+from learnerkit.runs.recipes import WIDTHS, flag_texts, flags, recipe_names
 
 
 def option(name: str, kind: Any, text: str, *names: str) -> inspect.Parameter:
@@ -23,9 +23,10 @@ def recipe_parameters() -> list[inspect.Parameter]:
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     annotation = Annotated[str | None, typer.Argument(help=text)]
     parameters = [inspect.Parameter("recipe", kind, default=None, annotation=annotation)]
+    texts = flag_texts()
     for flag, (_, _, field) in flags().items():
         boolean = "bool" in str(field.annotation)
         name = f"--{flag.replace('_', '-')}"
         names = (f"{name}/--no-{name[2:]}",) if boolean else (name,)
-        parameters.append(option(flag, bool if boolean else str, field.description, *names))
+        parameters.append(option(flag, bool if boolean else str, texts[flag], *names))
     return parameters + [option(name, str, text) for name, text in WIDTHS.items()]

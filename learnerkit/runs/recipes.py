@@ -32,6 +32,21 @@ def flags(task: str | None = None) -> dict[str, tuple[str, str, Any]]:
     return found
 
 
+def flag_texts() -> dict[str, str]:
+    """The help of each flag: what the base says, which holds for every task, else what each task says."""
+    said: dict[str, dict[str, None]] = {}
+    for recipe in (Recipe, *reversed(all_recipes().values())):
+        for section, model in sections_of(recipe).items():
+            base = sections_of(Recipe)[section].model_fields
+            for key, field in model.model_fields.items():
+                if recipe is Recipe or key not in base:
+                    said.setdefault(FLAG_OF.get(key, key), {})[field.description] = None
+    return {
+        "seed": Recipe.model_fields["seed"].description,
+        **{flag: "; or ".join(texts) for flag, texts in said.items()},
+    }
+
+
 def load_recipe(name: PathLike, overrides: dict[str, Any] | None = None) -> Recipe:
     """A recipe by its name or file, with flags laid over it; RecipeError lists every fault at once.
 
@@ -63,7 +78,10 @@ def _read(name: PathLike) -> dict[str, Any]:
             return {"task": str(name)}
         path = FOLDER / f"{name}.yaml"
         if not path.exists():
-            raise RecipeError(f"unknown recipe '{name}'; {nearest(str(name), recipe_names())}, or give a .yaml file")
+            known = [*recipe_names(), *task_names()]
+            raise RecipeError(
+                f"recipe '{name}': no recipe, task or .yaml file of this name; {nearest(str(name), known)}"
+            )
     return {key: value for key, value in read_yaml(path).items() if value is not None}
 
 

@@ -211,7 +211,7 @@ def run_sweep(
     done = sum(trial.state == "done" for trial in trials)
     open_data([trial for trial in trials if trial.state != "done"])
     space = check_disk(trials, out)
-    console.print(f"  {len(trials)} trials, {done} done already; the others will take {space} of disk")
+    console.print(f"  {len(trials)} trials, {done} done already; {space}")
     with SweepTable(console) as table:
         Sweep(trials, out, jobs, threads).run(table.show)
         table.show(trials, last=True)

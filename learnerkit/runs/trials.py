@@ -21,7 +21,7 @@ from learnerkit.core.tensors import size_of
 from learnerkit.learner.make import make_opt_func
 from learnerkit.recipe import Recipe
 from learnerkit.runs.recipes import WIDTHS, flags, load_recipe
-from learnerkit.tasks import get_task
+from learnerkit.tasks import command_tasks, get_task
 
 BEFORE_RUN = {"lock.json", "status.json", "training.log"}  # what a run has before its run.json
 
@@ -86,6 +86,12 @@ def plan(recipe: PathLike, grid: Sequence[str], overrides: dict[str, Any], out: 
     twice = sorted(set(axes) & set(overrides))
     if twice:
         raise RecipeError(f"--{twice[0]} and --grid {twice[0]}=...: give the one or the other")
+    task = load_recipe(recipe, overrides).task
+    if task not in command_tasks():
+        raise RecipeError(
+            f"task '{task}' is registered in this process alone, and each trial of a sweep is a process of its own; "
+            "give it an entry point in the group learnerkit.tasks, or train its variants one by one and compare them"
+        )
     trials = []
     for values in itertools.product(*axes.values()):
         chosen = dict(zip(axes, values, strict=True))
@@ -149,8 +155,8 @@ def open_data(trials: list[Trial]) -> None:
 
 
 def check_disk(trials: list[Trial], out: Path) -> str:
-    """What the sweep's states will take, in words; RunError when the disk has not that much."""
+    """What the states of the missing trials will take, in words; RunError when the disk has not that much."""
     missing = [trial for trial in trials if trial.state != "done"]
     needed = forecast(missing)
     check_space(out, needed, f"this sweep of {len(missing)} trials")
-    return shown_bytes(needed)
+    return f"the others will take {shown_bytes(needed)} of disk" if needed else f"{len(missing)} to train"

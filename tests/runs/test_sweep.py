@@ -151,7 +151,7 @@ def test_a_sweep_forecasts_what_its_runs_do(tmp_path, settings, per_state, check
     (trial,) = plan(
         "digits",
         ["seed=1"],
-        {"arch": "tiny_cnn", "epochs": "4", "checkpoint_every": "0", "save_top_k": "0", **settings},
+        {"arch": "tiny_cnn", "epochs": "4", "checkpoint_every": "0", "ema": "0", **settings},
         tmp_path,
     )
     weights = size_of(get_task("classify").blank_model(trial.recipe).state_dict())
@@ -169,7 +169,7 @@ def test_the_plan_sees_what_is_there(tmp_path, pairs, monkeypatch):
     with pytest.raises(RunError, match=r"is not a run, and holds notes\.txt"):
         plan("saliency-wrn", ["fusion=add,max"], pairs, tmp_path / "out")
     assert "0 of 2" in draw(trials).title
-    assert check_disk(trials, tmp_path).endswith("MB")
+    assert check_disk(trials, tmp_path).endswith("MB of disk")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 1000))
     with pytest.raises(RunError, match="this sweep of 2 trials will take"):
         check_disk(trials, tmp_path)
