@@ -16,7 +16,8 @@ from learnerkit.detect.draw import channel_pictures, with_boxes
 from learnerkit.detect.interpret import confident
 from learnerkit.detect.matching import as_tensors, box_confusion
 from learnerkit.pages.confusion import draw_confusion
-from learnerkit.pages.figure import new_figure, plain_text, whole_epochs
+from learnerkit.pages.curves import draw_lines
+from learnerkit.pages.figure import new_figure, plain_text
 from learnerkit.pages.page import Table
 
 SCORE = 0.5  # least of a box that counts in confusion and pictures
@@ -97,7 +98,7 @@ def tables(seen: Evaluation | None, results: dict[str, Any]) -> list[Table]:
     part = "test" if "test_mAP" in results else "valid"
     if f"{part}_per_class" not in results:
         return []
-    classes = sorted(results[f"{part}_per_class"].items(), key=lambda item: -1 if item[1] is None else item[1])
+    classes = sorted(results[f"{part}_per_class"].items(), key=lambda item: (item[1] is None, item[1] or 0))
     rows = [(name, formatted(value, "{:.3f}")) for name, value in classes]
     found = [Table(f"Average precision ({part})", ("class, worst first", "AP"), rows, long=True)]
     sizes = [(name, formatted(results.get(f"{part}_mAP_{name}"), "{:.3f}")) for name in ("small", "medium", "large")]
@@ -119,16 +120,10 @@ def tables(seen: Evaluation | None, results: dict[str, Any]) -> list[Table]:
 def draw_parts(rows: list[dict]) -> Figure:
     """The four loss parts over the epochs, of training and validation."""
     figure, axes = new_figure(13, 3.6, 1, 4)
-    epochs = [row["epoch"] for row in rows]
     names = [key.removeprefix("train_") for key in rows[-1] if key.startswith("train_loss_")]
     for panel, name in zip(axes, names, strict=False):
-        for part in ("train", "valid"):
-            values = [np.nan if row.get(f"{part}_{name}") is None else row[f"{part}_{name}"] for row in rows]
-            panel.plot(epochs, values, label=part)
-        panel.set(title=name.removeprefix("loss_").replace("_", " "), xlabel="epoch")
-        panel.grid(alpha=0.3)
-        whole_epochs(panel)
-    axes[0].legend()
+        labels = {f"{part}_{name}": part for part in ("train", "valid")}
+        draw_lines(panel, rows, labels, name.removeprefix("loss_").replace("_", " "))
     return figure
 
 

@@ -1,5 +1,6 @@
 """The curves of a run of any task, from its ledger and its batches."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -31,14 +32,14 @@ def curve_figures(run: RunFolder, rows: list[dict]) -> dict[str, Figure]:
 
 def _one(rows: list[dict], keys: list[str], title: str, ylabel: str) -> Figure:
     figure, axes = new_figure()
-    _lines(axes, rows, keys, title, ylabel)
+    draw_lines(axes, rows, _named(keys), title, ylabel)
     return figure
 
 
 def _training(rows: list[dict], metrics: list[str]) -> Figure:
     figure, (left, right) = new_figure(11, 4.2, 1, 2)
-    _lines(left, rows, LOSSES, "Loss", "loss")
-    _lines(right, rows, metrics, "Validation", "value")
+    draw_lines(left, rows, _named(LOSSES), "Loss", "loss")
+    draw_lines(right, rows, _named(metrics), "Validation", "value")
     return figure
 
 
@@ -50,8 +51,8 @@ def _learning_rate(rates: tuple[np.ndarray, np.ndarray]) -> Figure:
 
 def _combined(rows: list[dict], metrics: list[str], rates: tuple[np.ndarray, np.ndarray]) -> Figure:
     figure, axes = new_figure(11, 8, 2, 2)
-    _lines(axes[0, 0], rows, LOSSES, "Loss", "loss")
-    _lines(axes[0, 1], rows, metrics, "Validation", "value")
+    draw_lines(axes[0, 0], rows, _named(LOSSES), "Loss", "loss")
+    draw_lines(axes[0, 1], rows, _named(metrics), "Validation", "value")
     _rate_line(axes[1, 0], rates)
     axes[1, 1].bar([row["epoch"] for row in rows], [row["seconds"] for row in rows])
     axes[1, 1].set(title="Time", xlabel="epoch", ylabel="seconds")
@@ -59,14 +60,18 @@ def _combined(rows: list[dict], metrics: list[str], rates: tuple[np.ndarray, np.
     return figure
 
 
-def _lines(axes: Any, rows: list[dict], keys: list[str], title: str, ylabel: str) -> None:
+def draw_lines(axes: Any, rows: list[dict], labels: dict[str, str], title: str, ylabel: str = "") -> None:
+    """Figures of the ledger over the epochs, with points where they are few.
+
+    labels: by the figure's key; ylabel: of the axis, none for ''.
+    """
     epochs = [row["epoch"] for row in rows]
-    for key in keys:
-        values = [row.get(key) if row.get(key) is not None else np.nan for row in rows]
-        axes.plot(epochs, values, marker="o" if len(rows) < 30 else None, markersize=3, label=key.replace("_", " "))
+    for key, label in labels.items():
+        values = [np.nan if row.get(key) is None else row[key] for row in rows]
+        axes.plot(epochs, values, marker="o" if len(rows) < 30 else None, markersize=3, label=label)
     axes.set(title=title, xlabel="epoch", ylabel=ylabel)
     axes.grid(alpha=0.3)
-    if keys:
+    if labels:
         axes.legend()
     whole_epochs(axes)
 
@@ -75,6 +80,10 @@ def _rate_line(axes: Any, rates: tuple[np.ndarray, np.ndarray]) -> None:
     axes.plot(*rates)
     axes.set(title="Learning rate", xlabel="step", ylabel="rate")
     axes.grid(alpha=0.3)
+
+
+def _named(keys: Iterable[str]) -> dict[str, str]:
+    return {key: key.replace("_", " ") for key in keys}
 
 
 def _metric_keys(rows: list[dict]) -> list[str]:
