@@ -27,9 +27,9 @@ from learnerkit.core.files import sha256
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz
 from learnerkit.data.loaders import KitLoaders, make_loaders
+from learnerkit.data.parts import parts_of
 from learnerkit.data.resident import ResidentDL, Rows
 from learnerkit.data.source import Source
-from learnerkit.data.split import make_split
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.make import TrainingArguments, build_model, make_learner
 from learnerkit.learner.wiring import asked_callbacks, training_arguments
@@ -86,7 +86,7 @@ class FloatRows(Rows):
 @recorded()
 def angle_dls(bs: int = 64, most: float = 60, split: Any = None, split_seed: int = 42, limit: int | None = None) -> Any:
     source = TurnedDigits(most)
-    parts = make_split(np.zeros(len(source), int), source.parts, split, split_seed).limited(limit)
+    parts = parts_of(source, bs, split, split_seed, limit)
     images = TransformBlock(type_tfms=FloatRows(source.images), dl_type=ResidentDL)
     turns = TransformBlock(type_tfms=FloatRows(source.turns[:, None]))
     return make_loaders("angle", source, parts, (images, turns), bs=bs)

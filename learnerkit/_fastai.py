@@ -12,7 +12,9 @@ from typing import Any
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import fastai.vision.all  # noqa: F401
+    from fastai.callback.channelslast import ChannelsLast
     from fastai.callback.core import Callback, _inner_loop
+    from fastai.callback.training import GradientClip
     from fastai.data.block import CategoryBlock, DataBlock, TransformBlock
     from fastai.data.core import DataLoaders, Datasets, TfmdDL
     from fastai.data.load import DataLoader
@@ -34,11 +36,13 @@ __all__ = [
     "Category",
     "CategoryBlock",
     "CategoryMap",
+    "ChannelsLast",
     "ClassificationInterpretation",
     "CrossEntropyLossFlat",
     "DataBlock",
     "DataLoader",
     "DataLoaders",
+    "GradientClip",
     "Learner",
     "Metric",
     "OpenDL",

@@ -3,7 +3,15 @@
 What only builders of parts need is imported from its room, such as `learnerkit.classify.cifar.read_cifar`.
 """
 
-from learnerkit._fastai import Callback, CategoryBlock, DataBlock, Learner
+from learnerkit._fastai import (
+    Callback,
+    CategoryBlock,
+    ChannelsLast,
+    ClassificationInterpretation,
+    DataBlock,
+    GradientClip,
+    Learner,
+)
 from learnerkit.callbacks.accumulate import Accumulate
 from learnerkit.callbacks.autocast import Autocast
 from learnerkit.callbacks.ema import EMA
@@ -69,6 +77,7 @@ DATA = [
 MODELS = ["create_model", "list_models", "model_info", "register_model"]
 LEARNERS = ["BoxMAP", "Learner", "MacroF1", "detection_learner", "fusion_learner", "image_learner"]
 CALLBACKS = [
+    "ChannelsLast",
     "EMA",
     "TTA",
     "Accumulate",
@@ -77,6 +86,7 @@ CALLBACKS = [
     "CutMix",
     "EarlyStop",
     "Fusion",
+    "GradientClip",
     "Guard",
     "MixUp",
     "Run",
@@ -85,6 +95,7 @@ CALLBACKS = [
     "StochasticDepth",
 ]
 INTERPRET = [
+    "ClassificationInterpretation",
     "DetectionInterpretation",
     "ImageInterpretation",
     "gradcam",

@@ -1,6 +1,7 @@
 """Recipes: what every task's says about a training, group by group, and how values are read into it. No torch."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -122,10 +123,18 @@ def read_value(value: Any, annotation: Any) -> Any:
         return None if value in ("", "null", "none") else value
     if annotation == tuple[str, ...]:
         return [part for part in value.split(",") if part]
+    if _is_list(annotation) and value not in ("null", "none") and value[:1] != "[":
+        value = f"[{value}]"
     try:
         return yaml.safe_load(f"[{value}]" if "," in value and value[0] not in "{[" else value)
     except yaml.YAMLError:
         return value
+
+
+def _is_list(annotation: Any) -> bool:
+    """Whether a field takes any number of values: 'mirror' is one of them then, and '' none."""
+    kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    return any(get_origin(kind) is tuple and get_args(kind)[-1] is Ellipsis for kind in kinds)
 
 
 def validated(content: dict[str, Any], recipe: type[Recipe], name: str) -> Recipe:

@@ -54,7 +54,8 @@ class Task:
     expects: what its data look like, in words; is_set: whether a path holds such data.
     verify: a path to every fault of such data; examine: path and `bad` to what `doctor` says of them.
     blank_model: a recipe to a model of its size, for a forecast of the disk.
-    evaluate: learner, run folder, parts and the recipe's `evaluate` fields to the content of results.json.
+    evaluate: learner, run folder, parts and the recipe's `evaluate` fields to the content of results.json, which it
+        writes, and predictions.npz after it: with that a run counts as measured.
     open_other: a path and a run.json to DataLoaders of other data, to be measured as the run's own were.
     evaluate_other: the run's learner on them, a folder and `evaluate` fields to results: measured, or predicted alone.
     ensemble: runs of the same samples and a folder to the results of their averaged predictions.
@@ -95,7 +96,7 @@ class Task:
 
     def verb(self, name: str) -> Callable:
         """One of the functions that a task may lack, by its field; RecipeError says so where this one does."""
-        function = getattr(self, name)
+        function = getattr(self, name, None)
         if function is None:
             raise RecipeError(f"task '{self.name}' has no {name.replace('_', ' ')}")
         return function

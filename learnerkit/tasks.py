@@ -32,12 +32,32 @@ log = logging.getLogger(__name__)
 def register_task(task: "Task") -> "Task":
     """Make a task known to this process; the entry-point group `learnerkit.tasks` makes it known to every command.
 
-    task: its name must be new. Returns it.
+    task: its name must be new, or its own: a notebook's cell may be run again. Returns it.
     """
-    if task.name in BUILT_IN or registered.get(task.name, task) is not task:
-        raise ValueError(f"task '{task.name}' is registered twice")
+    _checked_task(task, "register_task")
+    known = registered.get(task.name, task)
+    if task.name in BUILT_IN or _home(known) != _home(task):
+        raise RecipeError(f"task '{task.name}' is registered twice; call this one otherwise")
     registered[task.name] = task
     return task
+
+
+def _home(task: "Task") -> tuple[str, str]:
+    return task.recipe.__module__, task.recipe.__qualname__
+
+
+def _checked_task(task: Any, where: str) -> None:
+    """RecipeError where something is not a Task whose recipe says its name."""
+    if not isinstance(task, import_module("learnerkit.task").Task):
+        raise RecipeError(f"{where}: {task!r} is not a Task")
+    _checked_recipe(task.recipe, task.name, where)
+
+
+def _checked_recipe(recipe: Any, name: str, where: str) -> None:
+    if not isinstance(recipe, type) or not issubclass(recipe, Recipe):
+        raise RecipeError(f"{where}: {recipe!r} is not a class of recipes; extend learnerkit.recipe.Recipe")
+    if (said := recipe.model_fields["task"].default) != name or not name:
+        raise RecipeError(f"{where}: the task '{name}' has a recipe whose field task is '{said}'; both are one name")
 
 
 @cache
@@ -60,7 +80,9 @@ def recipe_of(name: str) -> type[Recipe]:
     if name in BUILT_IN:
         return _object(BUILT_IN[name][0])
     if name not in registered and name in _installed(RECIPES_GROUP):
-        return _loaded(_installed(RECIPES_GROUP)[name])
+        recipe = _loaded(point := _installed(RECIPES_GROUP)[name])
+        _checked_recipe(recipe, name, f"entry point {point.value}")
+        return recipe
     return get_task(name).recipe
 
 
@@ -72,7 +94,13 @@ def get_task(name: str) -> "Task":
     if name in registered:
         return registered[name]
     if name in _installed(TASKS_GROUP):
-        return _loaded(_installed(TASKS_GROUP)[name])
+        task = _loaded(point := _installed(TASKS_GROUP)[name])
+        _checked_task(task, f"entry point {point.value}")
+        if task.name != name:
+            raise RecipeError(
+                f"entry point {point.value}: is called '{name}' and its task '{task.name}'; one name is needed"
+            )
+        return task
     raise RecipeError(f"task '{name}': {nearest(name, task_names())}")
 
 
@@ -139,7 +167,7 @@ def _object(place: str) -> Any:
 def _loaded(point: EntryPoint) -> Any:
     try:
         return point.load()
-    except Exception as error:  # whatever somebody else's module raises
+    except (Exception, SystemExit) as error:  # whatever somebody else's module raises
         raise LearnerkitError(
             f"task '{point.name}': its entry point {point.value} cannot be imported ({error})"
         ) from error

@@ -4,16 +4,20 @@ import importlib.util
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from learnerkit import tasks
 from learnerkit.all import Task, register_task
+from learnerkit.classify.recipe import ClassifyRecipe
 from learnerkit.cli import main
 from learnerkit.core.errors import LearnerkitError, RecipeError, RunError
 from learnerkit.core.files import read_json, read_ledger, write_json
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.recipe import Recipe, Views
 from learnerkit.runs.recipes import load_recipe
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "own_task.py"
@@ -106,9 +110,81 @@ def example(monkeypatch):
 
 def test_a_name_is_registered_once(example):
     assert register_task(example.TASK) is example.TASK  # the same again does no harm
-    for name in ("angle", "classify"):
-        with pytest.raises(ValueError, match=f"task '{name}' is registered twice"):
-            register_task(Task(name=name, recipe=example.AngleRecipe, open_dls=None, build_learner=None))
+    again = replace(example.TASK, measures=("loss",))  # as a notebook's cell does that is run again
+    assert register_task(again) is again and tasks.get_task("angle") is again
+
+    class Other(example.AngleRecipe):
+        pass
+
+    for task in (
+        replace(again, recipe=Other),
+        Task(name="classify", recipe=ClassifyRecipe, open_dls=len, build_learner=len),
+    ):
+        with pytest.raises(RecipeError, match=f"task '{task.name}' is registered twice"):
+            register_task(task)
+
+
+@pytest.mark.parametrize(
+    ("thing", "said"),
+    [
+        (None, "None is not a Task"),
+        (Task, "is not a Task"),
+        (Task(name="a", recipe=None, open_dls=len, build_learner=len), "None is not a class of recipes"),
+        (Task(name="a", recipe=ClassifyRecipe, open_dls=len, build_learner=len), "field task is 'classify'"),
+        (Task(name="", recipe=Recipe, open_dls=len, build_learner=len), "field task is ''"),
+    ],
+)
+def test_what_is_no_task_is_refused(thing, said):
+    with pytest.raises(RecipeError, match=said):
+        register_task(thing)
+
+
+@pytest.mark.parametrize(
+    ("entry", "text", "said"),
+    [
+        ("angle = own_task:AngleRecipe", "", "is not a Task"),
+        ("turned = own_task:TASK", "", "is called 'turned' and its task 'angle'"),
+        ("angle = own_task:TASK", "raise SystemExit(3)", "cannot be imported"),
+        ("angle = own_task:TASK", "AngleRecipe.model_fields['task'].default = 'other'", "field task is 'other'"),
+    ],
+)
+def test_a_wrong_package_of_somebody_is_said_and_stops_nothing_else(installed, entry, text, said):
+    (installed / "own_task-1.0.dist-info" / "entry_points.txt").write_text(f"[learnerkit.tasks]\n{entry}\n")
+    (installed / "own_task.py").write_text(EXAMPLE.read_text().replace("TASK = Task(", f"{text}\nTASK = Task("))
+    done = plain(installed, "report", "nowhere")
+    assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
+    assert "nowhere: is not a run folder" in done.stderr
+
+
+def test_a_field_that_is_an_option_of_the_commands_is_refused(installed):
+    text = EXAMPLE.read_text().replace("    most: float = Field(60,", "    jobs: float = Field(60,")
+    (installed / "own_task.py").write_text(text)
+    done = plain(installed, "train", "angle")
+    assert done.returncode == 2 and "its recipe's field 'jobs' is an option of the commands; rename it" in done.stderr
+    assert plain(installed, "train", "--help").returncode == 0
+
+
+def test_the_task_that_trains_owns_the_run(example, monkeypatch, command, tmp_path):
+    """Its loaders and its learner may be those of another task."""
+
+    class Ordinal(ClassifyRecipe):
+        task: Literal["ordinal"] = "ordinal"
+
+    own = replace(tasks.get_task("classify"), name="ordinal", recipe=Ordinal)
+    register_task(own)
+    code, _, err = command("train", "ordinal", "--data", "digits", *QUICK[:4], "--arch", "tiny_cnn", "--name", "a")
+    assert code == 0, err
+    assert read_json(tmp_path / "runs" / "ordinal" / "a" / "run.json")["task"] == "ordinal"
+
+
+def test_what_an_evaluation_does_not_take_is_said_before_the_training(example, command, tmp_path):
+    class WithViews(example.AngleRecipe):
+        task: Literal["views"] = "views"
+        evaluate: Views = Views()
+
+    register_task(replace(example.TASK, name="views", recipe=WithViews))
+    code, _, err = command("train", "views", *QUICK)
+    assert code == 2 and "task 'views': evaluate: has no tta" in err and not (tmp_path / "runs").exists()
 
 
 def test_four_facts_make_a_task_and_a_missing_verb_is_said():

@@ -6,6 +6,7 @@ from typing import Any
 from fastai.learner import Learner
 
 from learnerkit.callbacks.identity import identity
+from learnerkit.core.calls import NOT_THE_WEIGHTS
 from learnerkit.core.checkpoint import Checkpoint, candidates, newest, tidy
 from learnerkit.core.environment import environment
 from learnerkit.core.errors import RunError, differing
@@ -19,7 +20,8 @@ SAME_ON_RESUME = ("task", "recipe", "classes", "fingerprint", "split", "versions
 def check_same(learn: Learner, folder: RunFolder, allow: tuple[str, ...]) -> None:
     """RunError naming each of `SAME_ON_RESUME` in which a learner differs from the run, unless allowed by name."""
     described, now = folder.described(), identity(learn) | environment(learn.dls.device)
-    described["threads"], now["threads"] = described["device"]["threads"], now["device"]["threads"]
+    for facts in (described, now):
+        facts["threads"], facts["recipe"] = facts["device"]["threads"], _of_the_weights(facts["recipe"])
     wrong = [key for key in SAME_ON_RESUME if described.get(key) != now[key] and key not in allow]
     if wrong:
         detail = "; ".join(f"{key} was {differing(described.get(key), now[key])}" for key in wrong)
@@ -27,6 +29,15 @@ def check_same(learn: Learner, folder: RunFolder, allow: tuple[str, ...]) -> Non
             f"{folder.path}: cannot be resumed, since {detail}. Resume with what the run began with, or pass "
             f"allow={wrong} (--allow {','.join(wrong)}) to go on all the same."
         )
+
+
+def _of_the_weights(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The recorded calls without the learner's arguments that change no weight."""
+    call = recipe["learner"]
+    if call is None:
+        return recipe
+    args = {key: value for key, value in call["args"].items() if key not in NOT_THE_WEIGHTS}
+    return {**recipe, "learner": {**call, "args": args, "lost": [key for key in call["lost"] if key in args]}}
 
 
 def newest_state(folder: RunFolder, done: bool) -> tuple[dict[str, Any], Checkpoint] | None:

@@ -13,6 +13,7 @@ from learnerkit.core.errors import DataError, ModelError
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.make import TrainingArguments, as_list, build_model, make_learner
 from learnerkit.models.create import room_of
+from learnerkit.models.registry import families
 
 
 @recorded("dls", "cbs")
@@ -44,13 +45,13 @@ def image_learner(
         raise DataError(
             "image_learner: the dls have no vocab; give DataLoaders with class labels, such as cifar_dls(...)"
         )
-    if isinstance(arch, str) and room_of(arch):
+    if isinstance(arch, str) and room_of(arch) and arch not in families:
         raise ModelError(f"image_learner: {arch} is a model of the task '{room_of(arch)}', whose own learner builds it")
     arguments, cbs = TrainingArguments(**kwargs), as_list(cbs)
     n_in = dls.one_batch()[0].shape[1] if isinstance(arch, str) else None
     model = build_model(arch, arguments.seed, cbs, n_in=n_in, n_out=n_out, **(model_args or {}))
     loss_func = loss_func or CrossEntropyLossFlat(label_smoothing=label_smoothing)
     metrics = [accuracy, MacroF1(n_out)] if metrics is None else metrics
-    learn = make_learner(NAME, dls, model, loss_func, metrics, cbs, arguments)
+    learn = make_learner(getattr(dls, "task", NAME), dls, model, loss_func, metrics, cbs, arguments)
     learn.best_by = "accuracy", "max"
     return learn

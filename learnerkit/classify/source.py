@@ -13,9 +13,7 @@ from learnerkit.core.errors import DataError
 from learnerkit.data.copies import digests, first_copies
 from learnerkit.data.faults import Fault, check_bad, refuse_faults
 from learnerkit.data.pictures import UNREADABLE, decode
-from learnerkit.data.source import UNLABELLED, Stats, common_facts, encoded, label_faults, whole_numbers
-
-KEEPS = ("mirror", "shift")  # views that a set may declare to keep its classes
+from learnerkit.data.source import UNLABELLED, VIEWS, Stats, common_facts, encoded, label_faults, whole_numbers
 
 
 class FileImages:
@@ -65,7 +63,7 @@ class ImageSource:
     vocab: list[str]
     ids: Sequence[str] = ()
     parts: np.ndarray | None = None
-    keeps: tuple[str, ...] = KEEPS
+    keeps: tuple[str, ...] = VIEWS
     stats: Stats | None = None
     groups: np.ndarray | None = None
     quarantine: list[Fault] = field(default_factory=list)

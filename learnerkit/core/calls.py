@@ -12,6 +12,7 @@ from typing import Any
 
 from learnerkit.core.errors import RecipeError, check_keys, nearest
 
+NOT_THE_WEIGHTS = ("metrics", "path", "model_dir")  # a learner's arguments that change no weight
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 

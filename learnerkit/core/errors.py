@@ -46,9 +46,27 @@ class StoppedError(LearnerkitError):
     exit_code = 130
 
 
+MEANT = {  # words of other libraries, for what is called otherwise here
+    "batch_size": "bs",
+    "callbacks": "cbs",
+    "fractions": "split",
+    "img_size": "size",
+    "normalize": "stats",
+    "padding": "crop",
+    "shift": "crop",
+    "skip_bad": "bad",
+    "valid": "split",
+    "valid_pct": "split",
+    "weight_decay": "wd",
+    "workers": "num_workers",
+}
+
+
 def nearest(name: str, known: Iterable[str], n: int = 3) -> str:
     """Words for an error message: the known names nearest to `name`, or all of them when none is near."""
     known = sorted(known)
+    if MEANT.get(name) in known:
+        return f"did you mean {MEANT[name]}?"
     close = get_close_matches(name, known, n=n, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from learnerkit.core.calls import NOT_THE_WEIGHTS
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import read_json
 from learnerkit.core.run_folder import RunFolder
 
-NOT_A_VARIANT = ("seed", "cache", "num_workers", "path", "device", "lost")
+NOT_A_VARIANT = ("seed", "cache", "num_workers", "device", "lost", *NOT_THE_WEIGHTS)
 
 
 @dataclass

@@ -103,11 +103,14 @@ def accepted(
     return source
 
 
-def told(faults: Sequence[Fault], samples: int, what: str, bad: str = "refuse") -> list[tuple[bool, str]]:
+def told(
+    faults: Sequence[Fault], samples: int, what: str, bad: str = "refuse", known: Sequence[str] = BAD
+) -> list[tuple[bool, str]]:
     """Lines of (good, text) for `doctor`: each fault, and whether more are bad than may be set aside.
 
-    The arguments are those of `refuse_faults`.
+    The arguments are those of `refuse_faults`; known: what `bad` may be, see `check_bad`.
     """
+    check_bad(bad, known)
     lines = [(bad != "refuse", str(fault)) for fault in faults]
     if bad != "refuse":
         try:

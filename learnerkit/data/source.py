@@ -10,6 +10,7 @@ from learnerkit.core.errors import DataError
 from learnerkit.data.faults import Fault
 
 UNLABELLED = -1
+VIEWS = ("mirror", "shift")  # that a set may declare to keep its classes
 Stats = tuple[tuple[float, ...], tuple[float, ...]]
 S = TypeVar("S", bound="Source")
 
@@ -51,10 +52,13 @@ def common_facts(source: Source) -> dict[str, Any]:
 def with_views(source: S, keeps: Sequence[str] | None, flip: bool | None) -> tuple[S, bool]:
     """A copy of a set for one call, with the views that it says keep its classes, and whether samples are mirrored.
 
-    keeps: those views; what the set says of itself when None. flip: see `check_flip`.
+    keeps: those views, of `VIEWS`; what the set says of itself when None. flip: see `check_flip`.
     """
     source = copy.copy(source)  # another call may say otherwise, and normalise otherwise
-    source.keeps = source.keeps if keeps is None else tuple(keeps)
+    if keeps is not None:
+        source.keeps = (keeps,) if isinstance(keeps, str) else tuple(keeps)
+        if wrong := [name for name in source.keeps if name not in VIEWS]:
+            raise DataError(f"keeps={keeps!r}: no view is called {wrong[0]!r}; {' and '.join(VIEWS)} there are")
     return source, check_flip(source, flip)
 
 

@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
+from types import NoneType
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -41,6 +43,8 @@ class Split:
         """At most `n` rows of each part, evenly spaced, so that files sorted by class keep all classes."""
         if n is None:
             return self
+        if not isinstance(n, Integral) or n < 1:
+            raise DataError(f"limit={n}: so many samples of each part, 1 or more; None for all")
         return Split(*(getattr(self, part)[evenly(len(getattr(self, part)), n)] for part in PARTS), self.valid_is_test)
 
     @property
@@ -127,6 +131,8 @@ def _dealt(
     held_out: float,
     shuffle_valid: bool,
 ) -> Split:
+    if not isinstance(split_seed, Integral) or not 0 <= split_seed < 2**32:
+        raise DataError(f"split_seed={split_seed!r}: a whole number from 0 is needed; which lot decides the parts")
     arranged = partial(_shuffled, seed=split_seed) if shuffle_valid else np.sort
     named = [part for part in PARTS if np.any(parts == part)]
     if named and "train" not in named:
@@ -146,7 +152,14 @@ def _dealt(
 
 def _shares(split: Shares, named: list[str], default: Sequence[float], held_out: float) -> Sequence[float] | None:
     """The shares to deal by; None where the files say everything. DataError where `split` does not fit the files."""
-    what = f"split={split!r}" if isinstance(split, str) else f"split={tuple(split) if split is not None else None}"
+    what = f"split={split!r}"
+    if not isinstance(split, (str, NoneType)):
+        try:
+            split = tuple(float(share) for share in split)
+        except (TypeError, ValueError):
+            raise DataError(
+                f"{what}: three shares (train, valid, test) such as (.7, .15, .15), two (train, valid), or 'test'"
+            ) from None
     if isinstance(split, str):
         if split != "test":
             raise DataError(f"{what}: three shares (train, valid, test), two (train, valid), or 'test'")
@@ -170,7 +183,7 @@ def _shares(split: Shares, named: list[str], default: Sequence[float], held_out:
 
 
 def _checked_shares(shares: Sequence[float], what: str) -> Sequence[float]:
-    if abs(sum(shares) - 1) > 1e-6 or min(shares) < 0 or not shares[0] > 0:
+    if not abs(sum(shares) - 1) <= 1e-6 or min(shares) < 0 or not shares[0] > 0:
         raise DataError(f"{what}: shares are 0 or more, train above 0, and sum to 1")
     return shares
 

@@ -7,7 +7,7 @@ import torch
 
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.data.faults import Fault, Report, told
-from learnerkit.detect.data.source import FrameSource, scan_detection
+from learnerkit.detect.data.source import BAD, FrameSource, scan_detection
 from learnerkit.detect.dls import frame_dls
 from learnerkit.detect.learner import fitting_anchors
 from learnerkit.detect.models.detector import PREFIX
@@ -30,7 +30,7 @@ def examine(path: Path, bad: str = "refuse") -> list[Line]:
     bad: with 'skip' and 'clip' the faults are told as what would be left out and cut, and only too many are a fault.
     """
     source, faults, n = scan_detection(path, clip=bad == "clip")
-    lines = told(faults, n, str(path), bad)
+    lines = told(faults, n, str(path), bad, BAD)
     lines.append((source is not None, f"{path}: {n:,} images, {len(faults)} fault(s)"))
     if bad != "refuse" and source is not None:
         lines.append((True, _staying(faults, source, n, bad)))

@@ -13,6 +13,7 @@ from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError, ModelError
 from learnerkit.core.files import PathLike
 from learnerkit.detect.boxes import scores_of, unpack_boxes
+from learnerkit.detect.data.source import FrameSource
 from learnerkit.detect.data.transforms import resized
 from learnerkit.detect.dls import NAME, FrameLoaders
 from learnerkit.detect.metrics import detection_metrics, need_detect
@@ -103,8 +104,8 @@ def detection_learner(
     metrics: mAP, mAP50 and mAP75 by default; they need the extra `detect`.
     cbs: callbacks.
     """
-    if getattr(dls, "task", None) != NAME:
-        raise DataError("detection_learner: the dls have no boxes; give those of detection_dls(...)")
+    if not isinstance(getattr(dls, "source", None), FrameSource):
+        raise DataError("detection_learner: the dls have no set of boxes; give those of detection_dls(...), or name it")
     if metrics is None:
         need_detect()
         metrics = detection_metrics()

@@ -48,6 +48,7 @@ class TrainingArguments:
     guard: what to do when an input, loss or gradient is not finite: 'stop', 'skip' or 'rollback'; see `Guard`.
     limit_batches: so many batches an epoch, for quick trials.
     splitter: model to parameter groups, as fastai takes it.
+    train_bn, wd_bn_bias: whether norm layers train in frozen groups, and whether decay acts on them, as in fastai.
     path: where `learn.save` and `learn.export` write; the DataLoaders' when None.
     model_dir: folder below it.
     """
@@ -66,6 +67,8 @@ class TrainingArguments:
     guard: str = "stop"
     limit_batches: int | None = None
     splitter: Callable = trainable_params
+    train_bn: bool = True
+    wd_bn_bias: bool = False
     path: str | Path | None = None
     model_dir: str | Path = "models"
 
@@ -122,14 +125,14 @@ def make_learner(
     model: nn.Module,
     loss_func: Callable,
     metrics: Sequence[Any],
-    cbs: Sequence[Callback],
+    cbs: Callback | Iterable[Callback] | None,
     arguments: TrainingArguments,
     kind: type[KitLearner] = KitLearner,
 ) -> KitLearner:
     """The Learner of a built model, with the callbacks that its arguments ask for.
 
-    task: what it is trained for, where the DataLoaders do not say so.
-    metrics: of a validation pass; cbs: the user's callbacks; kind: which class of Learner.
+    task: what it is trained for.
+    metrics: of a validation pass; cbs: the user's callbacks, one or several; kind: which class of Learner.
     """
     given = arguments
     if given.precision not in PRECISIONS:
@@ -153,13 +156,15 @@ def make_learner(
         wd=given.wd,
         moms=(given.momentum,) * 3,
         metrics=metrics,
-        cbs=[cb for cb in own if cb is not None] + list(cbs),
+        cbs=[cb for cb in own if cb is not None] + as_list(cbs),
         seed=given.seed,
         limit_batches=given.limit_batches,
         guard=given.guard,
         splitter=given.splitter,
+        train_bn=given.train_bn,
+        wd_bn_bias=given.wd_bn_bias,
         path=given.path,
         model_dir=given.model_dir,
     )
-    learn.task = getattr(dls, "task", task)
+    learn.task = task
     return learn

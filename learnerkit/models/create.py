@@ -57,13 +57,21 @@ def _unknown(name: str, room: str) -> str:
     others = [f"{library}:NAME" for library in LIBRARIES]
     if not room or room in known:
         return f"unknown model '{name}'; {nearest(name, [*list_models(), *others])}"
-    if room.isidentifier() and find_spec(f"learnerkit.{room}") is not None:
+    if room.isidentifier() and find_spec(f"learnerkit.{room}") and _is_room(room):
         where = f"learnerkit.{room}"
         return f"model '{name}': is of {where}, which is not imported; import learnerkit.all, or the models of {where}"
     return (
         f"model '{name}': no room that is imported has names that begin with '{room}:'; import the module that "
         f"registers them, or give {' or '.join(others)}"
     )
+
+
+def _is_room(name: str) -> bool:
+    """Whether a module of the package is the room of a task."""
+    try:
+        return find_spec(f"learnerkit.{name}.task") is not None
+    except ModuleNotFoundError:  # it is a module, not a room
+        return False
 
 
 def room_of(name: str) -> str:

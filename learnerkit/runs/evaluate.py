@@ -7,6 +7,7 @@ from learnerkit.core.calls import check_options
 from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import PathLike, read_json, sha256
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.warn import warn
 from learnerkit.runs.load import load_run
 from learnerkit.runs.report import write_report
 from learnerkit.tasks import task_of
@@ -27,7 +28,7 @@ def evaluate_run(path: PathLike, data: PathLike | None = None, **options: Any) -
     task = task_of(described, run.path)
     if data is None:
         check_options(task.evaluate, options, f"task '{task.name}': evaluate")
-        learn = load_run(path)
+        learn = load_run(path, **_own_metrics(run, described))
         results = task.evaluate(learn, run, learn.dls.parts, **options)
         write_report(run)  # its pictures are of the predictions that were just written
         return run.path, results
@@ -38,10 +39,19 @@ def evaluate_run(path: PathLike, data: PathLike | None = None, **options: Any) -
     place = Path(data).resolve()
     if not place.exists():
         raise DataError(f"{place}: no such file or folder")
-    learn = load_run(path, data=task.verb("open_other")(place, described), limit_batches=None)
+    dls = task.verb("open_other")(place, described)
+    learn = load_run(path, data=dls, limit_batches=None, **_own_metrics(run, described))
     target = RunFolder(_output_folder(run, place))
     target.write_results({"data": str(place)}, anew=True)
     return target.path, evaluate_other(learn, target, **options)
+
+
+def _own_metrics(run: RunFolder, described: dict[str, Any]) -> dict[str, Any]:
+    """The factory's own metrics in place of a script's, which no run can record."""
+    if "metrics" not in (described["recipe"]["learner"] or {}).get("lost", ()):
+        return {}
+    warn(f"{run.path}: was trained with metrics of a script, which are not recorded; it is measured by its task's own")
+    return {"metrics": None}
 
 
 def _output_folder(run: RunFolder, place: Path) -> Path:

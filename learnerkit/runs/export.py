@@ -1,6 +1,7 @@
 """Models to files and back: model.json says how to build it, safetensors hold the weights. Nothing is executed."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -31,12 +32,15 @@ def export_model(model: nn.Module | KitLearner, folder: PathLike, name: str = "f
     return folder
 
 
-def load_model(folder: PathLike, name: str | None = None, device: str | torch.device = "cpu") -> nn.Module:
+def load_model(
+    folder: PathLike, name: str | None = None, device: str | torch.device = "cpu", **changes: Any
+) -> nn.Module:
     """The model of a folder with its weights, in evaluation mode.
 
     folder: a run, or a folder written by `export_model`.
     name: which weights: 'best_model', 'final_model', ...; the best, else the final ones when None.
     device: where the model is put.
+    changes: of what model.json says, such as another dropout.
     """
     folder = Path(folder)
     if name is None:
@@ -45,7 +49,7 @@ def load_model(folder: PathLike, name: str | None = None, device: str | torch.de
     task = spec.pop("task", None)
     if task in task_names():
         get_task(task)  # its room registers the names of its models
-    model = create_model(**spec)
+    model = create_model(**{**spec, **changes})
     try:
         model.load_state_dict(load_weights(folder / f"{name}.safetensors"))
     except RuntimeError as error:

@@ -6,7 +6,7 @@ from typing import Any
 from learnerkit._fastai import DataLoaders
 from learnerkit.core.calls import is_plain
 from learnerkit.core.errors import DataError, RunError
-from learnerkit.core.files import PathLike
+from learnerkit.core.files import PathLike, read_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.learner.kit import KitLearner
 from learnerkit.runs.export import load_model
@@ -25,8 +25,8 @@ def load_run(
     data: where the data are now, or DataLoaders to use instead; needed when the run was made from DataLoaders that
         no `*_dls` function of learnerkit made, or when the data have moved.
     weights: 'best_model' or 'final_model'; the best ones when None and there are any.
-    replace: arguments of the learner's factory to use instead of the recorded ones; those that could not be recorded,
-        such as a loss function or metrics, must be given here.
+    replace: arguments of the learner's factory to use instead of the recorded ones, those of the model too as long as
+        its weights fit; those that could not be recorded, such as a loss function or metrics, must be given here.
     """
     run = RunFolder.open(path)
     described = run.described()
@@ -46,8 +46,10 @@ def load_run(
     known = [str(name) for name in getattr(dls, "vocab", [])]
     if known and described["classes"] and known != described["classes"]:
         raise DataError(f"{run.path}: the data have the classes {known}, the run had {described['classes']}")
+    spec = read_json(run.file("model.json"))
+    changes = {**{key: replace[key] for key in replace if key in spec}, **(replace.get("model_args") or {})}
     arguments = {**{key: value for key, value in call["args"].items() if key not in OF_THE_MODEL}, **replace}
-    learn = _function(task, call["call"], run.path)(dls, load_model(run.path, weights), **arguments)
+    learn = _function(task, call["call"], run.path)(dls, load_model(run.path, weights, **changes), **arguments)
     plain = {key: value for key, value in replace.items() if is_plain(value)}
     learn.recipe = {**call, "args": {**call["args"], **plain}, "lost": [key for key in replace if key not in plain]}
     learn.run_folder = run

@@ -11,6 +11,7 @@ from learnerkit.tasks import DEFAULT, all_recipes, recipe_of, task_names
 
 FOLDER = Path(__file__).parent.parent / "recipes"
 FLAG_OF = {"path": "data"}  # fields whose flag has another name
+OPTIONS = {"recipe", "out", "name", "resume", "allow", "grid", "jobs", "threads"}  # of the commands themselves
 WIDTHS = {"depth": "depth of a wide residual network, 6n+4", "widen_factor": "its width; together they are the --arch"}
 
 
@@ -25,7 +26,11 @@ def flags(task: str | None = None) -> dict[str, tuple[str, str, Any]]:
     task: that task's; those of all tasks when None.
     """
     found = {"seed": ("", "seed", Recipe.model_fields["seed"])}
-    for recipe in all_recipes().values() if task is None else [recipe_of(task)]:
+    for name, recipe in all_recipes().items() if task is None else [(task, recipe_of(task))]:
+        if taken := sorted(_fields(recipe) & OPTIONS):
+            if task is None:
+                continue  # its recipes are refused when they are used; the other commands go on
+            raise RecipeError(f"task '{name}': its recipe's field '{taken[0]}' is an option of the commands; rename it")
         for section, model in sections_of(recipe).items():
             for key, field in model.model_fields.items():
                 found.setdefault(FLAG_OF.get(key, key), (section, key, field))
@@ -45,6 +50,10 @@ def flag_texts() -> dict[str, str]:
         "seed": Recipe.model_fields["seed"].description,
         **{flag: "; or ".join(texts) for flag, texts in said.items()},
     }
+
+
+def _fields(recipe: type[Recipe]) -> set[str]:
+    return {key for section in sections_of(recipe).values() for key in section.model_fields}
 
 
 def load_recipe(name: PathLike, overrides: dict[str, Any] | None = None) -> Recipe:

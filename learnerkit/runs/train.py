@@ -5,6 +5,8 @@ from typing import Any
 
 from learnerkit.callbacks.ema import EMA
 from learnerkit.callbacks.run import Run
+from learnerkit.core.calls import check_options
+from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import load_weights
@@ -27,6 +29,7 @@ def train(
         RunFolder.refuse_taken(out, name)  # before the data are read
     check_fit(recipe)
     task = get_task(recipe.task)
+    check_options(task.evaluate, recipe.evaluate.model_dump(), f"task '{task.name}': evaluate")
     dls = task.open_dls(recipe)
     if resume and _lacks_evaluation(RunFolder.open(Path(out) / name)):
         folder = RunFolder.open(Path(out) / name)
@@ -35,6 +38,7 @@ def train(
     else:
         run = _keeper(recipe, out, name, resume, allow)
         learn = task.build_learner(recipe, dls, [run])
+        learn.task = task.name  # whose learner it is, even where it is built by another task's function
         fit(recipe, learn)
         folder = run.folder
     _evaluate(task, recipe, learn, folder)
@@ -56,6 +60,8 @@ def _evaluate(task: Task, recipe: Recipe, learn: KitLearner, folder: RunFolder) 
     best = folder.file("best_model.safetensors")
     learn.model.load_state_dict(load_weights(best if best.exists() else folder.file("final_model.safetensors")))
     task.evaluate(learn, folder, learn.dls.parts, **recipe.evaluate.model_dump())
+    if not folder.file("predictions.npz").exists():
+        raise RunError(f"task '{task.name}': its evaluate wrote no predictions.npz, which says that a run is measured")
 
 
 def _lacks_evaluation(run: RunFolder) -> bool:

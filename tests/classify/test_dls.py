@@ -37,3 +37,11 @@ def test_what_one_call_says_of_a_set_is_not_true_of_the_next():
         image_dls(source, bs=16, flip=True)
     with pytest.raises(DataError, match="no figures are published"):
         image_dls(source, bs=16, stats="fixed")
+
+
+def test_views_are_named(tmp_path):
+    source = array_source(*toy_arrays())
+    assert image_dls(source, bs=16, keeps="mirror").source.keeps == ("mirror",)
+    assert image_dls(source, bs=16, keeps=()).source.keeps == ()
+    with pytest.raises(DataError, match="no view is called 'miror'; mirror and shift there are"):
+        image_dls(source, bs=16, keeps=("miror",))

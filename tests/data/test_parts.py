@@ -40,3 +40,26 @@ def test_a_limit_and_a_batch():
         parts_of(held, 0, None, 42, None, held.labels)
     with pytest.raises(DataError, match=r"s: split=\(0.9, 0.1\).*three shares"):
         parts_of(held, 4, (0.9, 0.1), 42, None, held.labels)
+
+
+@pytest.mark.parametrize(
+    "split", [0.8, True, {"a": 1}, ("a", "b", "c"), b"test", (0.5, float("nan"), 0.5), (0.5, 0.6, -0.1)]
+)
+def test_a_split_that_is_none_is_refused_in_words(split):
+    held = source()
+    with pytest.raises(DataError, match=r"split=.*(three shares|sum to 1)"):
+        parts_of(held, 4, split, 42, None, held.labels)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "a", None])
+def test_a_lot_is_a_whole_number(seed):
+    held = source()
+    with pytest.raises(DataError, match=r"split_seed=.* a whole number from 0"):
+        parts_of(held, 4, None, seed, None, held.labels)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 2.5])
+def test_a_limit_is_one_or_more(limit):
+    held = source()
+    with pytest.raises(DataError, match=r"limit=.* 1 or more; None for all"):
+        parts_of(held, 4, None, 42, limit, held.labels)
