@@ -105,7 +105,9 @@ def detection_learner(
     cbs: callbacks.
     """
     if not isinstance(getattr(dls, "source", None), FrameSource):
-        raise DataError("detection_learner: the dls have no set of boxes; give those of detection_dls(...), or name it")
+        raise DataError(
+            "detection_learner: the dls have no boxes (dls.source is no set of frames); give those of detection_dls(...)"
+        )
     if metrics is None:
         need_detect()
         metrics = detection_metrics()

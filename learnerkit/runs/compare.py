@@ -31,7 +31,7 @@ def compare_runs(root: PathLike) -> Comparison:
             unfinished.append(f"{folder.relative_to(root)}: {error}")
     if not runs:
         detail = ":\n  " + "\n  ".join(unfinished) if unfinished else ""
-        raise RunError(f"{root}: holds no finished, evaluated run{detail}")
+        raise RunError(f"{root}: holds no finished run that was evaluated{detail}")
     _refuse_unlike(root, runs)
     varying = label_runs(runs)
     runs = without_repeats(runs, unfinished)

@@ -40,7 +40,7 @@ def test_arguments_of_the_model_are_honoured_as_long_as_its_weights_fit(tmp_path
     with pytest.raises(ModelError, match="did you mean dropout"):
         load_run(tmp_path / "a", model_args={"dropuot": 0.1})
     with pytest.raises(ModelError, match="the weights do not fit"):
-        load_run(tmp_path / "a", model_args={"n_out": 3})
+        load_run(tmp_path / "a", fusion="concat")
 
 
 def test_metrics_of_a_script_change_no_weight_and_stop_nothing(tmp_path):
