@@ -106,7 +106,7 @@ def detection_learner(
     """
     if not isinstance(getattr(dls, "source", None), FrameSource):
         raise DataError(
-            "detection_learner: the dls have no boxes (dls.source is no set of frames); give those of detection_dls(...)"
+            "detection_learner: the dls have no boxes: dls.source is no set of frames; give detection_dls(...)"
         )
     if metrics is None:
         need_detect()
