@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from learnerkit.core.errors import RecipeError, nearest
 from learnerkit.core.files import PathLike, read_yaml
@@ -45,11 +45,20 @@ def flag_texts() -> dict[str, str]:
             base = sections_of(Recipe)[section].model_fields
             for key, field in model.model_fields.items():
                 if recipe is Recipe or key not in base:
-                    said.setdefault(FLAG_OF.get(key, key), {})[field.description] = None
+                    choices = _choices(field.annotation)
+                    text = f"{field.description}: {', '.join(choices)}" if len(choices) > 1 else field.description
+                    said.setdefault(FLAG_OF.get(key, key), {})[text] = None
     return {
         "seed": Recipe.model_fields["seed"].description,
         **{flag: "; or ".join(texts) for flag, texts in said.items()},
     }
+
+
+def _choices(kind: Any) -> list[str]:
+    """The words that a field takes, where it takes only some."""
+    if get_origin(kind) is Literal:
+        return [str(value) for value in get_args(kind)]
+    return [choice for part in get_args(kind) for choice in _choices(part)]
 
 
 def _fields(recipe: type[Recipe]) -> set[str]:
