@@ -8,6 +8,7 @@ from fastai.callback.core import Callback, CancelBatchException
 from fastai.callback.fp16 import MixedPrecision
 from fastai.optimizer import OptimWrapper
 
+from learnerkit.callbacks.able import able
 from learnerkit.core.errors import RecipeError, TrainingError
 from learnerkit.ops.finite import all_finite, floats_of
 
@@ -45,8 +46,7 @@ class Guard(Callback):
     def before_fit(self) -> None:
         learn = self.learn
         self.run = learn.is_training_run
-        self.skipped = self.rolled = 0
-        self.kept, self.flags, self.sticky = None, [], None
+        self.skipped, self.rolled, self.kept, self.flags, self.sticky = 0, 0, None, [], None
         self.tripped = self.stepped = self.has_scaler = False
         fused = isinstance(learn.opt, OptimWrapper) and bool(learn.opt.opt.defaults.get("fused"))
         accelerator = learn.dls.device is not None and torch.device(learn.dls.device).type != "cpu"
@@ -206,7 +206,7 @@ class Guard(Callback):
     # rolling back
 
     def _averages(self) -> list[Callback]:
-        return [cb for cb in self.learn.cbs if callable(getattr(type(cb), "eval_weights", None))]
+        return [cb for cb, _ in able(self.learn.cbs, "eval_weights")]
 
     def _keep(self) -> None:
         state = self.learn.kit_state(whole_epoch=True)

@@ -1,7 +1,6 @@
 """What a run records of the learner it belongs to: what a resume compares, and what measuring other data needs."""
 
 import json
-import time
 from typing import Any
 
 from fastai.learner import Learner
@@ -9,6 +8,7 @@ from fastai.learner import Learner
 from learnerkit.core.environment import environment
 from learnerkit.core.files import atomic_write, to_json, write_json
 from learnerkit.core.run_folder import RunFolder, csv_text
+from learnerkit.core.text import now
 
 
 def identity(learn: Learner) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def write_identity(learn: Learner, folder: RunFolder, **more: Any) -> None:
     """
     source, facts = getattr(learn.dls, "source", None), getattr(learn.dls, "facts", None)
     described = {**identity(learn), "data": facts() if facts is not None else None}
-    described |= {**environment(learn.dls.device), "started": time.strftime("%Y-%m-%d %H:%M:%S")}
+    described |= {**environment(learn.dls.device), "started": now()}
     described |= {"n_epoch": learn.n_epoch, "fit": learn.current.call, **more}
     write_json(folder.file("run.json"), described)
     if quarantine := getattr(source, "quarantine", None):

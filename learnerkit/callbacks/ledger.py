@@ -5,7 +5,9 @@ from typing import Any
 
 from fastai.learner import Learner
 
+from learnerkit.callbacks.able import able
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.text import now
 
 
 def asked(learn: Learner, what: str) -> dict[str, Any]:
@@ -14,9 +16,8 @@ def asked(learn: Learner, what: str) -> dict[str, Any]:
     what: 'batch_columns' (a value a batch) or 'epoch_columns'.
     """
     found: dict[str, Any] = {}
-    for cb in learn.cbs:
-        if callable(columns := getattr(type(cb), what, None)):
-            found |= columns(cb)
+    for _, columns in able(learn.cbs, what):
+        found |= columns()
     return found
 
 
@@ -32,7 +33,7 @@ def epoch_row(learn: Learner, epoch: int, step: int, better: bool, checkpoint: b
     row["seconds"] = round(time.time() - recorder.started, 3)
     if guard is not None and guard.policy != "stop":
         row["skipped"] = guard.skipped
-    return {**row, "is_best": better, "checkpoint": checkpoint, "timestamp": time.strftime("%Y-%m-%d %H:%M:%S")}
+    return {**row, "is_best": better, "checkpoint": checkpoint, "timestamp": now()}
 
 
 def append_batches(learn: Learner, folder: RunFolder, first: int, steps_before: int, epoch: int) -> int:

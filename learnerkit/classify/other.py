@@ -18,7 +18,7 @@ from learnerkit.core.unpickle import load_cifar_pickle
 from learnerkit.data.faults import Fault, refuse_faults
 from learnerkit.data.loaders import KitLoaders, whole
 from learnerkit.data.pictures import SUFFIXES, decode_all
-from learnerkit.data.source import UNLABELLED
+from learnerkit.data.source import UNLABELLED, like_run
 from learnerkit.data.walk import files_in, folders_in
 from learnerkit.learner.kit import KitLearner
 from learnerkit.pages.confusion import draw_confusion
@@ -62,18 +62,13 @@ def read_other(path: Path, described: dict[str, Any]) -> ImageSource:
     size = tuple(data["shape"][1:])
     if is_cifar(path):
         source = read_cifar(path, "coarse" if data["name"].endswith("-coarse") else "fine")
-        if source.vocab != vocab:
-            raise DataError(f"{path}: its classes are {source.vocab[:5]}..., the run's {vocab[:5]}...")
     elif path.is_file():
         source = _unlabelled_pickle(path, vocab)
     elif folders_in(path):
         source = read_folder(list_folder(path, vocab), size, labelled=False)
     else:
         source = _flat_folder(path, vocab, size)
-    source.stats, source.keeps = tuple(map(tuple, data["stats"])), tuple(data["keeps"])
-    if source.shape != tuple(data["shape"]):
-        raise DataError(f"{path}: its images are {source.shape}, the run's {tuple(data['shape'])}")
-    return source
+    return like_run(source, path, described)
 
 
 def _flat_folder(path: Path, vocab: list[str], size: tuple[int, int]) -> ImageSource:

@@ -30,6 +30,7 @@ from learnerkit.core.files import (
     to_json,
     write_json,
 )
+from learnerkit.core.text import now
 
 STATES = ("created", "running", "interrupted", "failed", "done")
 
@@ -153,7 +154,7 @@ class RunFolder:
             owner = _owner(handle)
             os.close(handle)
             raise RunError(f"{self.path}: is in use by {owner}. Wait for it, or choose another name.") from None
-        owner = {"pid": os.getpid(), "host": socket.gethostname(), "started": time.strftime("%Y-%m-%d %H:%M:%S")}
+        owner = {"pid": os.getpid(), "host": socket.gethostname(), "started": now()}
         os.ftruncate(handle, 0)
         os.write(handle, (to_json(owner, indent=None) + "\n").encode())
         remove_leftovers(self.path)  # of an owner that was killed
@@ -171,8 +172,7 @@ class RunFolder:
         """Record the run's state, one of `STATES`, with a time and any detail."""
         if state not in STATES:
             raise ValueError(f"state '{state}' is not one of {', '.join(STATES)}")
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        write_json(self.file("status.json"), {"state": state, "updated": stamp, **detail})
+        write_json(self.file("status.json"), {"state": state, "updated": now(), **detail})
 
     def status(self) -> dict:
         """The last recorded state."""
@@ -180,7 +180,7 @@ class RunFolder:
 
     def log(self, text: str) -> None:
         """Append a timed line to training.log."""
-        append_line(self.file("training.log"), f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}")
+        append_line(self.file("training.log"), f"{now()} {text}")
 
     def append_epoch(self, row: dict) -> None:
         """Add one epoch to the ledger and bring metrics.csv and history.json up to it."""

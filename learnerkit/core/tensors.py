@@ -60,6 +60,12 @@ def weights_bytes(weights: dict[str, torch.Tensor]) -> bytes:
     return safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
 
 
+def weights_file(folder: PathLike, name: str | None = None) -> Path:
+    """The file of the weights of a name such as 'final_model'; of the best, else of the final ones, when None."""
+    files = [Path(folder) / f"{each}.safetensors" for each in ([name] if name else ["best_model", "final_model"])]
+    return next((file for file in files if file.exists()), files[-1])
+
+
 def load_weights(path: PathLike) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors file, on the CPU."""
     path = Path(path)

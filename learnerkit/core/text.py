@@ -1,5 +1,6 @@
 """Figures as text, the same on the command line, on pages and in tables."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,3 +18,8 @@ def formatted(value: Any, form: Form) -> str:
 def p_text(p: float) -> str:
     """A p value."""
     return "< .0001" if p < 1e-4 else f"{p:.4f}"
+
+
+def now() -> str:
+    """The time as run folders have it, to the second."""
+    return time.strftime("%Y-%m-%d %H:%M:%S")

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -72,6 +73,28 @@ def check_flip(source: Source, flip: bool | None) -> bool:
             "(--keeps mirror)"
         )
     return "mirror" in source.keeps if flip is None else flip
+
+
+def like_run(source: S, path: Path, described: dict[str, Any], fixed: int | None = None) -> S:
+    """A set to be measured as a run's own was, with that one's statistics and views.
+
+    path: of the set, for messages; described: the run's run.json.
+    fixed: how many numbers of the shape have to be the run's, of channels, height and width; all when None.
+    DataError where its classes or its shape are others.
+    """
+    data, vocab = described["data"], described["classes"]
+    if list(source.vocab) != vocab:
+        raise DataError(f"{path}: its classes are {list(source.vocab)[:5]}..., the run's {vocab[:5]}...")
+    found, needed = tuple(source.shape)[:fixed], tuple(data["shape"])[:fixed]
+    if found != needed:
+        raise DataError(f"{path}: its samples have {_size_text(found)}, the run's {_size_text(needed)}")
+    source.stats = tuple(map(tuple, data["stats"])) if data["stats"] else None
+    source.keeps = tuple(data["keeps"])
+    return source
+
+
+def _size_text(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]} channel(s)" + (f" of {'x'.join(map(str, shape[1:]))}" if shape[1:] else "")
 
 
 def whole_numbers(name: str, labels: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz
 from learnerkit.data.faults import Fault, refuse_faults
 from learnerkit.data.loaders import whole
+from learnerkit.data.source import like_run
 from learnerkit.data.walk import files_in
 from learnerkit.detect.boxes import pack_boxes
 from learnerkit.detect.data.frames import SUFFIXES, check_frame, shape_of
@@ -34,11 +35,7 @@ def open_other(path: Path, described: dict[str, Any]) -> FrameLoaders:
     source = read_detection(path, bad, least=0) if labelled else read_frames(path, described["classes"])
     if not source.named and len(source.vocab) <= len(described["classes"]):
         source.vocab = list(described["classes"])
-    if source.vocab != described["classes"]:
-        raise DataError(f"{path}: its classes are {source.vocab[:5]}..., the run's {described['classes'][:5]}...")
-    if source.channels != data["shape"][0]:
-        raise DataError(f"{path}: its frames have {source.channels} channel(s), the run's {data['shape'][0]}")
-    source.stats, source.keeps = tuple(map(tuple, data["stats"])), tuple(data["keeps"])
+    source = like_run(source, path, described, fixed=1)
     source.modalities = tuple(data["modalities"])
     return frame_loaders(source, whole(source), data["size"], bs=2, drop_last=False)
 

@@ -18,11 +18,12 @@ from learnerkit.classify.task import HEADLINES, check_views, classifier_callback
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.fuse import doctor
 from learnerkit.fuse.dls import NAME, saliency_dls
-from learnerkit.fuse.evaluate import evaluate, open_other
+from learnerkit.fuse.evaluate import evaluate
 from learnerkit.fuse.figures import tables
 from learnerkit.fuse.learner import fusion_learner
 from learnerkit.fuse.make import make_saliency_pairs
 from learnerkit.fuse.model import PREFIX
+from learnerkit.fuse.other import open_other
 from learnerkit.fuse.recipe import FuseRecipe
 from learnerkit.fuse.source import EXPECTED, is_pairs
 from learnerkit.learner.kit import KitLearner

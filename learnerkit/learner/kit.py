@@ -8,6 +8,7 @@ import torch
 from fastai.callback.core import TrainEvalCallback
 from fastcore.foundation import L
 
+from learnerkit.callbacks.able import able
 from learnerkit.callbacks.progress import Progress
 from learnerkit.core.warn import warn
 from learnerkit.learner.cast import CastBatch
@@ -45,8 +46,8 @@ class KitLearner(LoopLearner):
 
     def eval_weights(self) -> dict[str, torch.Tensor]:
         """The state dict that validation uses: the averaged one where a callback such as EMA keeps it."""
-        for cb in self.cbs:
-            if callable(averaged := getattr(type(cb), "eval_weights", None)) and (weights := averaged(cb)):
+        for _, averaged in able(self.cbs, "eval_weights"):
+            if weights := averaged():
                 return weights
         return self.model.state_dict()
 

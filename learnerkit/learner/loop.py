@@ -19,6 +19,7 @@ import torch
 from fastai.torch_core import rank_distrib
 from fastcore.foundation import L
 
+from learnerkit.callbacks.able import able
 from learnerkit.core.calls import fit_arguments
 from learnerkit.core.seed import kept_random_state, seed_of, seed_position
 from learnerkit.learner.events import EventLearner
@@ -203,8 +204,8 @@ class LoopLearner(EventLearner):
         with contextlib.ExitStack() as stack:
             for cb in self.cbs:
                 cb.run = True
-                if callable(restore := getattr(type(cb), "restore", None)):
-                    stack.callback(restore, cb)
+            for _, restore in able(self.cbs, "restore"):
+                stack.callback(restore)
 
     def __enter__(self) -> "LoopLearner":
         """Begin a pass outside fit; within its epochs, as a callback may ask for, the fit's own state stays."""

@@ -14,6 +14,7 @@ from fastai.optimizer import OptimWrapper
 from fastai.torch_core import trainable_params
 from torch import nn
 
+from learnerkit.callbacks.able import able
 from learnerkit.callbacks.accumulate import Accumulate
 from learnerkit.callbacks.autocast import KINDS, Autocast
 from learnerkit.core.errors import RecipeError, nearest
@@ -110,9 +111,8 @@ def build_model(arch: str | nn.Module, seed: int | None, cbs: Sequence[Callback]
     if not isinstance(arch, str):
         return arch
     spec = {"name": arch, **spec}
-    for cb in cbs:
-        if callable(adapt := getattr(cb, "adapt", None)):
-            spec = adapt(spec)
+    for _, adapt in able(cbs, "adapt"):
+        spec = adapt(spec)
     with kept_random_state():
         if seed is not None:
             seed_position(seed)

@@ -14,6 +14,7 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 
+from learnerkit.callbacks.able import able
 from learnerkit.core.calls import is_plain
 from learnerkit.core.errors import RunError, differing
 from learnerkit.core.files import to_json
@@ -33,15 +34,11 @@ def position_of(learn: Learner, whole: bool) -> Position:
 
 def learner_state(learn: Learner, whole: bool) -> dict[str, Any]:
     """State of a KitLearner inside fit: after a whole epoch, or after a batch."""
-    states = {}
-    for cb in learn.cbs:
-        if callable(state := getattr(type(cb), "state_dict", None)):
-            states[cb.name] = state(cb)
     return {
         "model": learn.model.state_dict(),
         "opt": opt_state(learn.opt),
         "position": asdict(position_of(learn, whole)),
-        "callbacks": states,
+        "callbacks": {cb.name: state() for cb, state in able(learn.cbs, "state_dict")},
         **_fixed(learn),
     }
 
@@ -95,7 +92,7 @@ def check_state(learn: Learner, state: dict[str, Any], allow: Sequence[str] = ()
     now = _fixed(learn)
     changed = [key for key in now if state[key] != now[key] and key not in allow]
     faults = [f"{key} was {differing(state[key], now[key])}" for key in changed]
-    names = {cb.name for cb in learn.cbs if callable(getattr(type(cb), "load_state_dict", None))}
+    names = {cb.name for cb, _ in able(learn.cbs, "load_state_dict")}
     faults += [f"callback '{name}' is missing now" for name in sorted(set(state["callbacks"]) - names)]
     faults += [f"callback '{name}' was not there" for name in sorted(names - set(state["callbacks"]))]
     if faults:

@@ -8,7 +8,7 @@ from torch import nn
 
 from learnerkit.core.errors import ModelError
 from learnerkit.core.files import PathLike, atomic_write, read_json, write_json
-from learnerkit.core.tensors import load_weights, weights_bytes
+from learnerkit.core.tensors import load_weights, weights_bytes, weights_file
 from learnerkit.learner.kit import KitLearner
 from learnerkit.models.create import create_model, room_of
 from learnerkit.tasks import get_task, task_names
@@ -42,16 +42,13 @@ def load_model(
     device: where the model is put.
     changes: of what model.json says, such as another dropout.
     """
-    folder = Path(folder)
-    if name is None:
-        name = "best_model" if (folder / "best_model.safetensors").exists() else "final_model"
-    spec = read_json(folder / "model.json")
+    spec = read_json(Path(folder) / "model.json")
     task = spec.pop("task", None)
     if task in task_names():
         get_task(task)  # its room registers the names of its models
     model = create_model(**{**spec, **changes})
     try:
-        model.load_state_dict(load_weights(folder / f"{name}.safetensors"))
+        model.load_state_dict(load_weights(weights_file(folder, name)))
     except RuntimeError as error:
         raise ModelError(f"{folder}: the weights do not fit the model of model.json ({error})") from error
     return model.to(device).eval()

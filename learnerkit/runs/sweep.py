@@ -18,6 +18,7 @@ from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike, append_line, atomic_write, to_json, write_json
 from learnerkit.core.finished import is_finished
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.text import now
 from learnerkit.runs.live import SweepTable
 from learnerkit.runs.trials import Trial, check_disk, open_data, plan
 
@@ -132,7 +133,7 @@ class Sweep:
         return (said or lines or ["no output"])[-1].removeprefix("error: ")[:300] + f" (exit {code})"
 
     def _record(self, trial: Trial, event: str, **detail: object) -> None:
-        row = {"trial": trial.name, "event": event, "time": time.strftime("%Y-%m-%d %H:%M:%S"), **detail}
+        row = {"trial": trial.name, "event": event, "time": now(), **detail}
         append_line(self.out / "sweep.jsonl", to_json(row, indent=None))
 
     def _stop_all(self) -> None:

@@ -9,7 +9,7 @@ from learnerkit.core.calls import check_options
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike
 from learnerkit.core.run_folder import RunFolder
-from learnerkit.core.tensors import load_weights
+from learnerkit.core.tensors import load_weights, weights_file
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.wiring import check_fit, fit
 from learnerkit.recipe import Recipe
@@ -57,8 +57,7 @@ def _keeper(recipe: Recipe, out: PathLike, name: str | None, resume: bool, allow
 def _evaluate(task: Task, recipe: Recipe, learn: KitLearner, folder: RunFolder) -> None:
     """Measure the weights that the monitor chose; the last ones where it never had a value."""
     learn.remove_cbs([cb for cb in learn.cbs if isinstance(cb, (EMA, Run))])  # the best weights stand for themselves
-    best = folder.file("best_model.safetensors")
-    learn.model.load_state_dict(load_weights(best if best.exists() else folder.file("final_model.safetensors")))
+    learn.model.load_state_dict(load_weights(weights_file(folder.path)))
     task.evaluate(learn, folder, learn.dls.parts, **recipe.evaluate.model_dump())
     if not folder.file("predictions.npz").exists():
         raise RunError(f"task '{task.name}': its evaluate wrote no predictions.npz, which says that a run is measured")
