@@ -16,11 +16,10 @@ NOT_THE_WEIGHTS = ("metrics", "path", "model_dir")  # a learner's arguments that
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-def extends(*sources: Callable, but: Iterable[str] = (), **defaults: Any) -> Callable[[Callable], Callable]:
+def extends(*sources: Callable, **defaults: Any) -> Callable[[Callable], Callable]:
     """Decorator: the function's `**kwargs` are the arguments of `sources`, by name, in its signature and its help.
 
     sources: functions or dataclasses; their arguments that have a default are taken, keyword-only.
-    but: names that are not taken.
     defaults: of the arguments taken, where they differ from the source's.
     A call with an unknown keyword is a RecipeError that gives the nearest right one.
     """
@@ -30,7 +29,7 @@ def extends(*sources: Callable, but: Iterable[str] = (), **defaults: Any) -> Cal
         taken: dict[str, inspect.Parameter] = {}
         for source in sources:
             for name, parameter in inspect.signature(source).parameters.items():
-                if parameter.default is parameter.empty or name in own or name in but or name in taken:
+                if parameter.default is parameter.empty or name in own or name in taken:
                     continue
                 default = defaults.get(name, parameter.default)
                 taken[name] = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, default=default)

@@ -62,12 +62,12 @@ MEANT = {  # words of other libraries, for what is called otherwise here
 }
 
 
-def nearest(name: str, known: Iterable[str], n: int = 3) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
     """Words for an error message: the known names nearest to `name`, or all of them when none is near."""
     known = sorted(known)
     if MEANT.get(name) in known:
         return f"did you mean {MEANT[name]}?"
-    close = get_close_matches(name, known, n=n, cutoff=0.5)
+    close = get_close_matches(name, known, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
 
 

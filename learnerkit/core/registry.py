@@ -1,6 +1,5 @@
 """Names to builders: duplicates raise, an unknown name raises with the nearest ones."""
 
-import fnmatch
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
@@ -40,7 +39,3 @@ class Registry(Generic[T]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._entries))
-
-    def matching(self, pattern: str = "*") -> list[str]:
-        """Names that fit a shell pattern, sorted."""
-        return [name for name in self if fnmatch.fnmatch(name, pattern)]

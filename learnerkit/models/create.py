@@ -25,7 +25,7 @@ def list_models(pattern: str = "*") -> list[str]:
 
     pattern: such as 'res*'.
     """
-    names = [*families.matching(), *(name for _, names, _ in patterns for name in names)]
+    names = [*families, *(name for _, names, _ in patterns for name in names)]
     return [name for name in names if fnmatch(name, pattern)]
 
 
