@@ -125,8 +125,10 @@ MONITORED_COLUMNS = (
 def monitored_verdict(comparison: Comparison) -> str:
     """The best variant in a sentence, with what is not known."""
     best, run = comparison.rows[0], comparison.runs[0]
-    key, _ = _monitored(run)
-    text = f"Best: {best['variant']}, {key} {formatted(best['figure'], '{:.4f}')} on {run.n:,} {run.part} samples"
+    key, mode = _monitored(run)
+    better = "less" if mode == "min" else "more"
+    figure = f"{key} {formatted(best['figure'], '{:.4f}')} ({better} is better)"
+    text = f"Best: {best['variant']}, {figure} on {run.n:,} {run.part} samples"
     return text + (
         "; whether others differ by more than luck, this comparison does not say." if comparison.rows[1:] else "."
     )
