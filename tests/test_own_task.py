@@ -164,7 +164,7 @@ def test_a_field_that_is_an_option_of_the_commands_is_refused(installed):
     assert plain(installed, "train", "--help").returncode == 0
 
 
-def test_the_task_that_trains_owns_the_run(example, monkeypatch, command, tmp_path):
+def test_the_task_that_trains_owns_the_run(example, command, tmp_path):
     """Its loaders and its learner may be those of another task."""
 
     class Ordinal(ClassifyRecipe):

@@ -39,7 +39,7 @@ def test_what_one_call_says_of_a_set_is_not_true_of_the_next():
         image_dls(source, bs=16, stats="fixed")
 
 
-def test_views_are_named(tmp_path):
+def test_views_are_named():
     source = array_source(*toy_arrays())
     assert image_dls(source, bs=16, keeps="mirror").source.keeps == ("mirror",)
     assert image_dls(source, bs=16, keeps=()).source.keeps == ()
