@@ -55,6 +55,7 @@ class ImageSource:
     groups: images of one group never fall into two parts; None when each stands alone, with its copies.
     quarantine: the bad samples that were set aside on request.
     digests: of each image's file, for sets that stream; computed from the pixels otherwise.
+    notes: what had to be guessed or was left aside, a line each.
     """
 
     name: str
@@ -68,6 +69,7 @@ class ImageSource:
     groups: np.ndarray | None = None
     quarantine: list[Fault] = field(default_factory=list)
     digests: Sequence[str] | None = None
+    notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.labels = whole_numbers(self.name, self.labels)

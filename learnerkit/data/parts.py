@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from learnerkit.core.errors import DataError
+from learnerkit.core.warn import warn
 from learnerkit.data.copies import warn_of_copies_across
 from learnerkit.data.source import Source
 from learnerkit.data.split import Shares, Split, check_classes, make_split
@@ -28,6 +29,8 @@ def parts_of(
     groups: samples that stay together; copies of one sample when None.
     more: of `make_split`.
     """
+    for note in source.notes:
+        warn(f"{source.name}: {note}")
     copies, alike = source.copies, np.zeros(len(source), dtype=np.int64)
     groups = copies if groups is None else groups
     try:

@@ -25,6 +25,7 @@ class Source(Protocol):
     vocab: class names, where there are classes; keeps: which views keep the class: 'mirror', 'shift'.
     stats: mean and std a channel for normalising; None where samples stay as they are stored.
     quarantine: what was set aside; copies: for each sample the row of the first equal one, None where all differ.
+    notes: what had to be guessed or was left aside, a line each; told once when the parts are dealt, and in run.json.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Source(Protocol):
     stats: Stats | None = None
     quarantine: Sequence[Fault] = ()
     copies: np.ndarray | None = None
+    notes: Sequence[str] = ()
 
     def __len__(self) -> int: ...
 
@@ -47,7 +49,13 @@ class Source(Protocol):
 
 def common_facts(source: Source) -> dict[str, Any]:
     """What run.json records of any set, so that other data can be measured as this one was."""
-    return {"name": source.name, "shape": list(source.shape), "stats": source.stats, "keeps": list(source.keeps)}
+    return {
+        "name": source.name,
+        "shape": list(source.shape),
+        "stats": source.stats,
+        "keeps": list(source.keeps),
+        "notes": list(source.notes),
+    }
 
 
 def with_views(source: S, keeps: Sequence[str] | None, flip: bool | None) -> tuple[S, bool]:

@@ -33,7 +33,7 @@ class PairSource:
     fingerprint: hash of all the content.
     keeps: which views keep the class: 'mirror', 'shift'. The relations have 'left of': no mirror.
     stats: mean and std a channel of the saliency, then of the attention map, where the maps are normalised.
-    quarantine: faults set aside.
+    quarantine: faults set aside. notes: what had to be guessed, a line each.
     """
 
     name: str
@@ -48,6 +48,7 @@ class PairSource:
     stats: Stats | None = None
     quarantine: list[Fault] = field(default_factory=list)
     copies: np.ndarray | None = None
+    notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         faults = label_faults(self.labels, self.maps.shape[1], self.vocab, self.ids)

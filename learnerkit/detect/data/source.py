@@ -53,6 +53,7 @@ class FrameSource:
     keeps: which views keep the classes; stats: mean and std a channel, for normalising frames in 0..1.
     quarantine: what was set aside. modalities: names of the channels behind RGB.
     named: whether the files name the classes; labelled: whether they say where the boxes are.
+    notes: what had to be guessed, a line each.
     """
 
     name: str
@@ -65,6 +66,7 @@ class FrameSource:
     quarantine: list[Fault] = field(default_factory=list)
     modalities: tuple[str, ...] = ()
     labelled: bool = True
+    notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ids = [frame.name for frame in self.frames]
