@@ -7,6 +7,7 @@ from fastai.learner import Learner
 
 from learnerkit.core.environment import environment
 from learnerkit.core.files import atomic_write, to_json, write_json
+from learnerkit.core.members import PARTS, write_members
 from learnerkit.core.run_folder import RunFolder, csv_text
 from learnerkit.core.text import now
 
@@ -28,7 +29,7 @@ def identity(learn: Learner) -> dict[str, Any]:
 
 
 def write_identity(learn: Learner, folder: RunFolder, **more: Any) -> None:
-    """Write what a new run is: run.json, class_names.json, model.json, and quarantine.csv where samples were set aside.
+    """Write what a new run is: run.json, class_names.json, model.json, the members of its parts, and quarantine.csv.
 
     more: of run.json.
     """
@@ -41,6 +42,9 @@ def write_identity(learn: Learner, folder: RunFolder, **more: Any) -> None:
         rows = [{"file": fault.file, "place": fault.place, "reason": fault.reason} for fault in quarantine]
         atomic_write(folder.file("quarantine.csv"), csv_text(rows))
         folder.log(f"{len(rows)} bad samples or files set aside: quarantine.csv")
+    if source is not None:
+        rows = {part: getattr(learn.dls.split, part) for part in PARTS}
+        write_members(folder.path, source.ids, source.contents, rows)
     if described["classes"]:
         write_json(folder.file("class_names.json"), described["classes"])
     if spec := getattr(learn.model, "spec", None):

@@ -16,7 +16,7 @@ import numpy as np
 from learnerkit.classify.source import ImageSource
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
-from learnerkit.core.unpickle import load_cifar_pickle
+from learnerkit.core.unpickle import load_set_pickle
 from learnerkit.data.faults import Fault, accepted, check_bad
 from learnerkit.data.source import Stats
 
@@ -149,7 +149,10 @@ def _open_archive(path: Path) -> tuple[Layout, Callable[[str], bytes]]:
                 if member.isfile() and name in wanted:
                     members[name] = archive.extractfile(member).read()
     except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-        raise DataError(f"{path}: is not a readable archive ({error}). Get it again.") from error
+        raise DataError(
+            f"{path}: is no whole archive ({error}). The official CIFAR folder or its .tar.gz is needed; arrays go "
+            "to array_dls"
+        ) from error
     layout = CIFAR10 if any(name in members for name in (*CIFAR10.train, CIFAR10.test, CIFAR10.meta)) else CIFAR100
 
     def read(file: str) -> bytes:
@@ -164,7 +167,7 @@ def _read_names(layout: Layout, read: Callable[[str], bytes], label: str) -> tup
     """The class names, [] where their file is bad, and its fault."""
     key = layout.key("label_names", label)
     try:
-        vocab = load_cifar_pickle(read(layout.meta), layout.meta)[key]
+        vocab = load_set_pickle(read(layout.meta), layout.meta)[key]
         if not isinstance(vocab, list) or not vocab or not all(isinstance(name, str) for name in vocab):
             raise DataError(f"{key} is not a list of names")
     except FileNotFoundError:
@@ -193,7 +196,7 @@ class Batch:
 def _read_batch(file: str, layout: Layout, read: Callable[[str], bytes], label: str, n_classes: int) -> Batch:
     part = "test" if file == layout.test else "train"
     try:
-        content = load_cifar_pickle(read(file), file)
+        content = load_set_pickle(read(file), file)
         pixels, codes, names = _check_batch(content, layout.key("labels", label), file)
     except FileNotFoundError:
         return Batch(part, faults=(Fault(file, "is missing", samples=0),))
@@ -226,8 +229,9 @@ def _check_batch(batch: dict, label_key: str, file: str) -> tuple[np.ndarray, li
     if missing:
         raise DataError(f"{file}: lacks the key(s) {', '.join(missing)}; it has {', '.join(map(str, batch))}")
     data, codes = batch["data"], batch[label_key]
-    if not isinstance(data, np.ndarray) or data.ndim != 2 or data.shape[1] != PLANE:
-        shape = data.shape if isinstance(data, np.ndarray) else type(data).__name__
+    codes = codes.tolist() if isinstance(codes, np.ndarray) else codes
+    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != PLANE:
+        shape = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else type(data).__name__
         raise DataError(f"{file}: pixels are {shape}; rows of {PLANE:,} bytes (3 planes of 32x32) are needed")
     if not isinstance(codes, list) or len(codes) != len(data):
         raise DataError(f"{file}: {len(data)} images but {len(codes)} labels")

@@ -19,4 +19,6 @@ def read_digits(size: int = 32) -> ImageSource:
     enlarged = F.resize(images, [size, size], antialias=True).numpy()
     ids = [f"digit_{row:04d}" for row in range(len(images))]
     vocab = [str(name) for name in digits.target_names]
-    return ImageSource("digits", enlarged, digits.target.astype(np.int64), vocab, ids, keeps=("shift",))
+    return ImageSource(
+        "digits", enlarged, digits.target.astype(np.int64), vocab, ids, keeps=("shift",), loses=("mirror",)
+    )

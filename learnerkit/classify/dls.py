@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from learnerkit.classify.arrays import array_source
 from learnerkit.classify.cifar import LAYOUTS, read_cifar
 from learnerkit.classify.digits import read_digits
 from learnerkit.classify.download import fetch_cifar
 from learnerkit.classify.folder import list_folder, read_folder, stream_folder
-from learnerkit.classify.source import ImageSource, array_source
+from learnerkit.classify.source import ImageSource
 from learnerkit.classify.transforms import (
     Augment,
     AugmentFloat,
@@ -187,20 +188,21 @@ def folder_dls(
 @recorded()
 @extends(image_dls)
 def array_dls(
-    images: np.ndarray,
-    labels: np.ndarray,
+    images: Any,
+    labels: Any,
     bs: int = 128,
     *,
     vocab: Sequence[str] | None = None,
     bad: str = "refuse",
     **kwargs: Any,
 ) -> KitLoaders:
-    """DataLoaders of arrays in memory; a mirror counts as another class unless `keeps` names it.
+    """DataLoaders of arrays in memory; images are mirrored where `flip` or `keeps` says that classes survive it.
 
-    images: uint8, [N,H,W], [N,H,W,C] or [N,C,H,W] with C of 1 or 3.
-    labels: class indices [N].
+    images: array or tensor [N,H,W], [N,H,W,C] or [N,C,H,W] of 1 to 16 channels, whole numbers 0 to 255 or floats in
+        0..1; or a list, or a table's column, of PIL images, paths or arrays of one shape.
+    labels: class numbers or names [N] or [N,1], or one-hot [N,K]; any of the same kinds.
     bs: images a batch.
-    vocab: class names; '0', '1', ... without them.
+    vocab: class names in the order of their numbers; the labels themselves without them.
     bad: what to do with rows whose label is no class number: 'refuse' lists them all, 'skip' trains without them.
     """
     return image_dls(array_source(images, labels, vocab, bad), bs, **kwargs)

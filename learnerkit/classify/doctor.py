@@ -4,11 +4,15 @@ from pathlib import Path
 
 from learnerkit.classify.cifar import is_cifar, read_cifar, scan_cifar
 from learnerkit.classify.folder import list_folder, read_folder, scan_folder
+from learnerkit.classify.source import ImageSource
+from learnerkit.core.errors import DataError
 from learnerkit.data.faults import Report, told
 from learnerkit.data.pictures import SUFFIXES
 from learnerkit.data.split import make_split
 from learnerkit.data.walk import files_below
 from learnerkit.task import Line
+
+LOOKED_AT = 64, 64  # pixels, where images have several sizes
 
 
 def is_set(path: Path) -> bool:
@@ -34,13 +38,25 @@ def examine(path: Path, bad: str = "refuse") -> list[Line]:
     lines = told(report.faults, report.samples, str(path), bad)
     if not all(good for good, _ in lines):
         return [*lines, (False, f"{path}: {report.samples:,} images, {len(report.faults)} fault(s)")]
-    source = read_cifar(path, bad=bad) if is_cifar(path) else read_folder(list_folder(path), bad=bad)
+    source, sizes = _opened(path, bad)
+    lines += [(True, note) for note in (*source.notes, *sizes)]
     counts = make_split(source.labels, source.parts).counts
     _, height, width = source.shape
     per_class = [int((source.labels == code).sum()) for code in range(len(source.vocab))]
     return [
         *lines,
-        (True, f"{path}: {len(source):,} images of {height}x{width}, {len(source.vocab)} classes"),
+        (True, f"{path}: {len(source):,} images of {width}x{height}, {len(source.vocab)} classes"),
         (True, f"images a class: {min(per_class):,} to {max(per_class):,}; parts {counts}"),
         (True, f"fingerprint {source.fingerprint}"),
     ]
+
+
+def _opened(path: Path, bad: str) -> tuple[ImageSource, list[str]]:
+    """The set, and what there is to say of sizes that differ: its images are looked at in one size then."""
+    if is_cifar(path):
+        return read_cifar(path, bad=bad), []
+    listing = list_folder(path)
+    try:
+        return read_folder(listing, bad=bad), []
+    except DataError as error:
+        return read_folder(listing, LOOKED_AT, bad), [str(error)]

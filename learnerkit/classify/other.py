@@ -5,21 +5,23 @@ from typing import Any
 
 import numpy as np
 
-from learnerkit.classify.cifar import PLANE, is_cifar, read_cifar
+from learnerkit.classify.cifar import is_cifar, read_cifar
 from learnerkit.classify.dls import evaluation_dls
 from learnerkit.classify.evaluate import named_figures, predict_views, write_predictions, write_report_text
 from learnerkit.classify.folder import list_folder, read_folder
 from learnerkit.classify.metrics import confusion
+from learnerkit.classify.packed import read_packed
 from learnerkit.classify.source import ImageSource
 from learnerkit.core.errors import DataError
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import write_npz
-from learnerkit.core.unpickle import load_cifar_pickle
+from learnerkit.core.text import some
+from learnerkit.core.warn import warn
 from learnerkit.data.faults import Fault, refuse_faults
 from learnerkit.data.loaders import KitLoaders, whole
 from learnerkit.data.pictures import SUFFIXES, decode_all
 from learnerkit.data.source import UNLABELLED, like_run
-from learnerkit.data.walk import files_in, folders_in
+from learnerkit.data.walk import files_below, files_in, folders_in
 from learnerkit.learner.kit import KitLearner
 from learnerkit.pages.confusion import draw_confusion
 
@@ -27,10 +29,13 @@ from learnerkit.pages.confusion import draw_confusion
 def open_other(path: Path, described: dict[str, Any]) -> KitLoaders:
     """DataLoaders of other images, with the classes, size and statistics of a run's own set.
 
-    path: a CIFAR folder, a folder of class folders, a flat folder of images, or an unlabelled CIFAR pickle (keys data
-        and, if it likes, ids). described: the run's run.json.
+    path: a CIFAR folder, a folder of class folders, a flat folder of images, or a file of many (`packed.read_packed`).
+        Where its files name parts, the test part is meant.
+    described: the run's run.json.
     """
     source = read_other(path, described)
+    for note in source.notes:
+        warn(f"{source.name}: {note}")
     return evaluation_dls(source, whole(source))
 
 
@@ -63,35 +68,32 @@ def read_other(path: Path, described: dict[str, Any]) -> ImageSource:
     if is_cifar(path):
         source = read_cifar(path, "coarse" if data["name"].endswith("-coarse") else "fine")
     elif path.is_file():
-        source = _unlabelled_pickle(path, vocab)
-    elif folders_in(path):
+        source = read_packed(path, vocab)
+    elif any(files_below(folder, SUFFIXES) for folder in folders_in(path)):
         source = read_folder(list_folder(path, vocab), size, labelled=False)
     else:
         source = _flat_folder(path, vocab, size)
-    return like_run(source, path, described)
+    return like_run(_meant(source), path, described)
+
+
+def _meant(source: ImageSource) -> ImageSource:
+    """The part that is meant where files name parts: test, else valid; which one is said."""
+    part = next((name for name in ("test", "valid") if (source.parts == name).any()), None)
+    if part is None:
+        return source
+    rows = np.flatnonzero(source.parts == part)
+    warn(f"{source.name}: its {part} part is measured, {len(rows):,} of {len(source):,} images")
+    return source.subset(rows)
 
 
 def _flat_folder(path: Path, vocab: list[str], size: tuple[int, int]) -> ImageSource:
     files = files_in(path, SUFFIXES)
     if not files:
-        raise DataError(f"{path}: holds no image files and no class folders")
+        raise DataError(f"{path}: holds no pictures and no class folders with pictures")
     ids = [file.stem for file in files]
     ids = ids if len(set(ids)) == len(ids) else [file.name for file in files]
     images, faults = decode_all(files, size)
     refuse_faults(str(path), [Fault(files[row].name, reason) for row, reason in faults.items()], len(files))
-    return ImageSource(path.name, images, np.full(len(files), UNLABELLED), vocab, ids)
-
-
-def _unlabelled_pickle(path: Path, vocab: list[str]) -> ImageSource:
-    batch = load_cifar_pickle(path.read_bytes(), str(path))
-    data = batch.get("data")
-    rows = isinstance(data, np.ndarray) and (data.shape[1:] == (PLANE,) or data.shape[1:] == (32, 32, 3))
-    if not rows:
-        found = data.shape if isinstance(data, np.ndarray) else f"the keys {', '.join(map(str, batch))}"
-        raise DataError(f"{path}: needs 'data' with rows of {PLANE:,} bytes or of 32x32x3; it has {found}")
-    images = data.transpose(0, 3, 1, 2) if data.ndim == 4 else data.reshape(-1, 3, 32, 32)
-    ids = [str(name) for name in batch.get("ids", range(len(images)))]
-    labels = batch.get("labels", [UNLABELLED] * len(images))
-    if not all(type(code) is int for code in labels):
-        raise DataError(f"{path}: its labels are not all integers")
-    return ImageSource(path.name, np.ascontiguousarray(images), np.array(labels), vocab, ids)
+    others = [file for file in files_below(path) if file not in set(files)]
+    notes = [f"{len(others):,} file(s) of no picture format left out: {some([file.name for file in others])}"]
+    return ImageSource(path.name, images, np.full(len(files), UNLABELLED), vocab, ids, notes=notes if others else [])

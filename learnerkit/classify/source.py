@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ import numpy as np
 
 from learnerkit.core.errors import DataError
 from learnerkit.data.copies import digests, first_copies
-from learnerkit.data.faults import Fault, check_bad, refuse_faults
+from learnerkit.data.faults import Fault
 from learnerkit.data.pictures import UNREADABLE, decode
-from learnerkit.data.source import UNLABELLED, VIEWS, Stats, common_facts, encoded, label_faults, whole_numbers
+from learnerkit.data.source import VIEWS, Stats, common_facts, encoded, label_faults, whole_numbers
 
 
 class FileImages:
@@ -30,6 +30,10 @@ class FileImages:
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def subset(self, rows: np.ndarray) -> "FileImages":
+        """Some of the images."""
+        return FileImages([self.files[row] for row in rows], self.size)
 
     def __getitem__(self, rows: int | np.ndarray) -> np.ndarray:
         if isinstance(rows, np.ndarray):
@@ -50,7 +54,7 @@ class ImageSource:
     vocab: class names.
     ids: one name an image, unique; the row number where the files give none.
     parts: 'train', 'valid' or 'test' for each image where the files say so, else ''.
-    keeps: which views keep the class: 'mirror', 'shift'.
+    keeps: which views keep the class: 'mirror', 'shift'; loses: which are known not to.
     stats: mean and std per channel in 0..1, for normalising; None until they are known.
     groups: images of one group never fall into two parts; None when each stands alone, with its copies.
     quarantine: the bad samples that were set aside on request.
@@ -65,6 +69,7 @@ class ImageSource:
     ids: Sequence[str] = ()
     parts: np.ndarray | None = None
     keeps: tuple[str, ...] = VIEWS
+    loses: tuple[str, ...] = ()
     stats: Stats | None = None
     groups: np.ndarray | None = None
     quarantine: list[Fault] = field(default_factory=list)
@@ -107,13 +112,25 @@ class ImageSource:
         return digest.hexdigest()[:16]
 
     @cached_property
+    def contents(self) -> Sequence[str]:
+        """A digest of each image; its name where the set streams unchecked."""
+        if self.digests is not None:
+            return self.digests
+        return [digest.hex() for digest in digests(self.images)] if isinstance(self.images, np.ndarray) else self.ids
+
+    @cached_property
     def copies(self) -> np.ndarray | None:
         """For each image the row of the first equal one, int64 [N]; None where all differ."""
-        contents = self.digests
-        if contents is None:
-            contents = digests(self.images) if isinstance(self.images, np.ndarray) else self.ids
-        first = first_copies(contents)
+        first = first_copies(self.contents)
         return None if (first == np.arange(len(first))).all() else first
+
+    def subset(self, rows: np.ndarray) -> "ImageSource":
+        """The set of some of its images."""
+        images = self.images[rows] if isinstance(self.images, np.ndarray) else self.images.subset(rows)
+        few = {"ids": [self.ids[row] for row in rows], "labels": self.labels[rows], "parts": self.parts[rows]}
+        few["groups"] = None if self.groups is None else self.groups[rows]
+        few["digests"] = None if self.digests is None else [self.digests[row] for row in rows]
+        return replace(self, images=images, **few)
 
     def facts(self) -> dict[str, Any]:
         """What run.json records of the set."""
@@ -128,51 +145,3 @@ class ImageSource:
         pixels = self.images[rows[:: max(1, len(rows) // 5000)]].astype(np.float32) / 255
         std = pixels.std(axis=(0, 2, 3)).clip(min=1e-3)
         return tuple(pixels.mean(axis=(0, 2, 3)).round(4).tolist()), tuple(std.round(4).tolist())
-
-
-def array_source(
-    images: np.ndarray, labels: np.ndarray, vocab: Sequence[str] | None = None, bad: str = "refuse"
-) -> ImageSource:
-    """An ImageSource from arrays.
-
-    images: uint8, [N,H,W], [N,H,W,C] or [N,C,H,W] with C of 1 or 3.
-    labels: class indices [N].
-    vocab: class names; '0', '1', ... without them.
-    bad: 'skip' sets rows with an impossible label aside, 'refuse' names them all.
-    """
-    check_bad(bad)
-    images, labels = np.asarray(images), np.asarray(labels)
-    if images.ndim == 3:
-        images = images[:, None]
-    elif images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[-1] in (1, 3):
-        images = images.transpose(0, 3, 1, 2)
-    if labels.ndim != 1 or len(labels) != len(images):
-        raise DataError(f"arrays: {len(images)} images but labels of shape {labels.shape}; one class number an image")
-    faults = bad_labels(labels, len(vocab) if vocab is not None else None)
-    refuse_faults("arrays", faults, len(labels), bad)
-    ids = [str(row) for row in range(len(labels))]
-    if faults:
-        good = np.setdiff1d(np.arange(len(labels)), [int(fault.place.removeprefix("row ")) for fault in faults])
-        images, labels, ids = images[good], labels[good], [ids[row] for row in good]
-    labels = whole_numbers("arrays", labels)
-    if vocab is None:
-        vocab = [str(code) for code in range(int(labels.max(initial=0)) + 1)]
-    images = np.ascontiguousarray(images)
-    return ImageSource("arrays", images, labels, list(vocab), ids, keeps=("shift",), quarantine=faults)
-
-
-def bad_labels(labels: np.ndarray, n_classes: int | None) -> list[Fault]:
-    """A fault for each label that is no class number; -1 (unlabelled) is left to who needs labels.
-
-    n_classes: how many classes there are; None when the labels themselves say so.
-    """
-    if labels.dtype.kind in "iub" and n_classes is None and (labels.size == 0 or labels.min() >= UNLABELLED):
-        return []
-    try:
-        values = labels.astype(np.float64)
-    except (TypeError, ValueError):
-        return []  # `whole_numbers` names what they are
-    most = np.inf if n_classes is None else n_classes - 1
-    right = np.isfinite(values) & (values == np.floor(values)) & (values >= UNLABELLED) & (values <= most)
-    known = "a class number" if n_classes is None else f"in 0..{n_classes - 1}"
-    return [Fault("labels", f"label {labels[row]} is not {known}", f"row {row}") for row in np.flatnonzero(~right)]

@@ -20,7 +20,7 @@ from learnerkit.classify.learner import image_learner
 from learnerkit.classify.metrics import MEASURES
 from learnerkit.classify.other import evaluate_other, open_other
 from learnerkit.classify.recipe import ClassifyRecipe
-from learnerkit.core.errors import RecipeError
+from learnerkit.core.errors import DataError, RecipeError
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.explain.attribution import class_scores
 from learnerkit.learner.kit import KitLearner
@@ -31,6 +31,7 @@ from learnerkit.pages.page import Headline
 from learnerkit.recipe import Recipe
 from learnerkit.task import Demo, Task
 
+WORDS = "one of the words cifar10, cifar100, digits"
 HEADLINES = (
     Headline("test_accuracy", "test accuracy", "{:.2%}"),
     Headline("test_accuracy_tta", "test accuracy with TTA", "{:.2%}"),
@@ -45,10 +46,13 @@ def open_dls(recipe: ClassifyRecipe) -> KitLoaders:
     path, size, label, bad = (settings.pop(name) for name in ("path", "size", "label", "bad"))
     if path == "digits":
         dls = digits_dls(size=size or 32, **settings)
-    elif path in LAYOUTS or not Path(path).exists() or is_cifar(Path(path)):
+    elif (path in LAYOUTS and not Path(path).exists()) or is_cifar(Path(path)):
         if size is not None:
             raise RecipeError("size: CIFAR images are 32x32; leave it out")
         dls = cifar_dls(path if path in LAYOUTS else Path(path).resolve(), label=label, bad=bad, **settings)
+    elif not Path(path).is_dir():
+        what = "is a file" if Path(path).exists() else "no such file or folder"
+        raise DataError(f"{path}: {what}. --data takes {EXPECTED}, an official CIFAR folder or archive, or {WORDS}")
     else:
         dls = folder_dls(Path(path).resolve(), size=size, bad=bad, **settings)
     check_views(recipe, dls)

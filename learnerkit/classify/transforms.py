@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from fasttransform import Transform
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
@@ -24,7 +24,7 @@ from learnerkit._fastai import (
 )
 from learnerkit.classify.source import FileImages, ImageSource
 from learnerkit.core.errors import DataError
-from learnerkit.data.pictures import decode
+from learnerkit.data.pictures import as_rgb, decode
 from learnerkit.data.resident import ResidentDL, Rows
 from learnerkit.ops.augment import ColorJitter, Cutout, Erase, Flip, Perspective, RandomCrop, Rotate
 from learnerkit.ops.randaugment import RandAugment
@@ -40,7 +40,7 @@ def to_image(item: Any, shape: tuple[int, int, int]) -> Tensor:
     if isinstance(item, (str, Path)):
         item = decode(Path(item))
     elif isinstance(item, Image.Image):
-        item = np.asarray(item.convert("RGB"))
+        item = np.asarray(as_rgb(ImageOps.exif_transpose(item)))
     image = torch.as_tensor(np.array(item) if isinstance(item, np.ndarray) else item).as_subclass(Tensor)
     if image.dtype != torch.uint8:
         raise DataError(f"an image of dtype {image.dtype}: give uint8 pixels (0 to 255), a path or a PIL image")

@@ -1,7 +1,7 @@
 """Figures as text, the same on the command line, on pages and in tables."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 MISSING = "n/a"
@@ -23,3 +23,14 @@ def p_text(p: float) -> str:
 def now() -> str:
     """The time as run folders have it, to the second."""
     return time.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def some(items: Sequence[Any], n: int = 3) -> str:
+    """The first of many things, such as 'a, b, c and 12 more'."""
+    rest = len(items) - n
+    return ", ".join(map(str, items[:n])) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text, as a set."""
+    return frozenset(text.split())

@@ -1,8 +1,8 @@
-"""An unpickler for the official CIFAR files that can build only bytes, str, int, list, dict and uint8 arrays.
+"""An unpickler for sets of images that can build only bytes, text, numbers, lists, dicts and plain numpy arrays.
 
-The three numpy names that those files use are answered by functions of this module; nothing is imported and nothing
-of the file is called. Every other name is refused, by name. The format of a pickled numpy array (reconstruct, dtype,
-state tuple) is numpy's own: numpy/core/src/multiarray/methods.c, `array_setstate`.
+The few numpy names that such files use are answered by functions of this module; nothing is imported and nothing of
+the file is called. Every other name is refused, by name. The format of a pickled numpy array (reconstruct, dtype,
+state tuple) is numpy's own: numpy/_core/src/multiarray/methods.c, `array_setstate`, and numpy/_core/numeric.py.
 """
 
 import io
@@ -15,30 +15,54 @@ import numpy as np
 
 from learnerkit.core.errors import DataError, UnsafeFileError
 
+KINDS = re.compile(r"[biu][1248]|f[248]|[US]\d{1,4}|O8?")
+MOST_BYTES = 2**31
+
 
 class _Dtype:
-    """Stands for numpy.dtype('u1'), the only one allowed."""
+    """Stands for a numpy.dtype of numbers or text; one of objects holds a list that is read as one."""
 
     def __init__(self, code: Any, *_: Any) -> None:
-        if code not in ("u1", b"u1"):
-            raise UnsafeFileError(f"holds an array of dtype {code!r}; only uint8 is read")
+        code = code.decode("latin1") if isinstance(code, bytes) else code
+        if not isinstance(code, str) or not KINDS.fullmatch(code):
+            raise UnsafeFileError(f"holds an array of dtype {code!r}; numbers and text are read")
+        self.code, self.order = code, "|"
 
     def __setstate__(self, state: Any) -> None:
-        """The byte order and flags of u1 carry nothing."""
+        order = state[1]
+        self.order = order.decode("latin1") if isinstance(order, bytes) else order
+        if self.order not in ("<", ">", "|", "="):
+            raise UnsafeFileError(f"holds an array of byte order {order!r}")
+
+    def filled(self, data: Any, shape: Any, order: str) -> np.ndarray | list:
+        """The array of some bytes; the list itself where it is of objects."""
+        if self.code[0] == "O":
+            if not isinstance(data, list) or len(shape) != 1 or len(data) != shape[0]:
+                raise UnsafeFileError("holds an array of objects; numbers and text are read")
+            return data
+        kind = np.dtype(self.order + self.code)
+        raw = data.encode("latin1") if isinstance(data, str) else data
+        size = int(np.prod(shape)) * kind.itemsize
+        if not isinstance(raw, (bytes, bytearray)) or len(raw) != size or size > MOST_BYTES:
+            raise UnsafeFileError(f"holds an array of shape {shape} that does not fit its {len(data)} bytes")
+        array = np.frombuffer(raw, kind).reshape(shape, order=order)
+        return array.astype(kind.newbyteorder("="))
 
 
 class _Array:
     """Stands for an empty ndarray that is filled from the state tuple."""
 
-    array: np.ndarray | None = None
+    array: np.ndarray | list | None = None
 
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, fortran, data = state
-        size = int(np.prod(shape))
-        if not isinstance(dtype, _Dtype) or not isinstance(data, (bytes, str)) or len(data) != size or size > 2**31:
-            raise UnsafeFileError(f"holds an array of shape {shape} that does not fit its {len(data)} bytes")
-        raw = data if isinstance(data, bytes) else data.encode("latin1")
-        self.array = np.frombuffer(raw, np.uint8).reshape(shape, order="F" if fortran else "C").copy()
+        self.array = _checked_dtype(dtype).filled(data, shape, "F" if fortran else "C")
+
+
+def _checked_dtype(dtype: Any) -> _Dtype:
+    if not isinstance(dtype, _Dtype):
+        raise UnsafeFileError(f"holds an array whose dtype is a {type(dtype).__name__}")
+    return dtype
 
 
 class _Call:
@@ -55,6 +79,18 @@ class _Reconstruct(_Call):
         return _Array()
 
 
+class _FromBuffer(_Call):
+    def __call__(self, data: Any, dtype: Any, shape: Any, order: Any, *_: Any) -> _Array:
+        filled = _Array()
+        filled.array = _checked_dtype(dtype).filled(data, shape, "F" if order == "F" else "C")
+        return filled
+
+
+class _Scalar(_Call):
+    def __call__(self, dtype: Any, data: Any) -> Any:
+        return _checked_dtype(dtype).filled(data, (1,), "C")[0].item()
+
+
 class _Encode(_Call):
     def __call__(self, text: str, encoding: str = "latin1") -> bytes:
         if encoding not in ("latin1", "utf-8"):
@@ -66,6 +102,10 @@ _RECONSTRUCT = _Reconstruct()
 _ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
     ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
+    ("numpy.core.multiarray", "scalar"): _Scalar(),
+    ("numpy._core.multiarray", "scalar"): _Scalar(),
+    ("numpy.core.numeric", "_frombuffer"): _FromBuffer(),
+    ("numpy._core.numeric", "_frombuffer"): _FromBuffer(),
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _Encode(),
@@ -78,29 +118,30 @@ class _Restricted(pickle.Unpickler):
             return _ALLOWED[module, name]
         except KeyError:
             raise UnsafeFileError(
-                f"asks for {module}.{name}, which a CIFAR file never needs; it was not loaded and nothing was run"
+                f"asks for {module}.{name}, which a set of images never needs; it was not loaded and nothing was run"
             ) from None
 
     def persistent_load(self, pid: Any) -> Any:
-        raise UnsafeFileError("asks for a persistent object, which a CIFAR file never needs")
+        raise UnsafeFileError("asks for a persistent object, which a set of images never needs")
 
 
 MAX_OPCODES = 5_000_000
 
 
 def _scan(data: bytes) -> None:
-    """Refuse, before anything is built, opcodes that no CIFAR file has and memo numbers that would claim memory."""
+    """Refuse, before anything is built, opcodes that no such file has and memo numbers that would claim memory."""
     for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
         if opcode.name not in _OPCODES:
-            raise UnsafeFileError(f"uses the pickle operation {opcode.name}, which a CIFAR file never needs")
+            raise UnsafeFileError(f"uses the pickle operation {opcode.name}, which a set of images never needs")
         if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count:
             raise UnsafeFileError(f"claims a memo of {argument:,} entries after {count:,} operations")
         if count > MAX_OPCODES:
             raise UnsafeFileError(f"has more than {MAX_OPCODES:,} operations")
 
 
-_NAMES = """PROTO FRAME STOP MARK POP POP_MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1
-    STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8
+_NAMES = """PROTO FRAME STOP MARK POP POP_MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 BINFLOAT
+    STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 UNICODE BINUNICODE
+    SHORT_BINUNICODE BINUNICODE8
     EMPTY_LIST LIST APPEND APPENDS EMPTY_DICT DICT SETITEM SETITEMS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3
     GET BINGET LONG_BINGET PUT BINPUT LONG_BINPUT MEMOIZE GLOBAL STACK_GLOBAL REDUCE BUILD"""
 _OPCODES = frozenset(re.split(r"\s+", _NAMES))
@@ -110,20 +151,20 @@ def _plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, _Array):
         if value.array is None:
             raise UnsafeFileError("holds an array without content")
-        return value.array
+        return value.array if isinstance(value.array, np.ndarray) else [_plain(item, 3) for item in value.array]
     if isinstance(value, bytes):
         return value.decode("latin1")
     if depth < 3 and isinstance(value, dict):
         return {_plain(key, depth + 1): _plain(item, depth + 1) for key, item in value.items()}
     if depth < 3 and isinstance(value, list):
         return [_plain(item, depth + 1) for item in value]
-    if isinstance(value, (str, int)):
+    if isinstance(value, (str, int, float)):
         return value
-    raise UnsafeFileError(f"holds a {type(value).__name__} at depth {depth}, which a CIFAR file never does")
+    raise UnsafeFileError(f"holds a {type(value).__name__} at depth {depth}, which a set of images never does")
 
 
-def load_cifar_pickle(data: bytes, name: str) -> dict[str, Any]:
-    """The dict of one official CIFAR batch or meta file, keys and strings as str, pixels as a uint8 array.
+def load_set_pickle(data: bytes, name: str) -> dict[str, Any]:
+    """The dict of a pickled set of images, keys and strings as str, arrays as they are; a lone array as its 'data'.
 
     data: the bytes of the file.
     name: how errors call the file.
@@ -133,9 +174,11 @@ def load_cifar_pickle(data: bytes, name: str) -> dict[str, Any]:
         _scan(data)
         value = _plain(_Restricted(io.BytesIO(data), encoding="bytes").load())
     except UnsafeFileError as error:
-        raise UnsafeFileError(f"{name}: {error}. Get the official file again.") from None
+        raise UnsafeFileError(f"{name}: {error}") from None
     except Exception as error:  # a damaged pickle raises almost anything
-        raise DataError(f"{name}: is truncated or not a pickle ({error}). Get the official file again.") from error
+        raise DataError(f"{name}: is truncated or not a pickle ({error})") from error
+    if isinstance(value, np.ndarray):
+        return {"data": value}
     if not isinstance(value, dict):
-        raise DataError(f"{name}: holds a {type(value).__name__}, a CIFAR batch is a dict")
+        raise DataError(f"{name}: holds a {type(value).__name__}; a dict is needed, with data and labels")
     return value

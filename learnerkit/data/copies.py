@@ -32,7 +32,7 @@ def merged_groups(groups: np.ndarray, copies: np.ndarray) -> np.ndarray:
 
 
 def digests(rows: np.ndarray) -> Iterable[bytes]:
-    """A 16-byte digest of each row of an array."""
+    """An 8-byte digest of each row of an array."""
     return (hashlib.blake2b(np.ascontiguousarray(row), digest_size=16).digest() for row in rows)
 
 

@@ -1,10 +1,14 @@
 """The parts of a set that a training is given: dealt, checked, and a warning where a copy of a sample is in two."""
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from learnerkit.core.errors import DataError
+from learnerkit.core.members import PARTS
+from learnerkit.core.text import some
 from learnerkit.core.warn import warn
 from learnerkit.data.copies import warn_of_copies_across
 from learnerkit.data.source import Source
@@ -35,7 +39,10 @@ def parts_of(
     groups = copies if groups is None else groups
     try:
         dealt_by = alike if labels is None else labels
-        parts = make_split(dealt_by, source.parts, split, split_seed, groups, limit=limit, **more)
+        if isinstance(split, Mapping):
+            parts = split_by_ids(source, split, told=limit is None).limited(limit)
+        else:
+            parts = make_split(dealt_by, source.parts, split, split_seed, groups, limit=limit, **more)
     except DataError as error:
         again = len(copies) - len(np.unique(copies)) if copies is not None else 0
         note = f" {again} of {len(source)} samples are copies of others; copies stay in one part." if again else ""
@@ -49,3 +56,28 @@ def parts_of(
     if len(parts.train) < bs:
         raise DataError(f"{source.name}: {len(parts.train)} training samples make no batch of {bs}; pass a smaller bs")
     return parts
+
+
+def split_by_ids(source: Source, given: Mapping[str, Sequence[str]], told: bool = True) -> Split:
+    """The split that lists of names say; a sample in no list is in no part.
+
+    given: names of the samples of 'train', 'valid' and 'test'. DataError where one is not in the set, or stands twice.
+    told: whether samples in no list are warned of.
+    """
+    if unknown := [part for part in given if part not in PARTS]:
+        raise DataError(f"split: there is no part '{unknown[0]}'; {', '.join(PARTS)} there are")
+    rows = {name: row for row, name in enumerate(source.ids)}
+    lists = {part: [str(name) for name in given.get(part, ())] for part in PARTS}
+    gone = [name for names in lists.values() for name in names if name not in rows]
+    if gone:
+        raise DataError(f"split: {len(gone):,} listed sample(s) are not in the set: {some(gone)}")
+    both = lists["valid"] == lists["test"] != []
+    listed = lists["train"] + lists["valid"] + ([] if both else lists["test"])
+    twice = [name for name, n in Counter(listed).items() if n > 1]
+    if twice:
+        raise DataError(f"split: {len(twice):,} sample(s) are listed more than once: {some(twice)}")
+    if told and len(listed) < len(rows):
+        aside = sorted(set(rows) - set(listed), key=rows.get)
+        warn(f"{source.name}: {len(aside):,} sample(s) stand in no part of the given split: {some(aside)}")
+    parts = (np.array([rows[name] for name in lists[part]], dtype=np.int64) for part in PARTS)
+    return Split(*parts, valid_is_test=both)

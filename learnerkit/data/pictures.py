@@ -12,25 +12,42 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from learnerkit.core.errors import DataError
+from learnerkit.core.text import some, words
 from learnerkit.data.checked import Checked, check_files
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+SUFFIXES = words(  # what Pillow reads pixels of by itself; no vector files, no documents, no films
+    """.apng .avif .avifs .blp .bmp .bw .cur .dcx .dds .dib .fit .fits .ftc .ftu .gbr .gif .icb .icns .ico .im .j2c .j2k
+    .jfif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .msp .pbm .pcd .pcx .pfm .pgm .png .pnm .ppm .psd .pxr .qoi .ras .rgb
+    .rgba .sgi .tga .tif .tiff .vda .vst .webp .xbm .xpm"""
+)
+LAYERED = ("PSD", "ICO", "ICNS", "MPO")  # whose further frames are layers, sizes or previews of one picture
 UNREADABLE = (OSError, ValueError, SyntaxError, DataError, Image.DecompressionBombError)
-CHECK_VERSION = 2
+CHECK_VERSION = 3
 
 
 def decode(file: Path, size: tuple[int, int] | None = None) -> np.ndarray:
-    """One image file as uint8 [3,H,W], resized to (height, width) with a bilinear filter when `size` is given."""
+    """One image file as uint8 [3,H,W], upright.
+
+    size: height and width that it is resized to by a bilinear filter; its own when None.
+    """
     with Image.open(file) as image:
         check_end(image, file)
-        if image.mode.startswith(("I", "F")):
-            raise DataError(
-                f"{image.mode} pixels (16 or 32 bits); they would be cut to 8 bits. Convert them to 8 bits."
-            )
-        rgb = image.convert("RGB")
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1 and image.format not in LAYERED:
+            raise DataError(f"holds {frames} pictures; save the one that counts as a file of its own")
+        rgb = as_rgb(ImageOps.exif_transpose(image))
         if size is not None and rgb.size != size[::-1]:
             rgb = rgb.resize(size[::-1], Image.Resampling.BILINEAR)
         return np.asarray(rgb).transpose(2, 0, 1)
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """A picture of any 8-bit mode in RGB, as files and `predict` have it; DataError where bits would be lost."""
+    if image.mode.startswith(("I", "F")):
+        raise DataError(f"{image.mode} pixels (16 or 32 bits); they would be cut to 8 bits. Convert them to 8 bits.")
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")  # lest Pillow warns of a palette whose transparency is in bytes
+    return image.convert("RGB")
 
 
 def decode_deep(file: Path) -> np.ndarray:
@@ -57,7 +74,7 @@ def check_end(image: Image.Image, file: Path) -> None:
 def decode_all(files: Sequence[Path], size: tuple[int, int] | None) -> tuple[np.ndarray, dict[int, str]]:
     """The image files that can be used as uint8 [N,3,H,W], and the reason by row of those that cannot.
 
-    size: height and width to resize to; the commonest one of the files when None, and others are faults.
+    size: height and width to resize to; DataError where it is None and the files have several.
     """
 
     def attempt(file: Path) -> np.ndarray | str:
@@ -68,14 +85,19 @@ def decode_all(files: Sequence[Path], size: tuple[int, int] | None) -> tuple[np.
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         decoded = list(pool.map(attempt, files))
-    shapes = Counter(item.shape for item in decoded if not isinstance(item, str))
-    shape = shapes.most_common(1)[0][0] if shapes else (3, 0, 0)
-    for row, item in enumerate(decoded):
-        if not isinstance(item, str) and item.shape != shape:
-            decoded[row] = f"{item.shape[2]}x{item.shape[1]} pixels, most have {shape[2]}x{shape[1]}; pass size="
     faults = {row: item for row, item in enumerate(decoded) if isinstance(item, str)}
     images = [item for item in decoded if not isinstance(item, str)]
-    return np.stack(images) if images else np.zeros((0, *shape), np.uint8), faults
+    shapes = {file: item.shape[1:] for file, item in zip(files, decoded, strict=True) if not isinstance(item, str)}
+    if len(set(shapes.values())) > 1:
+        raise DataError(_sizes_differ(shapes))
+    return np.stack(images) if images else np.zeros((0, 3, 0, 0), np.uint8), faults
+
+
+def _sizes_differ(shapes: dict[Path, tuple[int, ...]]) -> str:
+    ordered = Counter(shapes.values()).most_common()
+    places = {shape: file.relative_to(os.path.commonpath(shapes)) for file, shape in reversed(shapes.items())}
+    texts = [f"{n:,} of {shape[1]}x{shape[0]} such as {places[shape]}" for shape, n in ordered]
+    return f"its images have {len(ordered)} sizes in pixels ({some(texts)}); pass size=, such as {max(ordered[0][0])}"
 
 
 def check_images(files: Sequence[Path]) -> list[Checked]:

@@ -23,7 +23,9 @@ class Source(Protocol):
     parts: 'train', 'valid', 'test' or '' for each sample, as the files say.
     fingerprint: hash of the content, which a resume compares; shape: of one sample.
     vocab: class names, where there are classes; keeps: which views keep the class: 'mirror', 'shift'.
+    loses: which views are known to make another class of a sample.
     stats: mean and std a channel for normalising; None where samples stay as they are stored.
+    contents: a digest of each sample, equal for equal samples; None where there is none.
     quarantine: what was set aside; copies: for each sample the row of the first equal one, None where all differ.
     notes: what had to be guessed or was left aside, a line each; told once when the parts are dealt, and in run.json.
     """
@@ -35,7 +37,9 @@ class Source(Protocol):
     shape: tuple[int, ...]
     vocab: Sequence[str] = ()
     keeps: tuple[str, ...] = ()
+    loses: tuple[str, ...] = ()
     stats: Stats | None = None
+    contents: Sequence[str] | None = None
     quarantine: Sequence[Fault] = ()
     copies: np.ndarray | None = None
     notes: Sequence[str] = ()
@@ -61,26 +65,28 @@ def common_facts(source: Source) -> dict[str, Any]:
 def with_views(source: S, keeps: Sequence[str] | None, flip: bool | None) -> tuple[S, bool]:
     """A copy of a set for one call, with the views that it says keep its classes, and whether samples are mirrored.
 
-    keeps: those views, of `VIEWS`; what the set says of itself when None. flip: see `check_flip`.
+    keeps: those views, of `VIEWS`; what the set says of itself when None.
+    flip: None mirrors where the set keeps its classes. True says that the classes survive it; DataError where the set
+        is known to lose them, and `keeps` does not say otherwise.
     """
     source = copy.copy(source)  # another call may say otherwise, and normalise otherwise
     if keeps is not None:
         source.keeps = (keeps,) if isinstance(keeps, str) else tuple(keeps)
         if wrong := [name for name in source.keeps if name not in VIEWS]:
             raise DataError(f"keeps={keeps!r}: no view is called {wrong[0]!r}; {' and '.join(VIEWS)} there are")
-    return source, check_flip(source, flip)
-
-
-def check_flip(source: Source, flip: bool | None) -> bool:
-    """Whether to mirror samples: as asked, else where the set keeps its classes; DataError where it does not."""
     if flip and "mirror" not in source.keeps:
-        kept = f"it keeps: {', '.join(source.keeps)}" if source.keeps else "it keeps no view"
-        raise DataError(
-            f"flip=True: {source.name} does not keep its classes under a mirror ({kept}); a mirrored 'left of' is "
-            "'right of'. Leave flip out, or name the views that your classes survive: keeps=('mirror', ...) "
-            "(--keeps mirror)"
-        )
-    return "mirror" in source.keeps if flip is None else flip
+        if keeps is not None:
+            raise DataError(
+                f"flip=True, but keeps={keeps!r} says that a mirror makes another class; leave one of them out"
+            )
+        if "mirror" in source.loses:
+            raise DataError(
+                f"flip=True: {source.name} does not keep its classes under a mirror: a mirrored digit or 'left of' is "
+                "another class. Leave flip out, or name the views that your classes survive: keeps=('mirror', ...) "
+                "(--keeps mirror)"
+            )
+        source.keeps = (*source.keeps, "mirror")
+    return source, "mirror" in source.keeps if flip is None else flip
 
 
 def like_run(source: S, path: Path, described: dict[str, Any], fixed: int | None = None) -> S:

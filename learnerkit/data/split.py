@@ -1,7 +1,7 @@
 """Stratified, seeded, grouped splits into train, valid and test, with a hash that says which one it was."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
@@ -11,10 +11,10 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from learnerkit.core.errors import DataError
+from learnerkit.core.members import PARTS
 from learnerkit.core.warn import warn
 
-PARTS = ("train", "valid", "test")
-Shares = Sequence[float] | str | None
+Shares = Sequence[float] | Mapping[str, Sequence[str]] | str | None
 
 
 @dataclass(frozen=True)

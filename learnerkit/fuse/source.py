@@ -45,9 +45,11 @@ class PairSource:
     groups: np.ndarray
     fingerprint: str
     keeps: tuple[str, ...] = ("shift",)
+    loses: tuple[str, ...] = ("mirror",)
     stats: Stats | None = None
     quarantine: list[Fault] = field(default_factory=list)
     copies: np.ndarray | None = None
+    contents: list[str] | None = None
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -179,6 +181,7 @@ def scan_pairs(
     layers = np.array([layer_of(Path(name)) for name in ids])
     fingerprint = sha256(table.fingerprint.encode() + encoded([*ids, *vocab]))[:16]
     source = PairSource(root.resolve().name, maps, table.codes[good], vocab, ids, layers, groups[good], fingerprint)
+    source.contents = [table.digests[row] for row in good]
     return source, faults, len(files)
 
 

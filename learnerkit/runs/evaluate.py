@@ -6,8 +6,11 @@ from typing import Any
 from learnerkit.core.calls import check_options
 from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import PathLike, read_json, sha256
+from learnerkit.core.members import read_members
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.text import some
 from learnerkit.core.warn import warn
+from learnerkit.data.source import Source
 from learnerkit.runs.load import load_run
 from learnerkit.runs.report import write_report
 from learnerkit.tasks import task_of
@@ -42,8 +45,22 @@ def evaluate_run(path: PathLike, data: PathLike | None = None, **options: Any) -
     dls = task.verb("open_other")(place, described)
     learn = load_run(path, data=dls, limit_batches=None, **_own_metrics(run, described))
     target = RunFolder(_output_folder(run, place))
-    target.write_results({"data": str(place)}, anew=True)
+    target.write_results({"data": str(place)} | _trained_on(run, dls.source), anew=True)
     return target.path, evaluate_other(learn, target, **options)
+
+
+def _trained_on(run: RunFolder, source: Source) -> dict[str, int]:
+    """How many samples of a set the run was trained on, said and for results.json; nothing where there is none."""
+    members = read_members(run.path)
+    seen = members.trained_on(source.contents) if members is not None else []
+    if not seen:
+        return {}
+    names = some([source.ids[row] for row in seen])
+    warn(
+        f"{source.name}: {len(seen):,} of {len(source):,} samples are of the run's own training part ({names}); "
+        "the figures flatter"
+    )
+    return {"trained_on": len(seen)}
 
 
 def _own_metrics(run: RunFolder, described: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from learnerkit._fastai import DataLoaders
 from learnerkit.core.calls import is_plain
 from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import PathLike, read_json
+from learnerkit.core.members import read_members
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.text import some
 from learnerkit.learner.kit import KitLearner
 from learnerkit.runs.export import load_model
 from learnerkit.task import Task
@@ -42,7 +44,7 @@ def load_run(
         raise RunError(
             f"{run.path}: was built with {', '.join(missing)}, which cannot be recorded; pass load_run(..., {given})"
         )
-    dls = data if isinstance(data, DataLoaders) else _rebuild_dls(task, run.path, recorded["dls"], data)
+    dls = data if isinstance(data, DataLoaders) else _rebuild_dls(task, run, recorded["dls"], data)
     known = [str(name) for name in getattr(dls, "vocab", [])]
     if known and described["classes"] and known != described["classes"]:
         raise DataError(f"{run.path}: the data have the classes {known}, the run had {described['classes']}")
@@ -64,15 +66,24 @@ def _function(task: Task, name: str, where: Path) -> Any:
     raise RunError(f"{where}: records a call of {name}, which is not a function of the task '{task.name}'")
 
 
-def _rebuild_dls(task: Task, run: Path, call: dict | None, data: PathLike | None) -> DataLoaders:
+def _rebuild_dls(task: Task, run: RunFolder, call: dict | None, data: PathLike | None) -> DataLoaders:
+    """The DataLoaders of a run, each recorded sample in its part; DataError where one is gone or is another."""
     if call is None or call["lost"]:
         lost = f" (not recorded: {', '.join(call['lost'])})" if call else ""
-        raise RunError(f"{run}: its data were not made by plain arguments{lost}; pass data= with the DataLoaders")
-    arguments = dict(call["args"])
+        raise RunError(f"{run.path}: its data were not made by plain arguments{lost}; pass data= with the DataLoaders")
+    arguments, members = dict(call["args"]), read_members(run.path)
     if data is not None and "path" in arguments:
         arguments["path"] = str(data)
+    if members is not None:
+        arguments["split"] = members.ids
     try:
-        return _function(task, call["call"], run)(**arguments)
+        dls = _function(task, call["call"], run.path)(**arguments)
     except DataError as error:
         hint = "" if data is not None else " If the data have moved, say where they are: data=, or evaluate's --data."
-        raise DataError(f"{run}: its data cannot be read: {error}{hint}") from error
+        raise DataError(f"{run.path}: its data cannot be read as it was trained on them: {error}.{hint}") from error
+    if members is not None and (changed := members.changed(dls.source.ids, dls.source.contents)):
+        raise DataError(
+            f"{run.path}: {len(changed):,} of the samples that it was trained and measured on are others now: "
+            f"{some(changed)}. Restore them, or measure it on the set as it is now: evaluate_run(run, data=...), --data"
+        )
+    return dls

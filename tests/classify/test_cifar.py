@@ -72,7 +72,7 @@ def test_every_bad_batch_is_listed_in_one_error(tmp_path, capsys):
         read_cifar(folder)
     text = str(caught.value)
     assert "6 fault(s)" in text
-    assert "data_batch_1: pixels are (20, 3071); rows of 3,072 bytes" in text
+    assert "data_batch_1: pixels are uint8 (20, 3071); rows of 3,072 bytes" in text
     assert "data_batch_2: row 19: label 10 is not in 0..9" in text
     assert "data_batch_3: asks for builtins.print" in text or "data_batch_3: asks for __builtin__.print" in text
     assert "data_batch_4: 20 images but 3 labels" in text

@@ -8,8 +8,8 @@ import torch
 from fastai.learner import load_learner
 
 from learnerkit.all import array_dls, image_learner
-from learnerkit.classify.dls import image_dls
-from learnerkit.classify.source import array_source
+from learnerkit.classify.arrays import array_source
+from learnerkit.classify.dls import digits_dls, image_dls
 from learnerkit.core.errors import DataError
 from tests.conftest import toy_arrays
 
@@ -33,8 +33,14 @@ def test_what_one_call_says_of_a_set_is_not_true_of_the_next():
     first = image_dls(source, bs=16, keeps=("mirror", "shift"), flip=True, stats="data")
     assert first.source.keeps == ("mirror", "shift") and first.source.stats is not None
     assert source.keeps == ("shift",) and source.stats is None
-    with pytest.raises(DataError, match="does not keep its classes under a mirror"):
-        image_dls(source, bs=16, flip=True)
+    assert image_dls(source, bs=16, flip=True).source.keeps == (
+        "shift",
+        "mirror",
+    )
+    with pytest.raises(DataError, match="leave one of them out"):
+        image_dls(source, bs=16, flip=True, keeps=("shift",))
+    with pytest.raises(DataError, match=r"digits does not keep its classes under a mirror.*keeps=\('mirror', \.\.\.\)"):
+        digits_dls(flip=True)
     with pytest.raises(DataError, match="no figures are published"):
         image_dls(source, bs=16, stats="fixed")
 

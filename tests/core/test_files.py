@@ -12,7 +12,7 @@ import torch
 from learnerkit.core import files, tensors
 from learnerkit.core.errors import DataError, LearnerkitError, RecipeError, UnsafeFileError, check_keys, nearest
 from learnerkit.core.seed import kept_random_state, seed_of, seed_position
-from learnerkit.core.unpickle import load_cifar_pickle
+from learnerkit.core.unpickle import load_set_pickle
 
 
 def test_atomic_write_replaces_and_leaves_nothing_else(tmp_path):
@@ -93,18 +93,18 @@ def batch_bytes(protocol=2, **changes):
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
 def test_unpickler_reads_what_pickle_reads(protocol):
-    if protocol in (0, 5):  # protocol 5 hands buffers over by another name, 0 escapes bytes as text
+    if protocol == 0:  # it escapes bytes as text
         data = pickle.dumps({"labels": [1, 0]}, protocol=protocol)
-        assert load_cifar_pickle(data, "f") == {"labels": [1, 0]}
+        assert load_set_pickle(data, "f") == {"labels": [1, 0]}
         return
-    read = load_cifar_pickle(batch_bytes(protocol), "f")
+    read = load_set_pickle(batch_bytes(protocol), "f")
     assert np.array_equal(read["data"], pickle.loads(batch_bytes(protocol))["data"])
     assert read["labels"] == [1, 0]
 
 
 def test_unpickler_reads_the_official_form(real_data):
     raw = (real_data / "cifar-10-batches-py" / "data_batch_1").read_bytes()
-    ours, reference = load_cifar_pickle(raw, "f"), pickle.loads(raw, encoding="latin1")
+    ours, reference = load_set_pickle(raw, "f"), pickle.loads(raw, encoding="latin1")
     assert np.array_equal(ours["data"], reference["data"])
     assert ours["labels"] == reference["labels"] and ours["filenames"] == reference["filenames"]
 
@@ -114,19 +114,35 @@ def test_unpickler_refuses_every_other_name_and_runs_nothing(target):
     module, name = target.rsplit(".", 1)
     code = f"c{module}\n{name}\n(S'true'\ntR.".encode()
     with pytest.raises(UnsafeFileError, match=target.replace(".", r"\.")):
-        load_cifar_pickle(code, "batch")
+        load_set_pickle(code, "batch")
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_unpickler_reads_arrays_of_numbers_and_text(protocol):
+    arrays = {
+        "f": np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3),
+        "order": np.asfortranarray(np.arange(6, dtype=">i4").reshape(2, 3)),
+        "text": np.array(["a", "\u00e9t\u00e9"]),
+        "flag": np.array([True, False]),
+    }
+    read = load_set_pickle(
+        pickle.dumps({**arrays, "n": np.int64(7), "names": np.array(["x", "y"], object)}, protocol), "f"
+    )
+    assert all(np.array_equal(read[key], array) and read[key].dtype.isnative for key, array in arrays.items())
+    assert read["n"] == 7 and read["names"] == ["x", "y"]
+    assert np.array_equal(load_set_pickle(pickle.dumps(arrays["f"], protocol), "f")["data"], arrays["f"])
 
 
 def test_unpickler_refuses_other_arrays_and_damage():
-    for bad in (np.zeros(3, np.float32), np.array(["x"]), np.array([print], dtype=object)):
+    for bad in (np.zeros(3, "V8"), np.zeros(3, "M8[s]"), np.zeros(3, complex), np.array([print, [1]], dtype=object)):
         with pytest.raises(DataError):
-            load_cifar_pickle(batch_bytes(data=bad), "batch")
+            load_set_pickle(batch_bytes(data=bad), "batch")
     with pytest.raises(DataError, match="batch: is truncated"):
-        load_cifar_pickle(batch_bytes()[:-200], "batch")
+        load_set_pickle(batch_bytes()[:-200], "batch")
     with pytest.raises(DataError, match="dict"):
-        load_cifar_pickle(pickle.dumps([1]), "batch")
+        load_set_pickle(pickle.dumps([1]), "batch")
     with pytest.raises(DataError):
-        load_cifar_pickle(io.BytesIO(b"\x80\x02" + b"\x8a\xff" + b"\x00" * 300).getvalue(), "batch")
+        load_set_pickle(io.BytesIO(b"\x80\x02" + b"\x8a\xff" + b"\x00" * 300).getvalue(), "batch")
 
 
 def test_seeds_are_functions_of_the_position():

@@ -318,7 +318,7 @@ def test_batches_augmentation_and_pictures():
     empty = [part.flatten(1).abs().sum(dim=1) == 0 for part in dropped[:2]]
     assert torch.equal(empty[0], ~empty[1]) and 10 < empty[0].sum() < 54
     assert not torch.equal(pair_dls(source, bs=64, noise=0.1).train.one_batch()[0], one)
-    with pytest.raises(DataError, match=r"flip=True: pairs does not keep .* under a mirror \(it keeps: shift\)"):
+    with pytest.raises(DataError, match=r"flip=True: pairs does not keep .* under a mirror"):
         pair_dls(source, flip=True, bs=8)
     source.keeps = ("mirror", "shift")
     assert pair_dls(source, flip=True, bs=8).train.one_batch()[0].shape == (8, 3, 8, 8)

@@ -19,7 +19,7 @@ from learnerkit.all import load_model
 from learnerkit.classify.cifar import read_cifar
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.core.tensors import load_state, load_weights, read_npz
-from learnerkit.core.unpickle import load_cifar_pickle
+from learnerkit.core.unpickle import load_set_pickle
 from tests.reliability.toy import run_fork
 
 pytestmark = pytest.mark.reliability
@@ -51,7 +51,7 @@ def forms(module, name):
 
 
 def cifar(path):
-    load_cifar_pickle(path.read_bytes(), str(path))
+    load_set_pickle(path.read_bytes(), str(path))
 
 
 def zipped(data):

@@ -16,8 +16,8 @@ from learnerkit.all import (
     saliency_dls,
 )
 from learnerkit.classify import dls as classify
+from learnerkit.classify.arrays import array_source
 from learnerkit.classify.dls import image_dls
-from learnerkit.classify.source import array_source
 from learnerkit.detect import dls as detect
 from learnerkit.detect.data.source import read_detection
 from learnerkit.detect.dls import frame_dls

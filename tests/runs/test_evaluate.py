@@ -5,6 +5,7 @@ import pytest
 from tests.images import write_cifar10
 
 
+@pytest.mark.filterwarnings("ignore:.*its test part is measured:UserWarning", "ignore:.*are of the run's own training")
 @pytest.mark.parametrize("where", ["..", "other"])
 def test_evaluations_never_touch_the_run_itself(command, tmp_path, monkeypatch, where):
     data = write_cifar10(tmp_path / "a" / "data", rows=40)

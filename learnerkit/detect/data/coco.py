@@ -9,7 +9,7 @@ from typing import Any
 
 from learnerkit.core.errors import DataError
 from learnerkit.data.faults import Fault
-from learnerkit.data.walk import PART_NAMES
+from learnerkit.data.walk import PART_WORDS
 from learnerkit.detect.data.yolo import EDGE, Boxes, RawBox, gather_boxes, no_boxes
 
 ID = (int, str)
@@ -25,7 +25,7 @@ def annotation_files(path: Path) -> list[Path]:
     """The annotation files of a set: the file itself, or those of a folder; none where it has none."""
     if path.suffix.lower() == ".json":
         return [path]
-    places = [path, path / "annotations", *(path / name for name in PART_NAMES)]
+    places = [path, path / "annotations", *(path / name for name in PART_WORDS)]
     found = [file for place in places if place.is_dir() for file in sorted(place.glob("*.json"))]
     return [file for file in found if file.name != "run.json"]  # of a run written beside them
 
@@ -34,7 +34,7 @@ def part_of(file: Path, root: Path) -> str:
     """'train', 'valid', 'test' or '' as an annotation file's name or folder says."""
     words = file.stem.replace("-", "_").lower().split("_")
     for word in [*words, *(() if file.parent == root else (file.parent.name.lower(),))]:
-        for mark, part in PART_NAMES.items():
+        for mark, part in PART_WORDS.items():
             if word == mark or (word.startswith(mark) and word[len(mark) :].isdigit()):
                 return part
     return ""

@@ -6,7 +6,7 @@ from typing import Any
 
 from learnerkit.core.errors import DataError, LearnerkitError
 from learnerkit.data.faults import Fault
-from learnerkit.data.walk import PART_NAMES, files_below, part_of_name
+from learnerkit.data.walk import PART_WORDS, files_below, part_of_name
 from learnerkit.detect.data.coco import NOT_COCO, annotation_files, find_image, part_of, read_annotations
 from learnerkit.detect.data.frames import SUFFIXES
 from learnerkit.detect.data.yolo import class_names, read_lines
@@ -87,7 +87,7 @@ def _list_yolo(root: Path) -> Listing:
 
 def _parts_from_lists(root: Path, listed: list[Listed]) -> list[Fault]:
     """Enter the parts of train.txt, val.txt and test.txt, where they are; what they say wrongly is a fault."""
-    lists = [(root / f"{name}.txt", part) for name, part in PART_NAMES.items() if (root / f"{name}.txt").is_file()]
+    lists = [(root / f"{name}.txt", part) for name, part in PART_WORDS.items() if (root / f"{name}.txt").is_file()]
     if not lists:
         return []
     for item in listed:

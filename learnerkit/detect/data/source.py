@@ -62,6 +62,7 @@ class FrameSource:
     vocab: list[str]
     named: bool = True
     keeps: tuple[str, ...] = ("mirror",)
+    loses: tuple[str, ...] = ()
     stats: Stats | None = None
     quarantine: list[Fault] = field(default_factory=list)
     modalities: tuple[str, ...] = ()
@@ -96,10 +97,15 @@ class FrameSource:
         """Boxes of the fullest image, at least 1."""
         return max(1, *(len(boxes) for boxes in self.boxes))
 
+    @property
+    def contents(self) -> list[str]:
+        """A digest of each frame."""
+        return [frame.digest for frame in self.frames]
+
     @cached_property
     def copies(self) -> np.ndarray:
         """For each frame the row of the first equal one, int64 [N]."""
-        return first_copies([frame.digest for frame in self.frames])
+        return first_copies(self.contents)
 
     @cached_property
     def fingerprint(self) -> str:
