@@ -1,7 +1,9 @@
-"""COCO's instance annotations: one JSON file for many images, boxes as x, y, width, height in pixels."""
+"""COCO's instance annotations: one JSON file for many images, boxes as x, y, width, height in pixels.
+
+Format: cocodataset.org/#format-data. Crowds and regions to be ignored are neither learnt nor counted.
+"""
 
 import json
-import math
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -9,8 +11,7 @@ from typing import Any
 
 from learnerkit.core.errors import DataError
 from learnerkit.data.faults import Fault
-from learnerkit.data.walk import PART_WORDS
-from learnerkit.detect.data.yolo import EDGE, Boxes, RawBox, gather_boxes, no_boxes
+from learnerkit.detect.data.gather import EDGE, Boxes, RawBox, around, gather_boxes, is_number, no_boxes, pixel_box
 
 ID = (int, str)
 KEYS: dict[str, dict[str, tuple[type, ...]]] = {
@@ -19,33 +20,36 @@ KEYS: dict[str, dict[str, tuple[type, ...]]] = {
     "categories": {"id": ID, "name": (str,)},
 }
 NOT_COCO = "is not a COCO annotation file"
+OTHERS = {"caption": "captions", "keypoints": "keypoints", "segments_info": "panoptic segments"}
 
 
-def annotation_files(path: Path) -> list[Path]:
-    """The annotation files of a set: the file itself, or those of a folder; none where it has none."""
-    if path.suffix.lower() == ".json":
-        return [path]
-    places = [path, path / "annotations", *(path / name for name in PART_WORDS)]
-    found = [file for place in places if place.is_dir() for file in sorted(place.glob("*.json"))]
-    return [file for file in found if file.name != "run.json"]  # of a run written beside them
-
-
-def part_of(file: Path, root: Path) -> str:
-    """'train', 'valid', 'test' or '' as an annotation file's name or folder says."""
-    words = file.stem.replace("-", "_").lower().split("_")
-    for word in [*words, *(() if file.parent == root else (file.parent.name.lower(),))]:
-        for mark, part in PART_WORDS.items():
-            if word == mark or (word.startswith(mark) and word[len(mark) :].isdigit()):
-                return part
-    return ""
-
-
-def read_annotations(file: Path) -> dict[str, Any]:
-    """The content of an annotation file; DataError when it is not one, or its parts are wrong."""
+def read_content(file: Path) -> Any:
+    """The content of a JSON file; DataError where it is damaged."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
+        return json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{file}: {NOT_COCO}: it cannot be read as JSON ({error})") from error
+
+
+def kind_of(content: Any) -> str:
+    """What a JSON file holds: 'boxes', 'captions', 'keypoints', 'panoptic segments', 'images without annotations', ''."""
+    if not isinstance(content, dict) or not isinstance(content.get("images"), list):
+        return ""
+    annotations = content.get("annotations")
+    if not isinstance(annotations, list):
+        return "images without annotations" if "annotations" not in content and "categories" in content else ""
+    first = next((entry for entry in annotations if isinstance(entry, dict)), {})
+    if kind := next((kind for key, kind in OTHERS.items() if key in first), ""):
+        return kind
+    return "boxes" if isinstance(content.get("categories"), list) else ""
+
+
+def read_annotations(file: Path, content: Any = None) -> dict[str, Any]:
+    """The content of an annotation file; DataError when it is not one, or its parts are wrong.
+
+    content: as it was read already.
+    """
+    content = read_content(file) if content is None else content
     missing = [key for key in KEYS if not isinstance(content, dict) or not isinstance(content.get(key), list)]
     if missing:
         raise DataError(f"{file}: {NOT_COCO}: it lacks the list(s) {', '.join(missing)}")
@@ -59,6 +63,7 @@ def read_annotations(file: Path) -> dict[str, Any]:
             raise DataError(f"{file}: {key}: the {what} {twice[0]!r} stands {given[twice[0]]} times; it must be unique")
     if len({type(entry["id"]) for entry in content["categories"]}) > 1:
         raise DataError(f"{file}: categories: some ids are numbers and some texts")
+    _refuse_relative(file, content)
     return content
 
 
@@ -71,14 +76,13 @@ def _check_entry(entry: Any, needed: dict[str, tuple[type, ...]], place: str) ->
             raise DataError(f"{place}: its {key} is {entry.get(key)!r}; {names} is needed")
 
 
-def find_image(root: Path, annotations: Path, name: str) -> Path | None:
-    """Where an image of an annotation file lies: beside it, in images/, or in a folder named like its part."""
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        return None
-    part, short = part_of(annotations, root), annotations.stem.removeprefix("instances_")
-    folders = [annotations.parent, root, root / "images", root / part, root / "images" / part]
-    folders += [root / annotations.stem, root / short, root / "images" / short]
-    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+def _refuse_relative(file: Path, content: dict[str, Any]) -> None:
+    boxes = [entry["bbox"] for entry in content["annotations"] if _is_box(entry.get("bbox"))]
+    if len(boxes) > 1 and max(map(max, boxes)) <= 1:
+        raise DataError(
+            f"{file}: every bbox is within 0..1, such as {boxes[0]}; COCO's are in pixels: multiply by the image's width "
+            "and height"
+        )
 
 
 def boxes_of(
@@ -89,7 +93,7 @@ def boxes_of(
     size: tuple[int, int],
     clip: bool,
 ) -> Boxes:
-    """The good boxes of one image and a fault for each annotation that is not; crowd regions are left out.
+    """The good boxes of one image, the regions to be ignored, and a fault for each annotation that is neither.
 
     entry: of the file's images; annotations: (place in the file, annotation); codes: category id -> class number.
     name: of the annotation file; size: height and width of the stored image; clip: as in `gather_boxes`.
@@ -105,23 +109,33 @@ def boxes_of(
     return gather_boxes(entries, parse, name, size, clip, max(EDGE, pixel))
 
 
-def parse_annotation(annotation: dict, codes: dict[int | str, int], size: tuple[int, int]) -> RawBox | None:
-    """The box of an annotation, None for a crowd region; DataError says what is wrong with it."""
-    if annotation.get("iscrowd", 0) not in (0, 1):
-        raise DataError(f"iscrowd is {annotation['iscrowd']!r}; 0 or 1 is needed")
-    if annotation.get("iscrowd"):
-        return None
+def parse_annotation(annotation: dict, codes: dict[int | str, int], size: tuple[int, int]) -> RawBox:
+    """The box of an annotation, or the region around its polygons; DataError says what is wrong with it."""
+    for key in ("iscrowd", "ignore"):
+        if annotation.get(key, 0) not in (0, 1):
+            raise DataError(f"{key} is {annotation[key]!r}; 0 or 1 is needed")
     box, category = annotation.get("bbox"), annotation.get("category_id")
-    if not (isinstance(box, list) and len(box) == 4 and all(map(_is_finite, box))):
+    if box is None:
+        box = box_around(annotation.get("segmentation"))
+    if not _is_box(box):
         raise DataError(f"bbox is {box!r:.80}; four numbers are needed: x, y, width, height")
     if type(category) not in ID or category not in codes:
         raise DataError(f"category {category!r} is not among the categories")
-    (x, y, w, h), (height, width) = box, size
-    if w <= 0 or h <= 0:
-        raise DataError(f"the box has the size {w:g} x {h:g}; both must be above 0")
-    relative = (x / width, y / height, (x + w) / width, (y + h) / height)
-    return RawBox(codes[category], relative, (category, *box), str(box), f"of {width}x{height}")
+    x, y, w, h = box
+    ignored = bool(annotation.get("iscrowd") or annotation.get("ignore"))
+    key = (category, *box, ignored)
+    return pixel_box((x, y, x + w, y + h), codes[category], size, key, str(box), ignored)
 
 
-def _is_finite(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < 1e9 and math.isfinite(value)
+def box_around(segmentation: Any) -> list[float] | None:
+    """The box x, y, width, height around an annotation's polygons; None where it has none of points."""
+    rings = segmentation if isinstance(segmentation, list) else []
+    points = [value for ring in rings if isinstance(ring, list) for value in ring]
+    if len(points) < 6 or len(points) % 2 or not all(map(is_number, points)):
+        return None
+    x1, y1, x2, y2 = around(points)
+    return [x1, y1, x2 - x1, y2 - y1]
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(map(is_number, value))
