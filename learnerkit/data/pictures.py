@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from learnerkit.core.errors import DataError
 from learnerkit.data.checked import Checked, check_files
@@ -31,18 +31,6 @@ def decode(file: Path, size: tuple[int, int] | None = None) -> np.ndarray:
         if size is not None and rgb.size != size[::-1]:
             rgb = rgb.resize(size[::-1], Image.Resampling.BILINEAR)
         return np.asarray(rgb).transpose(2, 0, 1)
-
-
-def decode_deep(file: Path) -> np.ndarray:
-    """One image file as it is stored, upright: uint8 [3,H,W], or uint16 [1,H,W] where it has 16 bits of grey."""
-    with Image.open(file) as image:
-        check_end(image, file)
-        image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I;16"):
-            return np.asarray(image).astype(np.uint16)[None]
-        if image.mode in ("I", "F"):
-            raise DataError(f"{image.mode} pixels (32 bits); save 8 or 16 bits, or a .npy array")
-        return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
 
 
 def check_end(image: Image.Image, file: Path) -> None:
