@@ -45,6 +45,21 @@ def decode_deep(file: Path) -> np.ndarray:
         return np.asarray(upright_image.convert("RGB")).transpose(2, 0, 1)
 
 
+def called_alpha(file: Path) -> list[str]:
+    """A line where the last channel of a file that `decode_deep` reads is kept although the file calls it alpha."""
+    if file.suffix.lower() == ".npy":
+        return []
+    if is_tiff(file):
+        found = read_tiff(file)
+        alpha = found is not None and found[1]
+    else:
+        with Image.open(file) as image:
+            alpha = image.mode in ("RGBA", "LA") or _png_kind(file)[1] in (4, 6)
+    last = len(decode_deep(file)) - 1
+    kept = alpha and last in (1, 3)
+    return [f"channel {last} varies and is taken as a channel, though its files call it alpha"] if kept else []
+
+
 def _as_colours(pixels: np.ndarray) -> np.ndarray:
     return np.repeat(pixels, 3, axis=0) if len(pixels) == 1 and pixels.dtype == np.uint8 else pixels
 
