@@ -19,7 +19,10 @@ AROUND = 4  # pixels around a peak that belong to it
 SURE = (
     7.0  # least height of a peak: of 400 sets of ten frames none that belong together had 9, of strange ones none 5.3
 )
-RESTING = 0.5  # of the pixels at the median, from which a channel is one of events: an edge map by itself
+LEAST_FRAMES, MOST_FRAMES = 10, 100  # to tell a set's shift from, and that are looked at
+RESTING = 0.5  # of the pixels near the median, from which a channel is one of events: an edge map by itself
+NEAR = 0.1  # of the range between the percentiles ENDS
+ENDS = (0.1, 99.9)
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Shift:
 
     def __str__(self) -> str:
         down, right = ("down" if self.dy >= 0 else "up"), ("right" if self.dx >= 0 else "left")
-        return f"{abs(self.dy):.1f} pixels {down} and {abs(self.dx):.1f} {right}"
+        return f"dy {self.dy:+.1f}, dx {self.dx:+.1f} pixels ({down}, {right})"
 
 
 def grey_of(frame: np.ndarray) -> np.ndarray:
@@ -57,12 +60,21 @@ def edges(channel: np.ndarray) -> np.ndarray:
     """Where a channel [H,W] changes, float32 [H,W], 0 where it does not; whatever its range is."""
     channel = channel.astype(np.float32)
     rest = np.median(channel)
-    if (channel == rest).mean() > RESTING:
+    if _of_events(channel, rest):
         found = ndimage.gaussian_filter(np.abs(channel - rest), BLUR)
     else:
         blurred = ndimage.gaussian_filter(channel, BLUR)
         found = np.hypot(ndimage.sobel(blurred, 0), ndimage.sobel(blurred, 1))
     return np.log1p(found / max(float(found.mean()), 1e-12))
+
+
+def _of_events(channel: np.ndarray, rest: float) -> bool:
+    """Whether most pixels are at rest: at one value, or around the middle, with changes to both sides."""
+    if (channel == rest).mean() > RESTING:
+        return True
+    low, high = np.percentile(channel, ENDS)
+    inside = (np.abs(channel - rest) < NEAR * (high - low)).mean() > RESTING
+    return bool(inside and abs(rest - (low + high) / 2) < NEAR * (high - low))
 
 
 def correlations(frame: np.ndarray, n_rgb: int) -> np.ndarray:
