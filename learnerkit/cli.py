@@ -186,13 +186,14 @@ def report(
 def doctor(
     data: Annotated[Path | None, typer.Argument(help="a data set to check as well")] = None,
     bad: Annotated[str, typer.Option(help="refuse tells faults, skip and clip what they would leave out")] = "refuse",
+    figures: Annotated[Path | None, typer.Option(help="folder for pictures of the data's modalities")] = None,
 ) -> None:
     """Check the installation and the device and, with a path, the data."""
     if bad not in ("refuse", "skip", "clip"):
         raise RecipeError(f"--bad {bad}: refuse, skip or clip")
-    lines, healthy = import_module("learnerkit.runs.doctor").examine(data, bad)
+    lines, healthy = import_module("learnerkit.runs.doctor").examine(data, bad, figures)
     for good, text in lines:
-        console.print(f"  {'ok   ' if good else 'FAULT'} {text}")
+        console.print(f"  { ({True: 'ok', None: 'warn'}.get(good, 'FAULT')):<5} {text}")
     if not healthy:
         raise typer.Exit(2)
 

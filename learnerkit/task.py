@@ -23,7 +23,7 @@ from learnerkit.pages.page import Headline, Table
 from learnerkit.pages.ranking import BY_MONITOR, Ranking
 from learnerkit.recipe import Recipe
 
-Line = tuple[bool, str]  # what `doctor` says: whether it is good, and the text
+Line = tuple[bool | None, str]  # what `doctor` says: whether it is good, None for a warning, and the text
 CURVES = (("training_curves", "Curves"),)
 RATE = (("learning_rate", "Learning rate"),)
 
@@ -53,6 +53,7 @@ class Task:
     calls: the `*_dls` and `*_learner` functions whose calls `load_run` can repeat.
     expects: what its data look like, in words; is_set: whether a path holds such data.
     verify: a path to every fault of such data; examine: path and `bad` to what `doctor` says of them.
+    draw_examined: a path to pictures of that, by the names of their files.
     blank_model: a recipe to a model of its size, for a forecast of the disk.
     evaluate: learner, run folder, parts and the recipe's `evaluate` fields to the content of results.json, which it
         writes, and predictions.npz after it: with that a run counts as measured.
@@ -78,6 +79,7 @@ class Task:
     is_set: Callable[[Path], bool] = lambda path: False
     verify: Callable[[Path], Report] | None = None
     examine: Callable[[Path, str], list[Line]] | None = None
+    draw_examined: Callable[[Path], dict[str, Figure]] | None = None
     blank_model: Callable[[Any], nn.Module] = lambda recipe: nn.Identity()
     evaluate: Callable[..., dict[str, Any]] = measure
     open_other: Callable[[Path, dict[str, Any]], KitLoaders] | None = None

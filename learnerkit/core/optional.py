@@ -16,5 +16,5 @@ def optional(module: str, extra: str, what: str) -> ModuleType:
     except ImportError as error:
         name = module.split(".")[0]
         raise LearnerkitError(
-            f"{what} needs {name} ({error}); install it with `pip install learnerkit[{extra}]`"
+            f"{what} needs {name} ({error}); install it with `pip install 'learnerkit[{extra}]'`"
         ) from error

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from learnerkit.core.errors import DataError
 from learnerkit.core.text import some, words
@@ -48,18 +48,6 @@ def as_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")  # lest Pillow warns of a palette whose transparency is in bytes
     return image.convert("RGB")
-
-
-def decode_deep(file: Path) -> np.ndarray:
-    """One image file as it is stored, upright: uint8 [3,H,W], or uint16 [1,H,W] where it has 16 bits of grey."""
-    with Image.open(file) as image:
-        check_end(image, file)
-        image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I;16"):
-            return np.asarray(image).astype(np.uint16)[None]
-        if image.mode in ("I", "F"):
-            raise DataError(f"{image.mode} pixels (32 bits); save 8 or 16 bits, or a .npy array")
-        return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
 
 
 def check_end(image: Image.Image, file: Path) -> None:

@@ -16,6 +16,8 @@ from learnerkit.data.parts import parts_of
 from learnerkit.data.source import Stats, with_views
 from learnerkit.data.split import Shares, Split
 from learnerkit.detect.data.augment import AugmentFrames
+from learnerkit.detect.data.channels import LOOKED_AT, complaints
+from learnerkit.detect.data.deep import called_alpha
 from learnerkit.detect.data.loader import DetectionDL
 from learnerkit.detect.data.source import FrameSource, read_detection
 from learnerkit.detect.data.transforms import BoxRows, DropModality, FrameRows, NormalizeFrames
@@ -81,7 +83,9 @@ def frame_dls(
     split_seed: which lot decides the parts; apart from the training seed.
     keeps: views that keep the classes; ('mirror',) when None, () where a mirrored object is of another one.
     stats: what frames are normalised with: 'fixed' (ImageNet's figures for RGB, .5 and .5 for further channels), or
-        'data', from the training part.
+        'data': each channel's range in the training part (its .1 and 99.9 percentiles) is stretched to 0..1, and its
+        mean and deviation there are taken; for channels that use a small part of their type's range, as 14 bits of a
+        thermal camera in uint16 do. Pictures show what is stretched.
     size: the longer side in pixels that frames are resized to, the aspect kept; as they are stored when None.
     flip: mirror half of the frames; None does where the set keeps its classes under a mirror.
     iou_crop: probability of a random crop that keeps a share of the boxes.
@@ -94,8 +98,11 @@ def frame_dls(
     """
     _check(size, stats, scale_jitter, iou_crop=iou_crop, colour=colour, modality_dropout=modality_dropout)
     source, flip = with_views(source, keeps, flip)
+    source.notes = [*source.notes, *called_alpha(source.files[0])]
     parts = parts_of(source, bs, split, split_seed, limit, default=SHARES, held_out=HELD_OUT, shuffle_valid=False)
     _check_boxes(source, parts)
+    _look_at_channels(source, parts.train, stats)
+    source.stretch = source.measured_stretch(parts.train) if stats == "data" else None
     source.stats = source.measured_stats(parts.train) if stats == "data" else fixed_stats(source.channels)
     augment = AugmentFrames(flip, iou_crop, scale_jitter, colour)
     batch_tfms = []
@@ -131,6 +138,15 @@ def _check_boxes(source: FrameSource, parts: Split) -> None:
         if strange:
             names = ", ".join(source.vocab[code] for code in strange)
             warn(f"{source.name}: {names}: in {part} but not in train; nothing can learn them")
+
+
+def _look_at_channels(source: FrameSource, rows: np.ndarray, stats: str) -> None:
+    """Warn of channels that hold little, by some training frames, and keep what was said for run.json."""
+    uses = source.uses(rows, LOOKED_AT)
+    said = complaints(uses, source.channel_names, source.colours, stretched=stats == "data")
+    source.notes = [*source.notes, *said]
+    for line in said:
+        warn(f"{source.name}: {line}")
 
 
 def _classes(source: FrameSource, rows: np.ndarray) -> set[int]:

@@ -4,13 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.data.faults import Fault, Report, told
+from learnerkit.detect.data.channels import complaints
+from learnerkit.detect.data.deep import called_alpha
 from learnerkit.detect.data.source import BAD, FrameSource, scan_detection
 from learnerkit.detect.dls import frame_dls
 from learnerkit.detect.learner import fitting_anchors
 from learnerkit.detect.models.detector import PREFIX
+from learnerkit.detect.shift import draw_shift, measure_shift, shift_lines
 from learnerkit.models.create import create_model
 from learnerkit.task import Line
 
@@ -37,6 +41,13 @@ def examine(path: Path, bad: str = "refuse") -> list[Line]:
     return lines if source is None else lines + _described(source) + _tried(source)
 
 
+def draw(path: Path) -> dict[str, Figure]:
+    """Pictures of what `examine` says: the edges of each modality over those of the colours, by names of files."""
+    source, _, _ = scan_detection(path)
+    measured = None if source is None else measure_shift(source)
+    return {} if measured is None else draw_shift(source, measured)
+
+
 def _staying(faults: list[Fault], source: FrameSource, n: int, bad: str) -> str:
     cut = sum(fault.reason.endswith("clipped") for fault in faults)
     boxes = sum(map(len, source.boxes))
@@ -45,7 +56,8 @@ def _staying(faults: list[Fault], source: FrameSource, n: int, bad: str) -> str:
 
 
 def _described(source: FrameSource) -> list[Line]:
-    return [*_boxes(source), *_sizes(source), *_channels(source), *_parts(source)]
+    shift = shift_lines(source, measure_shift(source))
+    return [*_boxes(source), *_sizes(source), *_channels(source), *shift, *_parts(source)]
 
 
 def _boxes(source: FrameSource) -> list[Line]:
@@ -69,18 +81,14 @@ def _sizes(source: FrameSource) -> list[Line]:
 
 
 def _channels(source: FrameSource) -> list[Line]:
-    """The range of each channel over some frames; one that never changes is a fault."""
-    rows = range(0, len(source), max(1, len(source) // LOOKED_AT))
-    frames = (source.frame(row).reshape(source.channels, -1) for row in rows)
-    values = np.array([(frame.min(axis=1), frame.max(axis=1), frame.mean(axis=1)) for frame in frames])
-    low, high, mean = values[:, 0].min(axis=0), values[:, 1].max(axis=0), values[:, 2].mean(axis=0)
-    colours = ("red", "green", "blue") if source.colours == 3 else ("channel 0",)
-    lines = []
-    for number, name in enumerate((*colours, *source.modalities)):
-        alive = bool(high[number] > low[number])
-        text = f"{name}: {low[number]:.3f} to {high[number]:.3f} of its range, mean {mean[number]:.3f}"
-        lines.append((alive, text if alive else text + "; it is the same everywhere, a sensor that was off?"))
-    return lines
+    """The range of each channel over some frames; one that never changes is a fault, other faults of one a warning."""
+    uses = source.uses(np.arange(len(source)), LOOKED_AT)
+    lines: list[Line] = [
+        (not use.constant, f"{name}: {use.low:.3f} to {use.high:.3f} of its range, mean {use.mean:.3f}")
+        for name, use in zip(source.channel_names, uses, strict=True)
+    ]
+    said = [*called_alpha(source.files[0]), *complaints(uses, source.channel_names, source.colours)]
+    return lines + [(None, text) for text in said]
 
 
 def _parts(source: FrameSource) -> list[Line]:

@@ -97,7 +97,8 @@ def write_samples(
             height, width = source.sizes[rows[number]].tolist()
             size = resized((height, width), min(SAMPLE_SIDE, max(height, width)))
             frame = torch.from_numpy(source.frame(rows[number]))[None]
-            frames.append((nn.functional.interpolate(frame, size, mode="area")[0] * 255).to(torch.uint8))
+            shown = nn.functional.interpolate(frame, size, mode="area")[0].clamp(0, 1)
+            frames.append((shown * 255).to(torch.uint8))
             truth.append(rescale(targets[number], (height, width), size))
             boxes.append(rescale(found[number], (height, width), size))
         sizes = np.array([frame.shape[1:] for frame in frames])

@@ -37,6 +37,7 @@ def open_other(path: Path, described: dict[str, Any]) -> FrameLoaders:
         source.vocab = list(described["classes"])
     source = like_run(source, path, described, fixed=1)
     source.modalities = tuple(data["modalities"])
+    source.stretch = tuple(map(tuple, data["stretch"])) if data.get("stretch") else None
     return frame_loaders(source, whole(source), data["size"], bs=2, drop_last=False)
 
 

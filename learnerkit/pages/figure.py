@@ -27,9 +27,14 @@ def whole_epochs(panel: Any) -> None:
 
 
 def save_figures(run: RunFolder, figures: dict[str, Figure]) -> dict[str, Path]:
-    """Save figures by their names below a folder's figures/; returns the files by name."""
-    folder = run.file("figures")
-    folder.mkdir(exist_ok=True)
+    """Save figures by their names below a run's figures/; returns the files by name."""
+    return write_figures(run.file("figures"), figures)
+
+
+def write_figures(folder: Path, figures: dict[str, Figure]) -> dict[str, Path]:
+    """Save figures by their names in a folder, which is made where there is something to save; returns the files."""
+    if figures:
+        folder.mkdir(parents=True, exist_ok=True)
     files = {name: folder / f"{name}.png" for name in figures}
     for name, figure in figures.items():
         figure.savefig(files[name])

@@ -11,17 +11,20 @@ from pathlib import Path
 from learnerkit.core.errors import LearnerkitError
 
 NEEDED = ("torch", "torchvision", "fastai", "numpy", "matplotlib", "scikit-learn", "safetensors", "pydantic")
-Line = tuple[bool, str]
+Line = tuple[bool | None, str]
 
 
-def examine(data: Path | None = None, bad: str = "refuse") -> tuple[list[Line], bool]:
-    """Lines of (good, text), and whether all are good.
+def examine(data: Path | None = None, bad: str = "refuse", figures: Path | None = None) -> tuple[list[Line], bool]:
+    """Lines of (good, text), good None for a warning, and whether none is bad.
 
     data: a data set to check as well; bad: 'skip' and 'clip' tell its faults as what they would leave out and cut.
+    figures: a folder for pictures of what was found in the data.
     """
     checks: list[Callable[[], list[Line]]] = [_packages, _device, _training_step, _disk]
     if data is not None:
         checks.append(partial(_data, data, bad))
+    if data is not None and figures is not None:
+        checks.append(partial(_figures, data, figures))
     lines: list[Line] = []
     for check in checks:
         try:
@@ -30,7 +33,7 @@ def examine(data: Path | None = None, bad: str = "refuse") -> tuple[list[Line], 
             lines.append((False, str(error)))
         except Exception as error:  # a broken install may raise anything; the doctor names it and goes on
             lines.append((False, f"{getattr(check, '__name__', 'data').strip('_')}: {type(error).__name__}: {error}"))
-    return lines, all(good for good, _ in lines)
+    return lines, all(good is not False for good, _ in lines)
 
 
 def _packages() -> list[Line]:
@@ -68,3 +71,11 @@ def _data(path: Path, bad: str) -> list[Line]:
     if not path.exists():
         return [(False, f"{path}: no such file or folder")]
     return import_module("learnerkit.tasks").find_task(path).verb("examine")(path, bad)
+
+
+def _figures(path: Path, folder: Path) -> list[Line]:
+    if not path.exists():
+        return []
+    drawn = import_module("learnerkit.tasks").find_task(path).verb("draw_examined")(path)
+    files = import_module("learnerkit.pages.figure").write_figures(folder, drawn)
+    return [(True, f"drawn: {file}") for file in files.values()] or [(None, f"{path}: there is nothing to draw")]

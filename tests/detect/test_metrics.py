@@ -94,7 +94,7 @@ def test_three_figures_are_measured_once(monkeypatch):
 
 def test_the_missing_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torchmetrics.detection", None)
-    with pytest.raises(LearnerkitError, match=r"pip install learnerkit\[detect\]"):
+    with pytest.raises(LearnerkitError, match=r"pip install 'learnerkit\[detect\]'"):
         need_detect()
 
 

@@ -11,12 +11,19 @@ from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike, atomic_write
 from learnerkit.data.faults import Fault, Report, check_bad
 from learnerkit.data.pictures import UNREADABLE
+from learnerkit.data.split import evenly
 from learnerkit.data.walk import files_in
 from learnerkit.detect.data.frames import PICTURES, RANGES, SUFFIXES, check_floats, stored_frame
+from learnerkit.detect.data.shift import LEAST_FRAMES, MOST_FRAMES, Shift, aligned, grey_of, shifts_of
 
 
 def combine_modalities(
-    rgb_dir: PathLike, thermal_dir: PathLike | None, event_dir: PathLike | None, out: PathLike, bad: str = "refuse"
+    rgb_dir: PathLike,
+    thermal_dir: PathLike | None,
+    event_dir: PathLike | None,
+    out: PathLike,
+    bad: str = "refuse",
+    align: bool = False,
 ) -> Report:
     """Write OUT/images/NAME.npy, (H, W, C), from the images of the same NAME in each folder.
 
@@ -25,7 +32,9 @@ def combine_modalities(
     rgb_dir, thermal_dir, event_dir: folders of images or .npy arrays; None for a modality that is not there.
     out: the folder; labels stay where they are, to be put beside images/.
     bad: 'refuse' writes nothing when a frame lacks a part or cannot be read, 'skip' leaves it out.
-    Returns a report: every mismatch and every resize is in it. DataError when nothing fits together.
+    align: move thermal and event by the shift against RGB that is measured over the whole set, in whole pixels, their
+        edges repeated; ten frames or more are needed. Without it they stay where they are.
+    Returns a report: every mismatch, resize and move is in it. DataError when nothing fits together.
     """
     check_bad(bad)
     folders = {"RGB": rgb_dir, "thermal": thermal_dir, "event": event_dir}
@@ -40,25 +49,45 @@ def combine_modalities(
     whole = [name for name in names if all(name in files for files in listed.values())]
     if not whole:
         raise DataError(f"{rgb_dir}: none of the {len(names)} names stands in every folder; names have to be the same")
-    images = Path(out) / "images"
-    frames, resizes = [], []
+    frames, notes = {}, []
     for name in whole:
+        files = [files[name] for files in listed.values()]
         try:
-            frame, resized = _combined([files[name] for files in listed.values()])
+            _, _, resized = _combined(files)
         except UNREADABLE as error:
             faults.append(Fault(name, str(error)))
             continue
-        resizes += [Fault(name, text, samples=0) for text in resized]
-        if bad == "skip":
-            _write(images, name, frame)
-        frames.append(name)
-    report = Report(Path(out), "combined frames", len(names), faults + resizes)
+        notes += [Fault(name, text, samples=0) for text in resized]
+        frames[name] = files
+    shifts: list[Shift] = []
+    if align and (bad == "skip" or not faults):
+        shifts = _measured(list(frames.values()))
+        notes += [Fault(kind, _told(shift), samples=0) for kind, shift in zip(list(listed)[1:], shifts, strict=True)]
+    report = Report(Path(out), "combined frames", len(names), faults + notes)
     if faults and bad != "skip":
         raise DataError(f"{report}\nNothing was written. Repair them, or leave them out: bad='skip'.")
-    if bad != "skip":
-        for name in frames:
-            _write(images, name, _combined([files[name] for files in listed.values()])[0])
+    for name, files in frames.items():
+        frame, n_rgb, _ = _combined(files)
+        _write(Path(out) / "images", name, aligned(frame, n_rgb, shifts) if align else frame)
     return report
+
+
+def _measured(frames: list[list[Path]]) -> list[Shift]:
+    """The shift of each further channel over a set, from evenly spaced frames of it."""
+    if len(frames) < LEAST_FRAMES:
+        raise DataError(
+            f"align=True: {len(frames)} frames; a shift is told from {LEAST_FRAMES} on. Nothing was written; "
+            "align=False leaves everything where it is"
+        )
+    chosen = [frames[place] for place in evenly(len(frames), MOST_FRAMES)]
+    read = ((frame, n_rgb) for frame, n_rgb, _ in map(_combined, chosen))
+    return shifts_of((np.concatenate([grey_of(frame[:n])[None], frame[n:]]) for frame, n in read), 1).together
+
+
+def _told(shift: Shift) -> str:
+    if not shift.sure:
+        return "no shift against RGB can be told; it stays where it is"
+    return f"lay off RGB by {shift}; moved by {-round(shift.dy):+d} down and {-round(shift.dx):+d} to the right"
 
 
 def _listed(folder: Path) -> dict[str, Path]:
@@ -73,8 +102,8 @@ def _listed(folder: Path) -> dict[str, Path]:
     return {file.stem: file for file in files}
 
 
-def _combined(files: list[Path]) -> tuple[np.ndarray, list[str]]:
-    """A frame [H,W,C] of uint8 or uint16, and what had to be resized."""
+def _combined(files: list[Path]) -> tuple[np.ndarray, int, list[str]]:
+    """A frame [C,H,W] of uint8 or uint16, how many of its channels are colours, and what had to be resized."""
     parts = [stored_frame(file) for file in files]
     for file, part in zip(files, parts, strict=True):
         try:
@@ -95,7 +124,7 @@ def _combined(files: list[Path]) -> tuple[np.ndarray, list[str]]:
         channels.append(values)
     kind = np.uint16 if deep else np.uint8
     frame = (np.concatenate(channels) * np.iinfo(kind).max).round().clip(0, np.iinfo(kind).max).astype(kind)
-    return np.ascontiguousarray(frame.transpose(1, 2, 0)), resized
+    return frame, len(parts[0]), resized
 
 
 def _resize(channel: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
@@ -105,5 +134,5 @@ def _resize(channel: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
 def _write(images: Path, name: str, frame: np.ndarray) -> None:
     images.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
-    np.save(buffer, frame, allow_pickle=False)
+    np.save(buffer, np.ascontiguousarray(frame.transpose(1, 2, 0)), allow_pickle=False)
     atomic_write(images / f"{name}.npy", buffer.getvalue())

@@ -8,12 +8,13 @@ import numpy as np
 
 from learnerkit.core.errors import DataError
 from learnerkit.data.checked import Checked
-from learnerkit.data.pictures import UNREADABLE, decode_deep, reason_of
+from learnerkit.data.pictures import UNREADABLE, reason_of
+from learnerkit.detect.data.deep import decode_deep
+from learnerkit.detect.data.tiff import MOST_CHANNELS
 
-MOST_CHANNELS = 16
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
 SUFFIXES = PICTURES | {".npy"}
-CHECK_VERSION = 1
+CHECK_VERSION = 2
 ROUNDING = 1e-6  # past 0..1 that floats may be
 MAGIC = b"\x93NUMPY"
 # numpy reads a header with ast.literal_eval, which fails at random in threads of CPython before 3.11.8 and 3.12.2
@@ -28,8 +29,17 @@ def stored_frame(file: Path) -> np.ndarray:
     DataError says what is wrong with a file that is no frame.
     """
     if file.suffix.lower() == ".npy":
-        return channels_first(_array(file))
-    return decode_deep(file)
+        return checked(channels_first(_array(file)))
+    return checked(decode_deep(file))
+
+
+def checked(frame: np.ndarray) -> np.ndarray:
+    """The frame [C,H,W] itself; DataError where its type has no known range, or it has too many channels."""
+    if frame.dtype not in RANGES and frame.dtype.kind != "f":
+        raise DataError(f"is of dtype {frame.dtype}; uint8, uint16 or float in 0..1 is needed")
+    if len(frame) > MOST_CHANNELS:
+        raise DataError(f"has {len(frame)} channels; 1 to {MOST_CHANNELS} are needed")
+    return frame
 
 
 def _array(file: Path) -> np.ndarray:
@@ -45,8 +55,6 @@ def _array(file: Path) -> np.ndarray:
         raise DataError(f"is not a whole .npy file ({error})") from None
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    if array.dtype not in RANGES and array.dtype.kind != "f":
-        raise DataError(f"is of dtype {array.dtype}; uint8, uint16 or float in 0..1 is needed")
     return array
 
 

@@ -15,6 +15,7 @@ from learnerkit.data.checked import Checked, check_files
 from learnerkit.data.copies import first_copies
 from learnerkit.data.faults import Fault, accepted, check_bad, fault_lines
 from learnerkit.data.source import Stats, common_facts, encoded
+from learnerkit.detect.data.channels import Stretch, Use, some_of, stretch_of, stretched, use_of
 from learnerkit.detect.data.coco import boxes_of
 from learnerkit.detect.data.frames import CHECK_VERSION, check_frame, read_frame, shape_of
 from learnerkit.detect.data.listing import Listed, Listing, list_detection
@@ -51,6 +52,7 @@ class FrameSource:
 
     name: what the set is called; frames: in the order of their names; channels: of all of them; vocab: class names.
     keeps: which views keep the classes; stats: mean and std a channel, for normalising frames in 0..1.
+    stretch: lowest and highest value a channel that frames are stretched between; None for as they are stored.
     quarantine: what was set aside. modalities: names of the channels behind RGB.
     named: whether the files name the classes; labelled: whether they say where the boxes are.
     notes: what had to be guessed, a line each.
@@ -64,6 +66,7 @@ class FrameSource:
     keeps: tuple[str, ...] = ("mirror",)
     loses: tuple[str, ...] = ()
     stats: Stats | None = None
+    stretch: Stretch | None = None
     quarantine: list[Fault] = field(default_factory=list)
     modalities: tuple[str, ...] = ()
     labelled: bool = True
@@ -117,11 +120,24 @@ class FrameSource:
 
     def facts(self) -> dict[str, Any]:
         """What run.json records of the set."""
-        return {**common_facts(self), "modalities": list(self.modalities)}
+        return {**common_facts(self), "modalities": list(self.modalities), "stretch": self.stretch}
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """What the channels are called: the colours, then the modalities."""
+        return (*(("red", "green", "blue") if self.colours == 3 else ("channel 0",)), *self.modalities)
 
     def frame(self, row: int) -> np.ndarray:
-        """A frame as float32 [C,H,W] in 0..1."""
-        return read_frame(self.files[row])
+        """A frame as float32 [C,H,W], its range at 0..1."""
+        return stretched(read_frame(self.files[row]), self.stretch)
+
+    def uses(self, rows: np.ndarray, most: int) -> list[Use]:
+        """How each channel uses the range of its type, by at most so many of some rows."""
+        return use_of(read_frame(self.files[row]) for row in some_of(rows, most))
+
+    def measured_stretch(self, rows: np.ndarray) -> Stretch:
+        """The range of each channel over the given rows, at most 100 of them."""
+        return stretch_of(self.uses(rows, 100))
 
     def measured_stats(self, rows: np.ndarray) -> Stats:
         """Mean and std per channel in 0..1 over the given rows, at most 500 of them."""

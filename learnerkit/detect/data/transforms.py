@@ -16,6 +16,7 @@ from torch import Tensor
 from learnerkit._fastai import TensorBase
 from learnerkit.core.errors import DataError
 from learnerkit.detect.boxes import pack_boxes, rescale
+from learnerkit.detect.data.channels import stretched
 from learnerkit.detect.data.frames import channels_first, read_frame, scaled
 from learnerkit.detect.data.source import FrameSource
 
@@ -48,16 +49,20 @@ class FrameRows(Transform):
         if isinstance(item, Integral):
             frame = self.source.frame(int(item))
         elif isinstance(item, (str, Path)):
-            frame = read_frame(Path(item))
+            frame = self._in_range(read_frame(Path(item)))
         else:
-            frame = scaled(channels_first(np.asarray(item)))
-        if len(frame) != self.source.channels:
-            raise DataError(f"a frame of {len(frame)} channel(s): {self.source.channels} are needed")
+            frame = self._in_range(scaled(channels_first(np.asarray(item))))
         tensor = torch.from_numpy(frame)
         if self.size is not None and max(tensor.shape[1:]) != self.size:
             size = resized(tuple(tensor.shape[1:]), self.size)
             tensor = torch.nn.functional.interpolate(tensor[None], size, mode="bilinear", antialias=True)[0]
         return tensor.as_subclass(TensorFrame)
+
+    def _in_range(self, frame: np.ndarray) -> np.ndarray:
+        """A frame that is none of the set's own, with the set's channels, between the values that the set says."""
+        if len(frame) != self.source.channels:
+            raise DataError(f"a frame of {len(frame)} channel(s): {self.source.channels} are needed")
+        return stretched(frame, self.source.stretch)
 
 
 def resized(shape: tuple[int, int], size: int | None) -> tuple[int, int]:
