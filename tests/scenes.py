@@ -12,7 +12,7 @@ from learnerkit.all import detection_dls, detection_learner
 from learnerkit.cli import make_app
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.detect.boxes import pack_boxes, pack_detections
-from learnerkit.detect.data.source import read_detection, scan_detection
+from learnerkit.detect.data.scan import read_detection, scan_detection
 
 NAMES = ("square", "bar")
 TOY_BACKBONE = "timm:test_resnet"  # .4 million parameters: what is tested is around it

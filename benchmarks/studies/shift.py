@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from learnerkit.detect.data.frames import read_frame
+from learnerkit.detect.data.scan import read_detection
 from learnerkit.detect.data.scenes import make_digit_scenes
 from learnerkit.detect.data.shift import shifts_of
-from learnerkit.detect.data.source import read_detection
 from learnerkit.detect.shift import ALONE, CLEAR, FAR
 
 N_RGB, TEN = 3, 10

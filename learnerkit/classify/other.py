@@ -20,7 +20,7 @@ from learnerkit.core.warn import warn
 from learnerkit.data.faults import Fault, refuse_faults
 from learnerkit.data.loaders import KitLoaders, whole
 from learnerkit.data.pictures import SUFFIXES, decode_all
-from learnerkit.data.source import UNLABELLED, like_run
+from learnerkit.data.source import UNLABELLED, like_run, meant_part
 from learnerkit.data.walk import files_below, files_in, folders_in
 from learnerkit.learner.kit import KitLearner
 from learnerkit.pages.confusion import draw_confusion
@@ -73,17 +73,7 @@ def read_other(path: Path, described: dict[str, Any]) -> ImageSource:
         source = read_folder(list_folder(path, vocab), size, labelled=False)
     else:
         source = _flat_folder(path, vocab, size)
-    return like_run(_meant(source), path, described)
-
-
-def _meant(source: ImageSource) -> ImageSource:
-    """The part that is meant where files name parts: test, else valid; which one is said."""
-    part = next((name for name in ("test", "valid") if (source.parts == name).any()), None)
-    if part is None:
-        return source
-    rows = np.flatnonzero(source.parts == part)
-    warn(f"{source.name}: its {part} part is measured, {len(rows):,} of {len(source):,} images")
-    return source.subset(rows)
+    return like_run(meant_part(source), path, described)
 
 
 def _flat_folder(path: Path, vocab: list[str], size: tuple[int, int]) -> ImageSource:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from learnerkit.core.errors import DataError
+from learnerkit.core.warn import warn
 from learnerkit.data.faults import Fault
 
 UNLABELLED = -1
@@ -105,6 +106,19 @@ def like_run(source: S, path: Path, described: dict[str, Any], fixed: int | None
     source.stats = tuple(map(tuple, data["stats"])) if data["stats"] else None
     source.keeps = tuple(data["keeps"])
     return source
+
+
+def meant_part(source: S) -> S:
+    """What of other data is meant to be measured, where its files name parts: test, else valid; which one is said.
+
+    source: a set with `subset(rows)`.
+    """
+    part = next((name for name in ("test", "valid") if (source.parts == name).any()), None)
+    if part is None:
+        return source
+    rows = np.flatnonzero(source.parts == part)
+    warn(f"{source.name}: its {part} part is measured, {len(rows):,} of {len(source):,} samples")
+    return source.subset(rows)
 
 
 def _size_text(shape: tuple[int, ...]) -> str:

@@ -1,6 +1,7 @@
 """Boxes in tensors of one shape: [B,M,5] of truth and [B,D,6] of detections, rows of class -1 where there are fewer.
 
 A box is x1, y1, x2, y2 in pixels of the image as the model sees it; then its class, from 0; then a detection's score.
+A region that is neither learnt nor counted (a crowd, a difficult object) has the class -2 - code.
 """
 
 import torch
@@ -24,6 +25,19 @@ def unpack_boxes(packed: Tensor) -> tuple[Tensor, Tensor]:
     """Boxes [n,4] and classes int64 [n] of one image's rows [M,5 or 6]."""
     held = packed[packed[:, 4] >= 0]
     return held[:, :4], held[:, 4].long()
+
+
+def pack_ignored(ignored: Tensor) -> Tensor:
+    """Regions to be ignored [k,5], x1 y1 x2 y2 and their class, as rows that `unpack_boxes` passes over."""
+    rows = ignored.clone()
+    rows[:, 4] = -2 - rows[:, 4]
+    return rows
+
+
+def unpack_ignored(packed: Tensor) -> tuple[Tensor, Tensor]:
+    """Regions to be ignored [k,4] and their classes int64 [k] of one image's rows [M,5]."""
+    held = packed[packed[:, 4] < NONE]
+    return held[:, :4], -2 - held[:, 4].long()
 
 
 def scores_of(packed: Tensor) -> Tensor:
@@ -66,8 +80,8 @@ def mirror_boxes(packed: Tensor, widths: Tensor) -> Tensor:
     """
     mirrored = packed.clone()
     wide = widths.to(packed)[:, None]
-    mirrored[:, :, 0] = torch.where(packed[:, :, 4] >= 0, wide - packed[:, :, 2], 0)
-    mirrored[:, :, 2] = torch.where(packed[:, :, 4] >= 0, wide - packed[:, :, 0], 0)
+    mirrored[:, :, 0] = torch.where(packed[:, :, 4] != NONE, wide - packed[:, :, 2], 0)
+    mirrored[:, :, 2] = torch.where(packed[:, :, 4] != NONE, wide - packed[:, :, 0], 0)
     return mirrored
 
 

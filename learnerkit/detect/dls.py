@@ -19,7 +19,8 @@ from learnerkit.detect.data.augment import AugmentFrames
 from learnerkit.detect.data.channels import LOOKED_AT, complaints
 from learnerkit.detect.data.deep import called_alpha
 from learnerkit.detect.data.loader import DetectionDL
-from learnerkit.detect.data.source import FrameSource, read_detection
+from learnerkit.detect.data.scan import read_detection
+from learnerkit.detect.data.source import FrameSource
 from learnerkit.detect.data.transforms import BoxRows, DropModality, FrameRows, NormalizeFrames
 
 NAME = "detect"
@@ -98,7 +99,7 @@ def frame_dls(
     """
     _check(size, stats, scale_jitter, iou_crop=iou_crop, colour=colour, modality_dropout=modality_dropout)
     source, flip = with_views(source, keeps, flip)
-    source.notes = [*source.notes, *called_alpha(source.files[0])]
+    source.notes = [*source.notes, *called_alpha(source.frames[0].files[0])]
     parts = parts_of(source, bs, split, split_seed, limit, default=SHARES, held_out=HELD_OUT, shuffle_valid=False)
     _check_boxes(source, parts)
     _look_at_channels(source, parts.train, stats)
@@ -195,20 +196,30 @@ def frame_loaders(
 @recorded()
 @extends(frame_dls)
 def detection_dls(
-    path: PathLike, bs: int = 2, *, bad: str = "refuse", modalities: Sequence[str] = (), **kwargs: Any
+    path: PathLike,
+    bs: int = 2,
+    *,
+    bad: str = "refuse",
+    unlabelled: str = "refuse",
+    polygons: bool = False,
+    modalities: Sequence[str] = (),
+    **kwargs: Any,
 ) -> FrameLoaders:
-    """DataLoaders of frames with boxes: images/ and labels/ (YOLO), or COCO annotations, of 1 to 16 channels.
+    """DataLoaders of frames with boxes, of 1 to 16 channels: YOLO, COCO, Pascal VOC, darknet, folders of modalities.
 
     images/*.npy hold uint8, uint16 or float arrays (H, W, C) or (C, H, W); .png, .jpg and .tif hold ordinary images.
-    Names come from classes.txt or data.yaml, parts from train.txt, val.txt and test.txt where they are there.
+    A data.yaml is obeyed; else names come from classes.txt and its like, parts from lists (train.txt) or folders.
 
-    path: the folder, or an annotation file.
+    path: the folder, an annotation file (JSON), or a data.yaml.
     bs: frames a batch.
     bad: what to do with bad boxes and files: 'refuse' lists them all, 'skip' leaves them out, 'clip' also cuts boxes to
         the image; what was left out or cut is listed in the run's quarantine.csv.
+    unlabelled: what an image without a label file is: 'refuse' names them all, 'background' takes them as images
+        without objects, 'skip' leaves them out.
+    polygons: take the boxes around polygons even where lines of boxes stand beside them, or all have four points.
     modalities: names of the channels behind RGB; thermal and event where there are two.
     """
-    source = read_detection(path, bad)
+    source = read_detection(path, bad, unlabelled=unlabelled, polygons=polygons)
     if modalities:
         behind = source.channels - source.colours
         if len(modalities) != behind:

@@ -10,7 +10,8 @@ from learnerkit.core.errors import LearnerkitError
 from learnerkit.data.faults import Fault, Report, told
 from learnerkit.detect.data.channels import complaints
 from learnerkit.detect.data.deep import called_alpha
-from learnerkit.detect.data.source import BAD, FrameSource, scan_detection
+from learnerkit.detect.data.scan import BAD, scan_detection
+from learnerkit.detect.data.source import FrameSource
 from learnerkit.detect.dls import frame_dls
 from learnerkit.detect.learner import fitting_anchors
 from learnerkit.detect.models.detector import PREFIX
@@ -87,7 +88,7 @@ def _channels(source: FrameSource) -> list[Line]:
         (not use.constant, f"{name}: {use.low:.3f} to {use.high:.3f} of its range, mean {use.mean:.3f}")
         for name, use in zip(source.channel_names, uses, strict=True)
     ]
-    said = [*called_alpha(source.files[0]), *complaints(uses, source.channel_names, source.colours)]
+    said = [*called_alpha(source.frames[0].files[0]), *complaints(uses, source.channel_names, source.colours)]
     return lines + [(None, text) for text in said]
 
 

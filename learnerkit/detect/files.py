@@ -74,6 +74,10 @@ def coco_truth(source: FrameSource, rows: list[int]) -> dict[str, Any]:
             box = [x1, y1, x2 - x1, y2 - y1]
             entry = {"id": len(annotations) + 1, "image_id": number, "category_id": code + 1, "bbox": box}
             annotations.append({**entry, "area": box[2] * box[3], "iscrowd": 0})
+        for x1, y1, x2, y2, code in source.ignored[row].tolist():
+            box = [x1, y1, x2 - x1, y2 - y1]
+            entry = {"id": len(annotations) + 1, "image_id": number, "category_id": int(code) + 1, "bbox": box}
+            annotations.append({**entry, "area": box[2] * box[3], "iscrowd": 1})
     categories = [{"id": code + 1, "name": name} for code, name in enumerate(source.vocab)]
     return {"images": images, "annotations": annotations, "categories": categories}
 

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
-from torchvision.ops import box_iou
+from torchvision.ops import box_area, box_iou
 
-from learnerkit.detect.boxes import scores_of, unpack_boxes
+from learnerkit.detect.boxes import scores_of, unpack_boxes, unpack_ignored
 
 
 def match_boxes(detections: Tensor, targets: Tensor, score: float = 0.5, iou: float = 0.5) -> list[tuple[int, int]]:
@@ -14,7 +14,8 @@ def match_boxes(detections: Tensor, targets: Tensor, score: float = 0.5, iou: fl
 
     detections: [D,6]; targets: [M,5], see `detect.boxes`.
     score: least of a detection that counts; iou: least of a pair.
-    Every object and every detection that counts stands in one pair; rows count the held boxes alone.
+    Every object and every detection that counts stands in one pair; rows count the held boxes alone. A detection of no
+    object that lies in a region to be ignored, by `iou` of its own area, is in none.
     """
     truth, _ = unpack_boxes(targets)
     found, _ = unpack_boxes(detections)
@@ -28,7 +29,18 @@ def match_boxes(detections: Tensor, targets: Tensor, score: float = 0.5, iou: fl
     ]
     seen, used = {a for a, _ in pairs}, {b for _, b in pairs}
     missed = [(row, -1) for row in range(len(truth)) if row not in seen]
-    return pairs + missed + [(-1, int(row)) for row in counted if int(row) not in used]
+    alone = [int(row) for row in counted if int(row) not in used]
+    inside = _in_ignored(found, unpack_ignored(targets)[0])
+    return pairs + missed + [(-1, row) for row in alone if inside[row] < iou]
+
+
+def _in_ignored(found: Tensor, regions: Tensor) -> Tensor:
+    """The greatest share of each box's area [D] that lies in one of some regions."""
+    if not len(regions) or not len(found):
+        return torch.zeros(len(found))
+    low, high = torch.maximum(found[:, None, :2], regions[:, :2]), torch.minimum(found[:, None, 2:], regions[:, 2:4])
+    shared = (high - low).clamp(min=0).prod(dim=2)
+    return (shared / box_area(found)[:, None].clamp(min=1e-6)).amax(dim=1)
 
 
 def box_confusion(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from learnerkit._fastai import Learner, Metric
 from learnerkit.core.optional import optional
-from learnerkit.detect.boxes import scores_of, unpack_boxes
+from learnerkit.detect.boxes import scores_of, unpack_boxes, unpack_ignored
 
 FIGURES = {"mAP": "map", "mAP50": "map_50", "mAP75": "map_75"}
 SIZES = {"mAP_small": "map_small", "mAP_medium": "map_medium", "mAP_large": "map_large"}
@@ -26,7 +26,7 @@ def average_precision(
 ) -> dict[str, Any]:
     """mAP, mAP50, mAP75 over all classes and by size of the object; with `n_classes` also by class.
 
-    detections: [D,6] an image; targets: [M,5] an image, see `detect.boxes`.
+    detections: [D,6] an image; targets: [M,5] an image, see `detect.boxes`; regions to be ignored count as crowds do.
     n_classes: how many there are; adds 'per_class' and 'per_class50', lists of AP and AP50, and 'precision50', the
         precision at IoU .5 at 101 recalls, an array [101,K] (nan where a class has no object).
     Sizes are COCO's, in pixels: small below 32x32, large from 96x96. A figure without any object is None.
@@ -69,8 +69,9 @@ def _measure(detections: Sequence[Tensor], targets: Sequence[Tensor], per_class:
         boxes, codes = unpack_boxes(rows)
         found.append({"boxes": boxes, "labels": codes, "scores": scores_of(rows)})
     for rows in targets:
-        boxes, codes = unpack_boxes(rows)
-        truth.append({"boxes": boxes, "labels": codes})
+        (boxes, codes), (aside, of_aside) = unpack_boxes(rows), unpack_ignored(rows)
+        crowd = torch.cat([torch.zeros_like(codes), torch.ones_like(of_aside)])
+        truth.append({"boxes": torch.cat([boxes, aside]), "labels": torch.cat([codes, of_aside]), "iscrowd": crowd})
     metric.update(found, truth)
     return metric.compute()
 

@@ -9,14 +9,16 @@ import torch
 from learnerkit.core.errors import DataError
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz
+from learnerkit.core.warn import warn
 from learnerkit.data.faults import Fault, refuse_faults
 from learnerkit.data.loaders import whole
-from learnerkit.data.source import like_run
+from learnerkit.data.source import like_run, meant_part
 from learnerkit.data.walk import files_in
 from learnerkit.detect.boxes import pack_boxes
 from learnerkit.detect.data.frames import SUFFIXES, check_frame, shape_of
 from learnerkit.detect.data.listing import is_detection
-from learnerkit.detect.data.source import Frame, FrameSource, read_detection
+from learnerkit.detect.data.scan import read_detection
+from learnerkit.detect.data.source import Frame, FrameSource
 from learnerkit.detect.dls import FrameLoaders, frame_loaders
 from learnerkit.detect.evaluate import evaluate, predict_frames
 from learnerkit.detect.figures import draw_frames, figures, read_evaluation
@@ -28,13 +30,19 @@ from learnerkit.pages.figure import save_figures
 def open_other(path: Path, described: dict[str, Any]) -> FrameLoaders:
     """DataLoaders of other frames, with the classes, size and statistics of a run's own set.
 
-    path: a detection set, an annotation file, or a folder of frames; described: the run's run.json.
+    path: a detection set, of whose parts the test part is meant, an annotation file, or a folder of frames.
+    described: the run's run.json.
     """
     data, taken = described["data"], (described["recipe"]["dls"] or {}).get("args", {})
-    labelled, bad = is_detection(path), taken.get("bad", "refuse")  # as the run took its own data
-    source = read_detection(path, bad, least=0) if labelled else read_frames(path, described["classes"])
+    same = {key: taken[key] for key in ("bad", "unlabelled", "polygons") if key in taken}  # as the run's own data
+    if is_detection(path):
+        source = meant_part(read_detection(path, least=0, **same))
+    else:
+        source = read_frames(path, described["classes"])
     if not source.named and len(source.vocab) <= len(described["classes"]):
         source.vocab = list(described["classes"])
+    for note in source.notes:
+        warn(f"{source.name}: {note}")
     source = like_run(source, path, described, fixed=1)
     source.modalities = tuple(data["modalities"])
     source.stretch = tuple(map(tuple, data["stretch"])) if data.get("stretch") else None
@@ -77,6 +85,7 @@ def read_frames(folder: Path, vocab: list[str]) -> FrameSource:
     if len(given) > 1:
         raise DataError(f"{folder}: its frames have {given} channels; one number is needed")
     frames = [
-        Frame(file, file.name, shape[1:], digest) for file, shape, (_, digest) in zip(files, shapes, found, strict=True)
+        Frame((file,), file.name, shape[1:], digest)
+        for file, shape, (_, digest) in zip(files, shapes, found, strict=True)
     ]
     return FrameSource(folder.name, frames, given[0], list(vocab), labelled=False)

@@ -14,6 +14,10 @@ class DetectData(Data):
     bs: int = Field(2, ge=1, description="frames a batch")
     size: int | None = Field(None, ge=32, description="longer side in pixels that frames are resized to")
     bad: Literal["refuse", "skip", "clip"] = Field("refuse", description="what to do with bad boxes and files")
+    unlabelled: Literal["refuse", "background", "skip"] = Field(
+        "refuse", description="what an image without a label file is"
+    )
+    polygons: bool = Field(False, description="take the boxes around polygons, whatever stands beside them")
     keeps: tuple[Literal["mirror"], ...] | None = Field(None, description="views that keep the classes")
     stats: Literal["fixed", "data"] = Field("fixed", description="normalise with fixed figures, or those of the data")
     flip: bool | None = Field(None, description="mirror; by default where the set keeps its classes")

@@ -73,7 +73,7 @@ def test_with_official_parts_the_measured_part_is_meant(trained, tmp_path, parts
     other = tmp_path / "other"
     for seed, part in enumerate(parts, 5):
         image_folder(other / part, 20, seed)
-    with pytest.warns(UserWarning, match=f"its {meant} part is measured, 20 of 40 images"):
+    with pytest.warns(UserWarning, match=f"its {meant} part is measured, 20 of 40 samples"):
         assert evaluate_run(run, data=other)[1]["images"] == 20
 
 

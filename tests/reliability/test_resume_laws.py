@@ -19,7 +19,7 @@ from learnerkit.classify import dls as classify
 from learnerkit.classify.arrays import array_source
 from learnerkit.classify.dls import image_dls
 from learnerkit.detect import dls as detect
-from learnerkit.detect.data.source import read_detection
+from learnerkit.detect.data.scan import read_detection
 from learnerkit.detect.dls import frame_dls
 from learnerkit.fuse import dls as fuse
 from tests.callbacks.test_laws import BROUGHT_ALONG, MAKE, OF_DETECTORS

@@ -32,7 +32,7 @@ def read_content(file: Path) -> Any:
 
 
 def kind_of(content: Any) -> str:
-    """What a JSON file holds: 'boxes', 'captions', 'keypoints', 'panoptic segments', 'images without annotations', ''."""
+    """What a JSON file holds: 'boxes', one of `OTHERS`, 'images without annotations', or ''."""
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
         return ""
     annotations = content.get("annotations")
@@ -80,8 +80,8 @@ def _refuse_relative(file: Path, content: dict[str, Any]) -> None:
     boxes = [entry["bbox"] for entry in content["annotations"] if _is_box(entry.get("bbox"))]
     if len(boxes) > 1 and max(map(max, boxes)) <= 1:
         raise DataError(
-            f"{file}: every bbox is within 0..1, such as {boxes[0]}; COCO's are in pixels: multiply by the image's width "
-            "and height"
+            f"{file}: every bbox is within 0..1, such as {boxes[0]}; COCO's are in pixels: multiply by the "
+            "image's width and height"
         )
 
 

@@ -69,7 +69,7 @@ def list_coco(path: Path, images_in: Path | None = None) -> Listing:
                 seen[place] = name
                 codes = {key: number for number, key in enumerate(categories)}
                 read = _Reader(entry, annotations, codes, name)
-                listed.append(Listed((place,), name_below(place, root), read, part))
+                listed.append(Listed((place,), name_below(place, root), read, part, absolute=True))
         for image, annotations in by_image.items():
             fault = f"{len(annotations)} annotation(s) of image {image!r}, which is not among the images"
             faults.append(Fault(name, fault, samples=0))

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -87,10 +88,35 @@ def read_frame(file: Path) -> np.ndarray:
         raise DataError(f"{file}: {reason_of(error, file)}") from error
 
 
+def one_channel(frame: np.ndarray) -> np.ndarray:
+    """A modality's frame [C,H,W] as [1,H,W]; DataError where its channels differ."""
+    if len(frame) > 1 and not all(np.array_equal(frame[0], other) for other in frame[1:]):
+        raise DataError(
+            f"has {len(frame)} channels that differ; a modality behind the first is one of grey. combine_modalities "
+            "takes the mean of its channels"
+        )
+    return frame[:1]
+
+
+def read_joined(files: Sequence[Path]) -> np.ndarray:
+    """A frame in several files as float32 [C,H,W] in 0..1: the first whole, one channel of each other."""
+    first, *others = (read_frame(file) for file in files)
+    return np.concatenate([first, *map(one_channel, others)]) if others else first
+
+
+def check_modality(file: Path) -> Checked:
+    """As `check_frame`, of a file that gives one channel."""
+    return _checked_file(file, lambda: one_channel(stored_frame(file)))
+
+
 def check_frame(file: Path) -> Checked:
     """What is wrong with a frame file ('' when nothing is), and 'CxHxW digest' of what it holds."""
+    return _checked_file(file, lambda: stored_frame(file))
+
+
+def _checked_file(file: Path, read: Callable[[], np.ndarray]) -> Checked:
     try:
-        frame = stored_frame(file)
+        frame = read()
         check_floats(frame)
     except UNREADABLE as error:
         return reason_of(error, file), ""

@@ -11,7 +11,7 @@ from learnerkit.core.errors import DataError
 from learnerkit.data.faults import Fault
 
 EDGE = 1e-4  # of the image: rounding of relative coordinates past the edge is no fault
-LEAST_SIDE = 1.0  # pixels of the stored image; a smaller box cannot be learnt and vanishes in float32
+LEAST_SIDE, LEAST_AREA = 0.5, 1.0  # pixels of the stored image; a smaller box cannot be learnt, or vanishes in float32
 
 
 @dataclass
@@ -76,7 +76,7 @@ def gather_boxes(
             if past and not clip and not raw.ignored:
                 raise DataError(f"the box {raw.text} reaches past the image {raw.bounds}")
             sides = (inside[2] - inside[0]) * width, (inside[3] - inside[1]) * height
-            if min(sides) < LEAST_SIDE - 1e-3 and not raw.ignored:
+            if (min(sides) < LEAST_SIDE or sides[0] * sides[1] < LEAST_AREA * (1 - 1e-6)) and not raw.ignored:
                 raise DataError(
                     f"the box {raw.text} is under a pixel: {sides[0]:.3g} x {sides[1]:.3g} of {width}x{height}"
                 )

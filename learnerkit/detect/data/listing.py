@@ -11,8 +11,8 @@ from learnerkit.detect.data.voc import is_voc, list_voc
 from learnerkit.detect.data.yolo_sets import LABELS, is_yolo, list_yolo
 
 EXPECTED = (
-    "images/ with labels/ (YOLO), a data.yaml, COCO annotations (JSON), Pascal VOC (XML), or folders of modalities with "
-    "labels/"
+    "images/ with labels/ (YOLO), a data.yaml, COCO annotations (JSON), Pascal VOC (XML), or folders of modalities "
+    "with labels/"
 )
 
 

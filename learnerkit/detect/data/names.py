@@ -33,7 +33,7 @@ def description_of(path: Path) -> Path | None:
     found = [file for file in files if {"names", "nc", "train", "val", "test"} & set(read_yaml(file))]
     if len(found) > 1:
         raise DataError(
-            f"{path}: {', '.join(file.name for file in found)} each describe a set; give the one that is meant as the path"
+            f"{path}: {', '.join(file.name for file in found)} each describe a set; give the one that is meant as path"
         )
     return found[0] if found else None
 
@@ -78,7 +78,7 @@ def class_names(folders: list[Path], described: tuple[Path, dict[str, Any]] | No
     for file, other in others:
         if other != names:
             raise DataError(
-                f"{file}: names the classes {some(other, 5)}; {first.name} names them {some(names, 5)}. Leave one of them"
+                f"{file}: names the classes {some(other, 5)}; {first.name} names them {some(names, 5)}. Leave one"
             )
     return names
 

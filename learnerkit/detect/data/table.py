@@ -17,8 +17,8 @@ class Listed:
 
     files: where its channels lie, one file or one a modality; name: how it is called.
     part: 'train', 'valid', 'test', or '' where the files say none of it.
-    label: the file that should hold its boxes, for messages.
-    read: height and width of the stored image, and whether boxes are cut to it, to its boxes; None where it has no label.
+    label: the file that should hold its boxes, for messages; absolute: whether they are in pixels.
+    read: height and width of the stored image, and whether boxes are cut to it, to its boxes; None without a label.
     """
 
     files: tuple[Path, ...]
@@ -26,6 +26,7 @@ class Listed:
     read: Read
     part: str = ""
     label: str = ""
+    absolute: bool = False
 
 
 @dataclass
@@ -33,7 +34,7 @@ class Listing:
     """The images of a set.
 
     root: its folder; images: in the order of their names; vocab: class names, None where there are none.
-    faults: of lists, pairs of files and annotations that no image has. notes: what was guessed or left out, a line each.
+    faults: of lists, pairs of files and annotations that no image has. notes: what was guessed or left out.
     modalities: of the files of an image, where they are several.
     """
 

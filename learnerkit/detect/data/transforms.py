@@ -15,7 +15,7 @@ from torch import Tensor
 
 from learnerkit._fastai import TensorBase
 from learnerkit.core.errors import DataError
-from learnerkit.detect.boxes import pack_boxes, rescale
+from learnerkit.detect.boxes import pack_boxes, pack_ignored, rescale
 from learnerkit.detect.data.channels import stretched
 from learnerkit.detect.data.frames import channels_first, read_frame, scaled
 from learnerkit.detect.data.source import FrameSource
@@ -91,7 +91,9 @@ class BoxRows(Transform):
         before = tuple(self.source.sizes[row].tolist())
         boxes = rescale(torch.from_numpy(self.source.boxes[row]), before, resized(before, self.size))
         codes = torch.from_numpy(self.source.codes[row])
-        return pack_boxes(boxes, codes, self.source.most_boxes).as_subclass(BoxTargets)
+        ignored = rescale(torch.from_numpy(self.source.ignored[row]), before, resized(before, self.size))
+        packed = pack_boxes(boxes, codes, self.source.most_boxes - len(ignored))
+        return torch.cat([packed, pack_ignored(ignored)]).as_subclass(BoxTargets)
 
 
 class NormalizeFrames(ItemTransform):

@@ -72,7 +72,7 @@ def list_voc(root: Path, images_in: Path | None = None) -> Listing:
         else:
             owner[image] = annotated
     objects = [box for annotated in read.values() for _, box, _ in annotated.objects]
-    _refuse_relative(root, objects, read)
+    _refuse_relative(root, objects)
     first = 0 if any(min(box[:2]) == 0 for box in objects) else 1
     notes = [
         f"its boxes are counted from {first} pixel on" + (", as VOC's are" if first else ": a 0 stands among them")
@@ -87,6 +87,7 @@ def list_voc(root: Path, images_in: Path | None = None) -> Listing:
             partial(boxes_of, owner.get(image), codes, first),
             parts.get(image, "") if parts else _part_by_folder(image, root),
             f"{image.stem}.xml",
+            absolute=True,
         )
         for image in pictures
     ]
@@ -137,10 +138,10 @@ def _parts(root: Path, pictures: list[Path]) -> tuple[dict[Path, str], list[Faul
     return parts, faults
 
 
-def _refuse_relative(root: Path, boxes: list[list[float]], read: dict[Path, Annotated]) -> None:
+def _refuse_relative(root: Path, boxes: list[list[float]]) -> None:
     if boxes and max(max(box) for box in boxes) <= 1:
         raise DataError(
-            f"{root}: every box is within 0..1, such as {some(boxes[0], 4)} of {some([a.name for a in read.values()], 1)}; "
+            f"{root}: every box is within 0..1, such as {some(boxes[0], 4)}; "
             "VOC's are in pixels: multiply by the image's width and height"
         )
 

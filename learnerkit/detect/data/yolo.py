@@ -50,17 +50,17 @@ def are_polygons(labels: Sequence[LabelFile], root: Path, asked: bool = False) -
     columns = Counter(len(words) for _, _, words in lines)
     if not lines:
         return asked, []
-    place = "{0}, line {1}".format(*lines[0])
+    place = "{}, line {}".format(*lines[0][:2])
     pixels = [words for _, _, words in lines if len(words) == BOX and _beyond(words[1:])]
     if len(pixels) > 0.5 * len(lines) and len(pixels) > 1:
         raise DataError(
-            f"{root}: {len(pixels):,} of {len(lines):,} label lines hold pixels (such as '{' '.join(pixels[0])}'); YOLO's "
-            "boxes are relative: class xc yc w h, each divided by the image's width or height"
+            f"{root}: {len(pixels):,} of {len(lines):,} label lines hold pixels (such as '{' '.join(pixels[0])}'); "
+            "YOLO's boxes are relative: class xc yc w h, each divided by the image's width or height"
         )
     if set(columns) == {BOX + 1}:
         raise DataError(
-            f"{root}: every label line has 6 columns ({place}): a sixth is a confidence or a track, and predictions are no "
-            "labels; 5 are needed: class xc yc w h"
+            f"{root}: every label line has 6 columns ({place}): a sixth is a confidence or a track, and predictions "
+            "are no labels; 5 are needed: class xc yc w h"
         )
     polygons = sum(n for count, n in columns.items() if _is_polygon(count))
     if not polygons or asked:

@@ -1,4 +1,4 @@
-"""The images of a YOLO set: a data.yaml that is obeyed, images/ beside labels/, parts above them, or labels beside images.
+"""The images of a YOLO set: by a data.yaml, by images/ beside labels/, by parts above them, or labels beside images.
 
 Layouts: docs.ultralytics.com/datasets/detect, Roboflow's YOLO exports, darknet.
 """

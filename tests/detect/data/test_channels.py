@@ -9,7 +9,7 @@ from PIL import Image
 
 from learnerkit.all import detection_dls
 from learnerkit.detect.data.channels import complaints, stretch_of, stretched, use_of
-from learnerkit.detect.data.source import read_detection
+from learnerkit.detect.data.scan import read_detection
 from learnerkit.detect.other import open_other
 from tests.conftest import SHARED
 from tests.scenes import write_scenes

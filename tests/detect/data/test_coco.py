@@ -7,7 +7,7 @@ import pytest
 
 from learnerkit.core.errors import DataError
 from learnerkit.detect.data.listing import is_detection
-from learnerkit.detect.data.source import read_detection
+from learnerkit.detect.data.scan import read_detection
 from tests.scenes import reasons, write_coco
 
 

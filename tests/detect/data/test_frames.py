@@ -10,7 +10,7 @@ from PIL import Image
 from learnerkit.all import verify
 from learnerkit.core.errors import DataError
 from learnerkit.detect.data.frames import check_frame, read_frame
-from learnerkit.detect.data.source import read_detection
+from learnerkit.detect.data.scan import read_detection
 from tests.scenes import bad_frames, reasons
 
 

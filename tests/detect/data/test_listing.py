@@ -8,7 +8,7 @@ from PIL import Image
 
 from learnerkit.all import detection_dls
 from learnerkit.core.errors import DataError, LearnerkitError
-from learnerkit.detect.data.source import read_detection, scan_detection
+from learnerkit.detect.data.scan import read_detection, scan_detection
 from tests.scenes import GOOD, reasons, write_scenes
 
 

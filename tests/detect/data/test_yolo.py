@@ -7,7 +7,7 @@ import torch
 from learnerkit.all import detection_dls
 from learnerkit.core.errors import DataError
 from learnerkit.detect.boxes import unpack_boxes
-from learnerkit.detect.data.source import read_detection
+from learnerkit.detect.data.scan import read_detection
 from tests.scenes import BAD_LINES, GOOD, reasons
 
 
