@@ -1,5 +1,6 @@
 """What `verify` and `learnerkit doctor DATA` say of a detection set: faults by line, what is there, a batch tried."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -82,10 +83,10 @@ def _sizes(source: FrameSource) -> list[Line]:
 
 
 def _channels(source: FrameSource) -> list[Line]:
-    """The range of each channel over some frames; one that never changes is a fault, other faults of one a warning."""
+    """The range of each channel over some frames, and a warning of what is wrong with one."""
     uses = source.uses(np.arange(len(source)), LOOKED_AT)
     lines: list[Line] = [
-        (not use.constant, f"{name}: {use.low:.3f} to {use.high:.3f} of its range, mean {use.mean:.3f}")
+        (True, f"{name}: {use.low:.3f} to {use.high:.3f} of its range, mean {use.mean:.3f}")
         for name, use in zip(source.channel_names, uses, strict=True)
     ]
     said = [*called_alpha(source.frames[0].files[0]), *complaints(uses, source.channel_names, source.colours)]
@@ -102,16 +103,27 @@ def _parts(source: FrameSource) -> list[Line]:
 
 
 def _tried(source: FrameSource) -> list[Line]:
-    """A forward and backward pass of a small detector on one batch of the loader."""
-    try:
-        dls = frame_dls(source, bs=1, size=min(160, int(source.sizes.max())), num_workers=0)
-        anchors = fitting_anchors(dls)
-        frames, sizes, targets = (part.as_subclass(torch.Tensor) for part in dls.train.one_batch())
-        model = create_model(f"{PREFIX}mit_b0", source.channels, len(source.vocab), anchors=anchors)
-        loss = sum(model.train()(frames, sizes, targets)[1].values())
-        loss.backward()
-    except LearnerkitError as error:
-        return [(False, str(error))]
+    """A forward and backward pass of a small detector on one batch of the loader, and what the loaders warn of."""
+    told: set[str] = set()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            lines = _passed(source, told)
+        except LearnerkitError as error:
+            lines = [(False, str(error))]
+    said = dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning)
+    return [(None, text) for text in said if text not in told] + lines
+
+
+def _passed(source: FrameSource, told: set[str]) -> list[Line]:
+    """The pass itself; told: is given what the loaders say of channels, which stands in the lines already."""
+    dls = frame_dls(source, bs=1, size=min(160, int(source.sizes.max())), num_workers=0)
+    told |= {f"{source.name}: {note}" for note in dls.source.notes if note not in source.notes}
+    anchors = fitting_anchors(dls)
+    frames, sizes, targets = (part.as_subclass(torch.Tensor) for part in dls.train.one_batch())
+    model = create_model(f"{PREFIX}mit_b0", source.channels, len(source.vocab), anchors=anchors)
+    loss = sum(model.train()(frames, sizes, targets)[1].values())
+    loss.backward()
     if not torch.isfinite(loss):
         return [(False, f"the loss of a batch is {loss.item()}")]
     full = frame_dls(source, bs=1)
