@@ -76,6 +76,7 @@ def test_evaluate_report_and_load_run(command, tmp_path):
     assert model(next(iter(learn.dls.test))[0]).shape[1] == 10
 
 
+@pytest.mark.filterwarnings("ignore:.*its test part is measured:UserWarning")
 def test_evaluate_other_data_labelled_and_not(command, tmp_path):
     data = write_cifar10(tmp_path / "cifar-10-batches-py", rows=40)
     flags = "--epochs 1 --bs 32 --arch tiny_cnn --name a --dropout null --tta 0".split()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from learnerkit.detect.data.frames import read_frame
+from learnerkit.detect.data.frames import read_frame, read_joined
 from learnerkit.detect.data.scan import read_detection
 from learnerkit.detect.data.scenes import make_digit_scenes
 from learnerkit.detect.data.shift import shifts_of
@@ -92,7 +92,9 @@ def main():
         parser.error("DATA, a detection set with channels behind RGB, or --tiny")
     else:
         lines = study(
-            [read_frame(file) for file in read_detection(arguments.data).files], arguments.trials, arguments.channel
+            [read_joined(frame.files) for frame in read_detection(arguments.data).frames],
+            arguments.trials,
+            arguments.channel,
         )
     for line in lines:
         print(line, flush=True)

@@ -73,7 +73,7 @@ def read_other(path: Path, described: dict[str, Any]) -> ImageSource:
         source = read_folder(list_folder(path, vocab), size, labelled=False)
     else:
         source = _flat_folder(path, vocab, size)
-    return like_run(meant_part(source), path, described)
+    return meant_part(like_run(source, path, described))
 
 
 def _flat_folder(path: Path, vocab: list[str], size: tuple[int, int]) -> ImageSource:

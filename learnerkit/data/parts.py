@@ -47,6 +47,10 @@ def parts_of(
         again = len(copies) - len(np.unique(copies)) if copies is not None else 0
         note = f" {again} of {len(source)} samples are copies of others; copies stay in one part." if again else ""
         raise DataError(f"{source.name}: {error}{note}") from error
+    named = np.isin(source.parts, PARTS)
+    if named.any() and not named.all() and not isinstance(split, Mapping):
+        aside = [source.ids[row] for row in np.flatnonzero(~named)]
+        warn(f"{source.name}: {len(aside):,} sample(s) stand in no part by the files, left out: {some(aside)}")
     if not parts.valid_is_test:
         warn_of_copies_across(source, parts)
     if labels is not None:

@@ -36,14 +36,14 @@ def open_other(path: Path, described: dict[str, Any]) -> FrameLoaders:
     data, taken = described["data"], (described["recipe"]["dls"] or {}).get("args", {})
     same = {key: taken[key] for key in ("bad", "unlabelled", "polygons") if key in taken}  # as the run's own data
     if is_detection(path):
-        source = meant_part(read_detection(path, least=0, **same))
+        source = read_detection(path, least=0, **same)
     else:
         source = read_frames(path, described["classes"])
     if not source.named and len(source.vocab) <= len(described["classes"]):
         source.vocab = list(described["classes"])
+    source = meant_part(like_run(source, path, described, fixed=1))
     for note in source.notes:
         warn(f"{source.name}: {note}")
-    source = like_run(source, path, described, fixed=1)
     source.modalities = tuple(data["modalities"])
     source.stretch = tuple(map(tuple, data["stretch"])) if data.get("stretch") else None
     return frame_loaders(source, whole(source), data["size"], bs=2, drop_last=False)

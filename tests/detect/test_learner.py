@@ -67,7 +67,8 @@ def test_a_validation_is_the_same_every_time_and_leaves_random_state_alone(train
 
 def test_predict_takes_paths_arrays_and_rows(trained):
     source = trained.dls.source
-    found = [trained.predict(item) for item in (0, source.files[0], str(source.files[0]), np.load(source.files[0]))]
+    file = source.frames[0].files[0]
+    found = [trained.predict(item) for item in (0, file, str(file), np.load(file))]
     for other in found[1:]:
         assert torch.equal(other.boxes, found[0].boxes) and other.names == found[0].names
     assert set(found[0].names) <= set(NAMES) and found[0].boxes.shape[1:] == (4,)

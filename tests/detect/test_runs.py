@@ -279,13 +279,17 @@ def test_the_file_of_first_weights_is_not_needed_again(root, tmp_path):
 def test_frames_without_labels_and_the_whole_of_other_data_are_evaluated(root, tmp_path):
     trained(root, tmp_path / "runs", limit_batches=1)
     shutil.copytree(root / "images", tmp_path / "plain")
-    folder, results = evaluate_run(tmp_path / "runs" / "a", data=tmp_path / "plain")
+    with pytest.warns(UserWarning, match="6 of 10 samples are of the run's own training part"):
+        folder, results = evaluate_run(tmp_path / "runs" / "a", data=tmp_path / "plain")
     assert results["images"] == 10 and (folder / "predictions.csv").exists()
     shutil.copytree(root, tmp_path / "other")
     (tmp_path / "other" / "classes.txt").unlink()
     for label in (tmp_path / "other" / "labels").iterdir():  # of the first class alone
         label.write_text("".join(f"{line}\n" for line in label.read_text().splitlines() if line.startswith("0")))
-    folder, results = evaluate_run(tmp_path / "runs" / "a", data=tmp_path / "other")
+    for part in ("train", "val", "test"):
+        (tmp_path / "other" / f"{part}.txt").unlink()
+    with pytest.warns(UserWarning, match="6 of 10 samples are of the run's own training part"):
+        folder, results = evaluate_run(tmp_path / "runs" / "a", data=tmp_path / "other")
     assert len(json.loads((folder / "annotations.json").read_text())["images"]) == 10
     assert "limited_to" not in results
 
@@ -326,7 +330,8 @@ def test_an_own_set_evaluated_as_it_was_taken(root, tmp_path):
     (root / "labels" / "0001.txt").write_text(f"{GOOD}\n0 0.95 0.5 0.2 0.2\n")
     learn = toy_detector(None, [Run(tmp_path / "runs", "a")], dls=detection_dls(root, bad="clip"))
     learn.fit(1)
-    assert evaluate_run(tmp_path / "runs" / "a", data=root)[1]["images"] == 10
+    with pytest.warns(UserWarning, match="its test part is measured, 2 of 10 samples"):
+        assert evaluate_run(tmp_path / "runs" / "a", data=root)[1]["images"] == 2
 
 
 def test_evaluation_of_frames_alone_needs_channels_that_fit(root, tmp_path):

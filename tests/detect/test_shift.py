@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from learnerkit.core.errors import LearnerkitError
-from learnerkit.detect.data.source import read_detection
+from learnerkit.detect.data.scan import read_detection
 from learnerkit.detect.shift import draw_shift, measure_shift, overlay, shift_lines
 from tests.detect.data.test_shift import outlines
 from tests.images import write_folder

@@ -73,8 +73,6 @@ def _source(listing: Listing, frames: list[Frame], channels: int) -> FrameSource
     most = max((int(frame.codes.max()) for frame in frames if len(frame.codes)), default=-1)
     named, notes = listing.vocab is not None, list(listing.notes)
     vocab = listing.vocab if named else [str(code) for code in range(most + 1)]
-    if not named:
-        notes.append(f"no file names its classes; they are called by their numbers, {some(vocab)}")
     behind = channels - 3 if channels >= 3 else channels - 1
     modalities = listing.modalities[1:] if len(listing.modalities) - 1 == behind else ()
     return FrameSource(

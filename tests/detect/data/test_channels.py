@@ -133,8 +133,8 @@ def test_statistics_of_the_data_use_the_whole_range(narrow):
     assert 0.5 < values.std() < 1.5
     shown = dls.train.pictures(batch, 0)[1]
     assert shown.min() < 20 and shown.max() > 235  # as a picture: no uniform grey
-    given = dls.test_dl([np.load(dls.source.files[0])]).one_batch()[0].as_subclass(torch.Tensor)
-    path = dls.test_dl([dls.source.files[0]]).one_batch()[0].as_subclass(torch.Tensor)
+    given = dls.test_dl([np.load(dls.source.frames[0].files[0])]).one_batch()[0].as_subclass(torch.Tensor)
+    path = dls.test_dl([dls.source.frames[0].files[0]]).one_batch()[0].as_subclass(torch.Tensor)
     row = dls.test_dl([0]).one_batch()[0].as_subclass(torch.Tensor)
     assert torch.equal(given, row) and torch.equal(path, row)
 
