@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from learnerkit.detect.data.channels import some_of
-from learnerkit.detect.data.frames import read_frame
 from learnerkit.detect.data.shift import LEAST_FRAMES, MOST_FRAMES, Shift, aligned, edges, grey_of, shifts_of
 from learnerkit.detect.data.source import FrameSource
 from learnerkit.pages.figure import new_figure, plain_text
@@ -56,7 +55,7 @@ def measure_shift(source: FrameSource) -> Measured | None:
     if not source.modalities or len(source) < LEAST_FRAMES:
         return None
     rows = some_of(np.arange(len(source)), MOST_FRAMES)
-    found = shifts_of((read_frame(source.files[row]) for row in rows), source.colours)
+    found = shifts_of((source.stored(row) for row in rows), source.colours)
     return Measured(rows, found.together, found.alone)
 
 
@@ -89,7 +88,7 @@ def draw_shift(source: FrameSource, measured: Measured) -> dict[str, Figure]:
         height, width = source.sizes[rows[0]].tolist()
         figure, axes = new_figure(10, 5 * height / width * len(rows) + 0.7, len(rows), 2)
         for line, row in zip(np.reshape(axes, (-1, 2)), rows, strict=True):
-            frame, own = read_frame(source.files[row]), measured.alone[measured.rows.index(row)][number]
+            frame, own = source.stored(row), measured.alone[measured.rows.index(row)][number]
             stored = f"{source.ids[row]}" + (f", by itself off by {own}" if own.height >= CLEAR else "")
             moved = aligned(frame, source.colours, measured.together)
             for panel, shown, title in zip(

@@ -121,13 +121,17 @@ class FrameSource:
         """What the channels are called: the colours, then the modalities."""
         return (*(("red", "green", "blue") if self.colours == 3 else ("channel 0",)), *self.modalities)
 
+    def stored(self, row: int) -> np.ndarray:
+        """A frame as its file has it, float32 [C,H,W] in 0..1."""
+        return read_frame(self.files[row])
+
     def frame(self, row: int) -> np.ndarray:
-        """A frame as float32 [C,H,W], its range at 0..1."""
-        return stretched(read_frame(self.files[row]), self.stretch)
+        """A frame as it is trained on, float32 [C,H,W]: as stored, or stretched to 0..1."""
+        return stretched(self.stored(row), self.stretch)
 
     def uses(self, rows: np.ndarray, most: int) -> list[Use]:
         """How each channel uses the range of its type, by at most so many of some rows."""
-        return use_of(read_frame(self.files[row]) for row in some_of(rows, most))
+        return use_of(self.stored(row) for row in some_of(rows, most))
 
     def measured_stretch(self, rows: np.ndarray) -> Stretch:
         """The range of each channel over the given rows, at most 100 of them."""

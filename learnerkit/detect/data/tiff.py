@@ -26,6 +26,7 @@ ORDINARY = {PHOTOMETRIC.MINISBLACK: 1, INVERTED: 1, PHOTOMETRIC.PALETTE: 1, PHOT
     PHOTOMETRIC.YCBCR: 3,
     PHOTOMETRIC.SEPARATED: 4,
 }  # samples of a pixel that Pillow shows as RGB without a loss
+UNPACKED = (1, 2, 3, 4, 5, 7, 8, 32773, 32946)  # none, CCITT, LZW, JPEG, deflate, PackBits: libtiff's own compressions
 SHAPED = "QYX"  # axes of an array that tifffile wrote without being told what they are
 ORIENTATION = 274  # tag
 MOST_CHANNELS = 16
@@ -40,7 +41,7 @@ def is_tiff(file: Path) -> bool:
 def read_tiff(file: Path) -> tuple[np.ndarray, bool, int] | None:
     """Pixels [C,H,W] as stored, whether the last channel is called alpha, and the EXIF orientation.
 
-    None for an ordinary picture of 8 bits, which Pillow reads whole: grey, palette, RGB, CMYK.
+    None for an ordinary picture, which Pillow reads whole: grey, palette, RGB or CMYK of 8 bits, grey of 16.
     DataError says what is wrong with a file that is damaged, or holds something else than one frame.
     """
     try:
@@ -71,8 +72,12 @@ def read_tiff(file: Path) -> tuple[np.ndarray, bool, int] | None:
 
 
 def _ordinary(page: TiffPage) -> bool:
-    few_bits = page.bitspersample in (1, 2, 4, 8) and page.dtype is not None and page.dtype.kind in "bu"
-    return few_bits and ORDINARY.get(page.photometric) == page.samplesperpixel and page.imagedepth == 1
+    """Whether Pillow reads a page whole, which it does without imagecodecs whatever the compression is."""
+    if page.dtype is None or page.dtype.kind not in "bu" or page.compression not in UNPACKED or page.imagedepth != 1:
+        return False
+    grey = page.photometric == PHOTOMETRIC.MINISBLACK and page.samplesperpixel == 1
+    few_bits = page.bitspersample in (1, 2, 4, 8) and ORDINARY.get(page.photometric) == page.samplesperpixel
+    return few_bits or (grey and page.bitspersample == 16)
 
 
 def _check(pages: list[TiffPage], file: Path) -> None:

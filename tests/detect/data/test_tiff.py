@@ -262,3 +262,16 @@ def test_what_needs_imagecodecs_says_how_to_get_it(tmp_path, monkeypatch, compre
     monkeypatch.setitem(sys.modules, "imagecodecs", None)
     reason, _ = check_frame(tmp_path / "a.tif")
     assert "pip install 'learnerkit[tiff]'" in reason and "imagecodecs" in reason
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("settings", [{}, *({"compression": name} for name in ("lzw", "zlib", "packbits"))])
+def test_16_bits_of_grey_need_no_imagecodecs(tmp_path, monkeypatch, settings, order):
+    stored = values(H, W, kind=np.uint16)
+    for predictor in (False, True) if settings.get("compression") in ("lzw", "zlib") else (False,):
+        more = {"predictor": True} if predictor else {}
+        tifffile.imwrite(tmp_path / "a.tif", stored, byteorder=order, photometric="minisblack", **settings, **more)
+        with monkeypatch.context() as patch:
+            patch.setattr(tifffile.TIFF, "DECOMPRESSORS", {})
+            patch.setitem(sys.modules, "imagecodecs", None)
+            assert np.array_equal(stored_frame(tmp_path / "a.tif"), stored[None])
