@@ -199,7 +199,9 @@ def detection_dls(
 ) -> FrameLoaders:
     """DataLoaders of frames with boxes: images/ and labels/ (YOLO), or COCO annotations, of 1 to 16 channels.
 
-    images/*.npy hold uint8, uint16 or float arrays (H, W, C) or (C, H, W); .png, .jpg and .tif hold ordinary images.
+    images/*.npy hold uint8, uint16 or float arrays (H, W, C) or (C, H, W). TIFF and PNG are read with every channel and
+    bit, or refused by name: planes, pages and samples are channels, and so is a fourth one that varies. 8 bits of grey
+    are three equal channels.
     Names come from classes.txt or data.yaml, parts from train.txt, val.txt and test.txt where they are there.
 
     path: the folder, or an annotation file.

@@ -44,6 +44,7 @@ def read_tiff(file: Path) -> tuple[np.ndarray, bool, int] | None:
     None for an ordinary picture, which Pillow reads whole: grey, palette, RGB or CMYK of 8 bits, grey of 16.
     DataError says what is wrong with a file that is damaged, or holds something else than one frame.
     """
+    pages: list[TiffPage] = []
     try:
         with _complaints() as complaints, TiffFile(file) as tiff:
             pages = [page for page in tiff.pages if not page.is_reduced]  # the file calls the others smaller copies
@@ -58,7 +59,7 @@ def read_tiff(file: Path) -> tuple[np.ndarray, bool, int] | None:
     except LearnerkitError as error:
         raise DataError(str(error)) from error
     except Exception as error:  # what a damaged file makes of a reader is any error
-        if "imagecodecs" in str(error):
+        if pages and "imagecodecs" in str(error):
             raise DataError(_lacking(pages[0], "imagecodecs is not installed")) from error
         raise DataError(f"is no whole TIFF ({type(error).__name__}: {error})") from error
     first = pages[0]
@@ -119,6 +120,8 @@ def _stacked(tiff: TiffFile, pages: list[TiffPage]) -> np.ndarray:
     if others:
         shapes = ", ".join(f"{series.axes} {series.shape}" for series in (first, *others))
         raise DataError(f"holds {1 + len(others)} pictures ({shapes}); a frame is one")
+    if any(page is None or page.parent is not tiff for page in first.pages):
+        raise DataError(f"is a part of a picture ({first.axes} {first.shape}) whose other parts lie in other files")
     axes, array = first.get_axes(squeeze=False), first.asarray(squeeze=False)
     if array.size < sum(int(np.prod(page.shape)) for page in pages):
         raise DataError(f"says that its axes are {axes} {array.shape}, and has {len(pages)} pages of {pages[0].shape}")
