@@ -208,7 +208,9 @@ def detection_dls(
 ) -> FrameLoaders:
     """DataLoaders of frames with boxes, of 1 to 16 channels: YOLO, COCO, Pascal VOC, darknet, folders of modalities.
 
-    images/*.npy hold uint8, uint16 or float arrays (H, W, C) or (C, H, W); .png, .jpg and .tif hold ordinary images.
+    images/*.npy hold uint8, uint16 or float arrays (H, W, C) or (C, H, W). TIFF and PNG are read with every channel and
+    bit, or refused by name: planes, pages and samples are channels, and so is a fourth one that varies. 8 bits of grey
+    are three equal channels.
     A data.yaml is obeyed; else names come from classes.txt and its like, parts from lists (train.txt) or folders.
 
     path: the folder, an annotation file (JSON), or a data.yaml.

@@ -126,7 +126,7 @@ class FrameSource:
         return read_joined(self.frames[row].files)
 
     def frame(self, row: int) -> np.ndarray:
-        """A frame as float32 [C,H,W], its range at 0..1."""
+        """A frame as it is trained on, float32 [C,H,W]: as stored, or stretched to 0..1."""
         return stretched(self.stored(row), self.stretch)
 
     def uses(self, rows: np.ndarray, most: int) -> list[Use]:

@@ -26,6 +26,7 @@ ORDINARY = {PHOTOMETRIC.MINISBLACK: 1, INVERTED: 1, PHOTOMETRIC.PALETTE: 1, PHOT
     PHOTOMETRIC.YCBCR: 3,
     PHOTOMETRIC.SEPARATED: 4,
 }  # samples of a pixel that Pillow shows as RGB without a loss
+UNPACKED = (1, 2, 3, 4, 5, 7, 8, 32773, 32946)  # none, CCITT, LZW, JPEG, deflate, PackBits: libtiff's own compressions
 SHAPED = "QYX"  # axes of an array that tifffile wrote without being told what they are
 ORIENTATION = 274  # tag
 MOST_CHANNELS = 16
@@ -40,9 +41,10 @@ def is_tiff(file: Path) -> bool:
 def read_tiff(file: Path) -> tuple[np.ndarray, bool, int] | None:
     """Pixels [C,H,W] as stored, whether the last channel is called alpha, and the EXIF orientation.
 
-    None for an ordinary picture of 8 bits, which Pillow reads whole: grey, palette, RGB, CMYK.
+    None for an ordinary picture, which Pillow reads whole: grey, palette, RGB or CMYK of 8 bits, grey of 16.
     DataError says what is wrong with a file that is damaged, or holds something else than one frame.
     """
+    pages: list[TiffPage] = []
     try:
         with _complaints() as complaints, TiffFile(file) as tiff:
             pages = [page for page in tiff.pages if not page.is_reduced]  # the file calls the others smaller copies
@@ -57,7 +59,7 @@ def read_tiff(file: Path) -> tuple[np.ndarray, bool, int] | None:
     except LearnerkitError as error:
         raise DataError(str(error)) from error
     except Exception as error:  # what a damaged file makes of a reader is any error
-        if "imagecodecs" in str(error):
+        if pages and "imagecodecs" in str(error):
             raise DataError(_lacking(pages[0], "imagecodecs is not installed")) from error
         raise DataError(f"is no whole TIFF ({type(error).__name__}: {error})") from error
     first = pages[0]
@@ -71,8 +73,12 @@ def read_tiff(file: Path) -> tuple[np.ndarray, bool, int] | None:
 
 
 def _ordinary(page: TiffPage) -> bool:
-    few_bits = page.bitspersample in (1, 2, 4, 8) and page.dtype is not None and page.dtype.kind in "bu"
-    return few_bits and ORDINARY.get(page.photometric) == page.samplesperpixel and page.imagedepth == 1
+    """Whether Pillow reads a page whole, which it does without imagecodecs whatever the compression is."""
+    if page.dtype is None or page.dtype.kind not in "bu" or page.compression not in UNPACKED or page.imagedepth != 1:
+        return False
+    grey = page.photometric == PHOTOMETRIC.MINISBLACK and page.samplesperpixel == 1
+    few_bits = page.bitspersample in (1, 2, 4, 8) and ORDINARY.get(page.photometric) == page.samplesperpixel
+    return few_bits or (grey and page.bitspersample == 16)
 
 
 def _check(pages: list[TiffPage], file: Path) -> None:
@@ -114,6 +120,8 @@ def _stacked(tiff: TiffFile, pages: list[TiffPage]) -> np.ndarray:
     if others:
         shapes = ", ".join(f"{series.axes} {series.shape}" for series in (first, *others))
         raise DataError(f"holds {1 + len(others)} pictures ({shapes}); a frame is one")
+    if any(page is None or page.parent is not tiff for page in first.pages):
+        raise DataError(f"is a part of a picture ({first.axes} {first.shape}) whose other parts lie in other files")
     axes, array = first.get_axes(squeeze=False), first.asarray(squeeze=False)
     if array.size < sum(int(np.prod(page.shape)) for page in pages):
         raise DataError(f"says that its axes are {axes} {array.shape}, and has {len(pages)} pages of {pages[0].shape}")

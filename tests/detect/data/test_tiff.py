@@ -184,6 +184,26 @@ def damaged_deflate(path):
     path.write_bytes(content)
 
 
+def part_of_many(path, others=True):
+    """One of two OME files that make five channels together."""
+    names = ("a.tif", "b.tif")
+    places = "".join(
+        f'<TiffData IFD="{number - 3 * (number > 2)}" FirstC="{number}" PlaneCount="1">'
+        f'<UUID FileName="{names[number > 2]}">urn:uuid:{names[number > 2]}</UUID></TiffData>'
+        for number in range(5)
+    )
+    channels = "".join(f'<Channel ID="Channel:0:{number}"/>' for number in range(5))
+    for name, n in zip(names, (3, 2), strict=True):
+        text = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{name}">'
+            '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" '
+            f'SizeX="{W}" SizeY="{H}" SizeC="5" SizeZ="1" SizeT="1">{channels}{places}</Pixels></Image></OME>'
+        )
+        if name == path.name or others:
+            stored = values(n, H, W)
+            tifffile.imwrite(path.parent / name, stored, photometric="minisblack", metadata=None, description=text)
+
+
 def no_tiff(path):
     path.write_bytes(b"II*\0 nothing of a picture")
 
@@ -215,6 +235,8 @@ REFUSED = {
     "broken chain": (broken_chain, "is damaged"),
     "a strip that was never written": (sparse, "page 0 is not whole"),
     "damaged deflate": (damaged_deflate, ""),
+    "one of several files of OME": (part_of_many, "other parts lie in other files"),
+    "one of several files, of which one is missing": (lambda path: part_of_many(path, False), "in other files"),
     "no TIFF": (no_tiff, ""),
     "floats past 1": (floats(0, 255), "floats are in 0..1"),
     "negative floats": (floats(-1, 1), "floats are in 0..1"),
@@ -262,3 +284,16 @@ def test_what_needs_imagecodecs_says_how_to_get_it(tmp_path, monkeypatch, compre
     monkeypatch.setitem(sys.modules, "imagecodecs", None)
     reason, _ = check_frame(tmp_path / "a.tif")
     assert "pip install 'learnerkit[tiff]'" in reason and "imagecodecs" in reason
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("settings", [{}, *({"compression": name} for name in ("lzw", "zlib", "packbits"))])
+def test_16_bits_of_grey_need_no_imagecodecs(tmp_path, monkeypatch, settings, order):
+    stored = values(H, W, kind=np.uint16)
+    for predictor in (False, True) if settings.get("compression") in ("lzw", "zlib") else (False,):
+        more = {"predictor": True} if predictor else {}
+        tifffile.imwrite(tmp_path / "a.tif", stored, byteorder=order, photometric="minisblack", **settings, **more)
+        with monkeypatch.context() as patch:
+            patch.setattr(tifffile.TIFF, "DECOMPRESSORS", {})
+            patch.setitem(sys.modules, "imagecodecs", None)
+            assert np.array_equal(stored_frame(tmp_path / "a.tif"), stored[None])
