@@ -100,10 +100,9 @@ def read_torch(path: PathLike) -> Any:
         with _these_alone(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's own words; the errors have better ones
             return torch.load(path, map_location="cpu", weights_only=True)
-    except UnsafeFileError:
-        raise
-    except pickle.UnpicklingError as error:
-        raise UnsafeFileError(f"{_asked(str(error))}; nothing was loaded or run") from None
+    except (UnsafeFileError, pickle.UnpicklingError) as error:
+        what = str(error) if isinstance(error, UnsafeFileError) else _asked(str(error))
+        raise UnsafeFileError(f"{what}; nothing was loaded or run") from None
     except Exception as error:  # a damaged file raises almost anything
         what = str(error).split("\n")[0][:160]
         raise DataError(f"cannot be read: truncated or no .pt file ({type(error).__name__}: {what})") from None

@@ -36,7 +36,8 @@ def deal(labels: np.ndarray, shares: Sequence[float], seed: int, groups: np.ndar
             ) from error
         dealt = _one_in_each(classes, sizes, seed)
     if (found := np.bincount(dealt, minlength=len(sizes)).tolist())[1:] != sizes[1:]:
-        warn(f"parts of {found} and not of {sizes}, so that each of {len(np.unique(classes))} classes stands in all")
+        what = "" if len(first) == len(labels) else " groups"
+        warn(f"parts of {found}{what} and not {sizes}, so that each of {len(np.unique(classes))} classes stands in all")
     return [np.flatnonzero(dealt[members] == part) for part in range(len(shares))]
 
 

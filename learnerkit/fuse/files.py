@@ -23,8 +23,10 @@ NAME_WORDS = ("class_name", "relation", "relation_name", "predicate", "label_nam
 LARGEST_FILE = 2**26  # bytes
 MOST_CLASSES = 10_000
 TO_PLAIN = (
-    "p = lambda v: {k: p(x) for k, x in v.items()} if isinstance(v, dict) else v if type(v) in (int, float, str) else "
-    "torch.tensor(numpy.array(v)) if hasattr(v, '__array_interface__') or hasattr(v, 'numpy') else str(v)"
+    "q = lambda a, v: torch.tensor(a) if a.dtype.kind in 'biuf' else str(v); "
+    "p = lambda v: {k: p(x) for k, x in v.items()} if isinstance(v, dict) else "
+    "[p(x) for x in v] if isinstance(v, (list, tuple)) else v if type(v) in (int, float, str, torch.Tensor) else "
+    "q(numpy.array(v.detach() if hasattr(v, 'detach') else v), v)"
 )
 
 

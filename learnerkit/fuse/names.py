@@ -142,7 +142,7 @@ def _by_list(
     names = [name if name in listed.values() else "" for name in names]
     told = [row for row, name in enumerate(names) if name]
     right = [sum(numbers_of.get(int(numbers[row])) == names[row] for row in told) for numbers_of in (listed, shifted)]
-    if told and 2 * max(right) < len(told):
+    if told and 5 * max(right) < 4 * len(told):
         row = next(row for row in told if listed.get(int(numbers[row])) != names[row])
         raise DataError(
             f"{by}: calls class {numbers[row]} {listed.get(int(numbers[row]))!r}, and {ids[row]} is called "
