@@ -70,6 +70,12 @@ def text_of(value: Any) -> str:
     return "" if number is None else str(number)
 
 
+def texts_of(content: Any) -> dict[str, str]:
+    """Every text of a file by its place."""
+    told = {place: _single(value) for place, value in leaves(content)}
+    return {place: value[:LONGEST] for place, value in told.items() if isinstance(value, str) and value}
+
+
 def said_by(content: Any) -> dict[str, str]:
     """Every text and whole number of a file by its place."""
     told = {place: text_of(value) for place, value in leaves(content)}
@@ -86,9 +92,13 @@ def kind_of(value: Any) -> str:
     return type(value).__name__
 
 
+def _type_of(value: Any) -> str:
+    return type(value).__name__ if isinstance(value, (str, int, float)) else kind_of(value)
+
+
 def found_in(content: Any) -> str:
-    """What a file holds, in words."""
-    held = [f"{place or 'itself'} ({kind_of(value)})" for place, value in leaves(content)]
+    """What a file holds, in words: places and types, so that many files of one kind are told alike."""
+    held = [f"{place or 'itself'} ({_type_of(value)})" for place, value in leaves(content)]
     more = f" and {len(held) - 8} more" if len(held) > 8 else ""
     what = f"a {type(content).__name__}" + (f" of {len(content)}" if isinstance(content, (tuple, list)) else "")
     return f"{what} with {', '.join(held[:8]) or 'nothing'}{more}"

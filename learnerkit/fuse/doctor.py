@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from learnerkit.core.errors import LearnerkitError
+from learnerkit.core.errors import DataError, LearnerkitError
 from learnerkit.data.faults import Report, told
+from learnerkit.fuse.content import proposed_keys
 from learnerkit.fuse.dls import pair_dls
+from learnerkit.fuse.files import Pair, read_content, read_pair, reading
 from learnerkit.fuse.groups import BY_NAME
+from learnerkit.fuse.listing import list_pairs
 from learnerkit.fuse.model import PREFIX
 from learnerkit.fuse.modes import EVERY_MODE
 from learnerkit.fuse.names import NUMBERS, ranges
@@ -34,7 +37,21 @@ def examine(path: Path, bad: str = "refuse") -> list[Line]:
     source, faults, n = scan_pairs(path)
     lines = told(faults, n, str(path), bad)
     lines.append((source is not None, f"{path}: {n:,} files, {len(faults)} bad"))
+    if source is None and (keys := _proposed(path)):
+        source = scan_pairs(path, how=reading(keys))[0]
+        lines.append((False, f"with --keys {','.join(keys)} it would be:"))
     return lines if source is None else lines + _described(source) + _tried(source)
+
+
+def _proposed(path: Path) -> tuple[str, str, str] | None:
+    """Keys that the first file could be read by; None where it is in doubt, or read as it is."""
+    file = list_pairs(path)[0]
+    if isinstance(read_pair(file), Pair):
+        return None
+    try:
+        return proposed_keys(read_content(file))
+    except DataError:
+        return None
 
 
 def _described(source: PairSource) -> list[Line]:

@@ -13,7 +13,7 @@ import numpy as np
 from learnerkit.core.errors import DataError, UnsafeFileError
 from learnerkit.core.tensors import load_weights, load_weights_text, read_npz
 from learnerkit.core.torchfile import read_torch
-from learnerkit.fuse.content import MISSING, at, found_in, kind_of, proposed_keys, said_by, whole
+from learnerkit.fuse.content import MISSING, at, found_in, kind_of, proposed_keys, said_by, texts_of, whole
 from learnerkit.fuse.maps import ORDERS, matched, read_map
 
 MAPS = ("saliency_maps", "cross_attention_maps")
@@ -95,7 +95,7 @@ def read_pair(path: Path, how: Reading = AS_STORED) -> Pair | str:
             return "is empty"
         if size > LARGEST_FILE:
             return f"has {size:,} bytes; two small maps need a thousandth of it"
-        return _checked(_content(path), how)
+        return _checked(read_content(path), how)
     except UnsafeFileError as error:
         return f"{error}. Where you made it yourself: {conversion('torch.save(p(d), f)', TO_PLAIN)}"
     except DataError as error:
@@ -104,11 +104,13 @@ def read_pair(path: Path, how: Reading = AS_STORED) -> Pair | str:
         return f"cannot be read: truncated or no {path.suffix} file ({type(error).__name__}: {str(error)[:160]})"
 
 
-def _content(path: Path) -> Any:
+def read_content(path: Path) -> Any:
     """The content of a file by its suffix, as plain values."""
     if path.suffix.lower() == ".npz":
-        with zipfile.ZipFile(path) as archive:
-            if (size := sum(member.file_size for member in archive.infolist())) > LARGEST_FILE:
+        if zipfile.is_zipfile(path):  # read_npz has the words for the others
+            with zipfile.ZipFile(path) as archive:
+                size = sum(member.file_size for member in archive.infolist())
+            if size > LARGEST_FILE:
                 raise DataError(f"unpacks to {size:,} bytes; two small maps need a thousandth of it")
         return read_npz(path)
     if path.suffix.lower() == ".safetensors":
@@ -152,7 +154,7 @@ def _checked(content: Any, how: Reading) -> Pair | str:
     said = said_by(content)
     turned, repeated = any(item.turned for item in maps), len({len(item.values) for item in maps}) > 1
     pair, dtypes = np.stack(both), tuple(item.dtype for item in maps)
-    return Pair(pair, code, _class_name(said, how.keys[2]), said, _digest(pair), dtypes, turned, repeated)
+    return Pair(pair, code, _class_name(texts_of(content), how.keys[2]), said, _digest(pair), dtypes, turned, repeated)
 
 
 def _without(content: Any, missing: Sequence[str], how: Reading) -> str:
@@ -167,11 +169,10 @@ def _without(content: Any, missing: Sequence[str], how: Reading) -> str:
     return f"{lacks} {found_in(content)}{needed}"
 
 
-def _class_name(said: dict[str, str], label: str) -> str:
+def _class_name(texts: dict[str, str], label: str) -> str:
     """The class in words: a text under one of `NAME_WORDS`, the outermost first."""
-    places = sorted(said, key=lambda place: place.count("."))
-    named = (said[place] for word in NAME_WORDS for place in places if place.split(".")[-1] == word and place != label)
-    return next((name for name in named if not name.isdecimal()), "")
+    places = sorted((place for place in texts if place != label), key=lambda place: place.count("."))
+    return next((texts[place] for word in NAME_WORDS for place in places if place.split(".")[-1] == word), "")
 
 
 def _digest(maps: np.ndarray) -> str:

@@ -81,14 +81,26 @@ def left_out(root: Path, suffix: str) -> str:
 def parts_named(root: Path, ids: Sequence[str]) -> np.ndarray:
     """'train', 'valid' or 'test' as a folder of each path says, '' for all where none does.
 
-    ids: paths below root. DataError where folders of some files name a part and those of others none.
+    ids: paths below root. One such name beside others is a class, as in train, bus and car; DataError where folders of
+    some files name several parts and those of others none.
     """
     parts = [next(filter(None, map(part_of_name, Path(name).parts[:-1])), "") for name in ids]
-    if any(parts) and not all(parts):
+    if "" not in parts:
+        return np.array(parts)
+    if len(set(parts)) > 2:
         other = ids[parts.index("")]
         named = next(name for name, part in zip(ids, parts, strict=True) if part)
         raise DataError(
             f"{root}: {sum(map(bool, parts))} of {len(ids)} files lie in a folder that names a part, such as {named}, "
             f"and others in none, such as {other}. Put all below train, valid and test, or rename the folder"
         )
-    return np.array(parts)
+    return np.full(len(ids), "")
+
+
+def class_folder(name: Path, parts: bool) -> str:
+    """The innermost folder of a relative path that names no layer; '' where there is none.
+
+    parts: whether folders that name a part are none of a class.
+    """
+    folders = (folder for folder in reversed(name.parts[:-1]) if not layer_of(Path(folder, "x")))
+    return next((folder for folder in folders if not (parts and part_of_name(folder))), "")

@@ -9,14 +9,12 @@ import numpy as np
 
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike, read_json
-from learnerkit.data.walk import part_of_name
-from learnerkit.fuse.files import layer_of
 from learnerkit.fuse.relations import RELATIONS
 
 RELATION_NAMES = "relations"
 FILES, FOLDERS = "the files", "class folders"
 NUMBERS = "numbers"  # nothing names the classes
-CLASS_FILES = ("class_names.json", "classes.txt")
+CLASS_FILES = ("class_names.json", "class_names.txt", "classes.txt", "labels.txt")
 MOST_SHOWN = 8
 
 
@@ -41,15 +39,21 @@ class Classes:
 
 
 def find_classes(
-    root: Path, ids: Sequence[str], numbers: np.ndarray, said: Sequence[str], names: PathLike | None = None
+    root: Path,
+    ids: Sequence[str],
+    numbers: np.ndarray,
+    said: Sequence[str],
+    folders: Sequence[str],
+    names: PathLike | None = None,
 ) -> Classes:
     """The classes of a set: from what its files say, else from a class file, else from class folders, else by number.
 
     root: the folder; ids: paths of the files below it; numbers: their class numbers; said: their classes in words.
+    folders: the class folder of each, '' without one.
     names: 'relations' for the 24 relations, or a class file elsewhere, in place of all that.
     What the files say, and folders, count where four in five agree; DataError where files and a class file do not.
     """
-    words = {FILES: list(said), FOLDERS: [_class_folder(Path(name)) for name in ids]}
+    words = {FILES: list(said), FOLDERS: list(folders)}
     agreed = {FILES: _agreed(numbers, words[FILES], least=1), FOLDERS: _agreed(numbers, words[FOLDERS], least=2)}
     agreed = {by: found for by, found in agreed.items() if found}
     classes = _found(root, ids, numbers, words, agreed, names)
@@ -97,7 +101,8 @@ def _listed(root: Path, names: PathLike | None) -> tuple[dict[int, str], str]:
         return {}, ""
     listed = [read_class_file(file) for file in files]
     if any(list(other.values()) != list(listed[0].values()) for other in listed):
-        raise DataError(f"{root}: {' and '.join(CLASS_FILES)} name other classes; keep the right one")
+        names_of = " and ".join(file.name for file in files)
+        raise DataError(f"{root}: {names_of} name different classes; keep the right one")
     return listed[0], files[0].name
 
 
@@ -213,9 +218,3 @@ def _lines(path: Path) -> list[str]:
         return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as class names ({error})") from error
-
-
-def _class_folder(name: Path) -> str:
-    """The innermost folder of a relative path that names neither a layer nor a part; '' where there is none."""
-    folders = (part for part in reversed(name.parts[:-1]) if not layer_of(Path(part, "x")))
-    return next((part for part in folders if not part_of_name(part)), "")

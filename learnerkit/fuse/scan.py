@@ -15,7 +15,7 @@ from learnerkit.data.source import encoded
 from learnerkit.fuse.cache import pack_pairs
 from learnerkit.fuse.files import AS_STORED, MAPS, Reading, layer_of
 from learnerkit.fuse.groups import BY_NAME, Images, find_images
-from learnerkit.fuse.listing import left_out, list_pairs, parts_named
+from learnerkit.fuse.listing import class_folder, left_out, list_pairs, parts_named
 from learnerkit.fuse.names import Classes, find_classes
 from learnerkit.fuse.source import PairSource
 
@@ -70,9 +70,10 @@ def scan_pairs(
     table = read_table(pack)
     if not table.ids:
         return None, table.bad, len(files)
-    classes = find_classes(root, table.ids, table.numbers, table.column("class_name"), names)
-    images = find_images(table.ids, table.column("said"), group)
-    codes, parts = classes.codes(table.numbers), parts_named(root, table.ids)
+    parts = parts_named(root, table.ids)
+    folders = [class_folder(Path(name), bool(parts[0])) for name in table.ids]
+    classes = find_classes(root, table.ids, table.numbers, table.column("class_name"), folders, names)
+    images, codes = find_images(table.ids, table.column("said"), group), classes.codes(table.numbers)
     groups = merged_groups(np.array(images.names), first_copies(table.column("digest")))
     faults = table.bad + _row_faults(table, classes, images, codes)
     if not parts[0]:
@@ -93,6 +94,7 @@ def scan_pairs(
         groups[good],
         sha256(table.fingerprint.encode() + encoded([*ids, *classes.vocab]))[:16],
         copies=first_copies([table.rows[row]["digest"] for row in good]),
+        contents=[table.rows[row]["digest"] for row in good],
         notes=[*classes.notes, *images.notes, *_stored_notes(table, good, how)],
         parts=parts[good],
         origin={

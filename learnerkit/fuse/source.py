@@ -18,8 +18,8 @@ class PairSource:
     maps: float32 [2,N,C,H,W], saliency maps first; memory-mapped.
     labels: int64 [N]; vocab: class names; ids: a name each; layers: 'early', 'middle', 'late' or ''.
     groups: pairs of one source image have one group.
-    fingerprint: hash of all the content.
-    keeps: which views keep the class: 'mirror', 'shift'. The relations have 'left of': no mirror.
+    fingerprint: hash of all the content; contents: a digest of each pair.
+    keeps: which views keep the class: 'mirror', 'shift'; loses: which do not. The relations have 'left of': no mirror.
     stats: mean and std a channel of the saliency, then of the attention map, where the maps are normalised.
     quarantine: faults set aside. notes: what had to be guessed, a line each.
     parts: 'train', 'valid' or 'test' as folders say, '' where they say nothing; for all of them when None.
@@ -36,9 +36,11 @@ class PairSource:
     groups: np.ndarray
     fingerprint: str
     keeps: tuple[str, ...] = ("shift",)
+    loses: tuple[str, ...] = ("mirror",)
     stats: Stats | None = None
     quarantine: list[Fault] = field(default_factory=list)
     copies: np.ndarray | None = None
+    contents: list[str] | None = None
     notes: list[str] = field(default_factory=list)
     parts: np.ndarray | None = None
     origin: dict[str, Any] = field(default_factory=dict)

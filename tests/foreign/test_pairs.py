@@ -125,7 +125,7 @@ def test_single_files_that_contradict_a_list_and_two_lists(tmp_path):
     with pytest.raises(DataError, match=r"1 fault.*\n  1_2.pt: class_id 1, but it is called 'a', which is 0"):
         read_pairs(root)
     (root / "classes.txt").write_text("a\nc\nb\n")
-    with pytest.raises(DataError, match=r"class_names.json and classes.txt name other classes"):
+    with pytest.raises(DataError, match=r"class_names.json and classes.txt name different classes"):
         read_pairs(root)
     (tmp_path / "mine.txt").write_text("c0\nc1\nc2\n")
     assert read_pairs(root, names=tmp_path / "mine.txt").vocab == ["c0", "c1", "c2"]
