@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from learnerkit.core.errors import DataError, nearest
 from learnerkit.data.pictures import SUFFIXES as PICTURES
-from learnerkit.fuse.files import stem_of
+from learnerkit.fuse.files import layer_of, stem_of
 
 BY_NAME = "name"
 SUFFIXES = PICTURES | {".pt", ".npy", ".npz"}
@@ -102,8 +102,8 @@ def _named(group: str, stems: Sequence[str], said: Sequence[dict[str, str]], pla
 
 
 def _image_name(value: str) -> str:
-    """What a file says, without the layer and the suffix that a path has."""
-    path = PurePosixPath(value.replace("\\", "/"))
-    if path.suffix.lower() in SUFFIXES:
-        return stem_of(Path(path))
-    return stem_of(Path(f"{path}.pt")) if len(path.parts) > 1 else value
+    """What a file says; a path that names a layer without that and its suffix."""
+    path = Path(value.replace("\\", "/"))
+    if len(path.parts) == 1 and path.suffix.lower() not in SUFFIXES or not layer_of(path):
+        return value
+    return stem_of(path if path.suffix.lower() in SUFFIXES else Path(f"{path}.pt"))

@@ -8,8 +8,9 @@ import numpy as np
 
 from learnerkit.core.errors import DataError
 from learnerkit.data.pictures import SUFFIXES as PICTURES
+from learnerkit.data.split import evenly
 from learnerkit.data.walk import files_below, part_of_name
-from learnerkit.fuse.files import KEYS, LAYERS, layer_of, read_pair
+from learnerkit.fuse.files import KEYS, LAYERS, Pair, layer_of, read_pair
 from learnerkit.fuse.names import CLASS_FILES
 
 EXPECTED = "a folder of .pt, .npz or .safetensors files with two maps each"
@@ -27,12 +28,14 @@ class _Else:
 
 
 def is_pairs(path: Path) -> bool:
-    """Whether a folder holds pairs: .pt files, as many as pictures or more; others where one of them is a pair."""
+    """Whether a folder holds pairs: as many files as pictures or more, .pt ones or others of which one is a pair."""
     if not path.is_dir() or not (files := files_below(path, SUFFIXES)):
         return False
     files = _of_one_format(files)
-    right = files[0].suffix.lower() == ".pt" or not isinstance(read_pair(files[0]), str)
-    return right and len(files) >= len(files_below(path, PICTURES))
+    if len(files) < len(files_below(path, PICTURES)):
+        return False
+    some = (files[row] for row in evenly(len(files), 5))
+    return files[0].suffix.lower() == ".pt" or any(isinstance(read_pair(file), Pair) for file in some)
 
 
 def _of_one_format(files: Sequence[Path]) -> list[Path]:

@@ -340,7 +340,7 @@ GROUPED = {
     "image_id as numpy": said_as(lambda image, code, i: {"image_id": np.int64(image)}),
     "metadata.image_id": said_as(lambda image, code, i: {"metadata": {"image_id": int(image)}}),
     "meta.info.source_image": said_as(lambda image, code, i: {"meta": {"info": {"source_image": image}}}),
-    "image_path": said_as(lambda image, code, i: {"image_path": f"/x/{('early', 'late')[i % 2]}_layers/{image}.png"}),
+    "image_path": said_as(lambda image, code, i: {"image_path": f"/x/{('early', 'late')[i % 2]}_layers/a.{image}.png"}),
     "metadata.img_path": said_as(lambda image, code, i: {"metadata": {"img_path": pathlib.Path(f"a/{image}.jpg")}}),
     "source_image": said_as(lambda image, code, i: {"image_id": 100 * code + i, "source_image": f"{image}.5.2"}),
     "image": said_as(lambda image, code, i: {"image_id": "all alike", "image": image}),
@@ -462,3 +462,20 @@ def test_doctor_says_what_was_read(tmp_path):
     assert "21 files, 21 source images, by the files' names; maps of (3, 8, 8)" in said
     assert any(text.startswith("saliency maps: 21 float16; ") for text in said)
     assert any(text.startswith("note: nothing names the classes") for text in said)
+
+
+def test_one_class_called_train_is_a_class(tmp_path):
+    root = plant(tmp_path / "set", range(3), name="{code}/{code}_{i}.pt")
+    for code, name in enumerate(("bus", "train", "car")):
+        (root / str(code)).rename(root / name)
+    assert read_pairs(root).vocab == ["bus", "train", "car"]
+
+
+def test_doctor_shows_a_set_of_other_keys_as_it_would_be(tmp_path):
+    form = lambda pair, code, i: dict(zip("say", [*pair.values()][:3], strict=True))  # noqa: E731
+    root = plant(tmp_path / "set", (1, 2), form=form)
+    lines = examine(root)
+    faults = [text for good, text in lines if not good]
+    assert len(faults) == 3 and "0_0.pt, 0_1.pt, 0_2.pt and 11 more: lacks" in faults[0]
+    assert faults[2] == "with --keys s,a,y it would be:"
+    assert (True, "class numbers in the files: 1..2; nothing names the classes") in lines
