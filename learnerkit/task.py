@@ -110,9 +110,9 @@ def made_once(folder: Path, out: Path) -> Iterator[bool]:
 
     folder: of the data; out: of the demo; RunError where that holds something else.
     """
-    missing = not (folder / "done").exists()
+    missing = not (folder / ".done").exists()
     if missing and not folder.exists() and out.exists() and any(out.iterdir()):
         raise RunError(f"{out}: is not a folder of this demo; choose another --out")
     yield missing
     if missing:
-        (folder / "done").write_text("")
+        (folder / ".done").write_text("")

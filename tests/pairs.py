@@ -15,11 +15,21 @@ def content(code=0, seed=0, shape=(3, 32, 32), **changes):
     generator = torch.Generator().manual_seed(1000 * code + seed)
     saliency, attention = torch.rand(2, *shape, generator=generator)
     saliency[:, 4 * code : 4 * code + 4] += 1
-    return {"saliency_maps": saliency, "cross_attention_maps": attention, "class_id": code, "timestep": seed, **changes}
+    return {
+        "saliency_maps": saliency,
+        "cross_attention_maps": attention,
+        "class_id": code,
+        "class_name": RELATIONS[code],
+        "timestep": seed,
+        **changes,
+    }
 
 
-def write_pairs(root, n=8, classes=3, layers=("",), folders=True):
-    """Files ROOT/{layer}_layers/CLASS/0001.pt, without the folders where not asked for; returns their paths."""
+def write_pairs(root, n=8, classes=3, layers=("",), folders=True, **changes):
+    """Files ROOT/{layer}_layers/CLASS/0001.pt, without the folders where not asked for; returns their paths.
+
+    changes: of what the files hold, see `content`.
+    """
     files = []
     for number, layer in enumerate(layers):
         for code in range(classes):
@@ -28,7 +38,7 @@ def write_pairs(root, n=8, classes=3, layers=("",), folders=True):
             folder.mkdir(parents=True, exist_ok=True)
             for i in range(n):
                 files.append(folder / (f"{i:04d}.pt" if folders else f"c{code}_{i:04d}.pt"))
-                torch.save(content(code, i + 100 * number), files[-1])
+                torch.save(content(code, i + 100 * number, **changes), files[-1])
     return files
 
 

@@ -36,7 +36,7 @@ from learnerkit.all import (
 from learnerkit.classify.cifar import read_cifar, scan_cifar
 from learnerkit.classify.folder import list_folder
 from learnerkit.detect.data.scan import read_detection, scan_detection
-from learnerkit.fuse.source import read_pairs, scan_pairs
+from learnerkit.fuse.scan import read_pairs, scan_pairs
 from tests.conftest import make_toy_dls, toy_arrays, toy_learner
 from tests.images import image_folder, write_cifar10
 from tests.pairs import write_pairs

@@ -77,6 +77,15 @@ def load_weights(path: PathLike) -> dict[str, torch.Tensor]:
         raise DataError(f"{path}: is not a valid safetensors file ({error})") from error
 
 
+def load_weights_text(path: PathLike) -> dict[str, str]:
+    """The texts that a safetensors file keeps beside its tensors."""
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except safetensors.SafetensorError as error:
+        raise DataError(f"{path}: is not a valid safetensors file ({error})") from error
+
+
 def size_of(state: Mapping[str, torch.Tensor]) -> int:
     """Bytes of the tensors of a state dict."""
     return sum(tensor.numel() * tensor.element_size() for tensor in state.values())

@@ -7,7 +7,8 @@ from typing import Protocol, TypeVar
 
 from learnerkit.core.errors import DataError
 
-MOST_LISTED = 50  # faults that an error lists; the rest are counted
+MOST_LISTED = 50  # lines that an error lists; the rest are counted
+MOST_ALIKE = 5  # faults of one reason that have a line each
 BAD = ("refuse", "skip")  # what `bad=` may be where nothing can be cut to fit
 REMEDY = "train without them: bad='skip' (--bad skip) leaves them out and lists them in quarantine.csv."
 
@@ -60,10 +61,26 @@ class Report:
 
 
 def fault_lines(faults: Sequence[Fault]) -> str:
-    """The faults as lines of an error message, the first `MOST_LISTED` of them."""
-    rest = len(faults) - MOST_LISTED
+    """The faults as lines of an error message, the first `MOST_LISTED` lines."""
+    lines = _by_reason(faults)
+    rest = len(lines) - MOST_LISTED
     more = [f"... and {rest} more; learnerkit.all.verify(path) lists all"] if rest > 0 else []
-    return "\n  ".join([*map(str, faults[:MOST_LISTED]), *more])
+    return "\n  ".join([*lines[:MOST_LISTED], *more])
+
+
+def _by_reason(faults: Sequence[Fault]) -> list[str]:
+    """A line a fault; many of one reason are one line with their number and the first of them."""
+    alike: dict[str, list[Fault]] = {}
+    for fault in faults:
+        alike.setdefault(fault.reason, []).append(fault)
+    lines = []
+    for reason, those in alike.items():
+        if len(those) > MOST_ALIKE:
+            examples = ", ".join(f"{one.file}{': ' + one.place if one.place else ''}" for one in those[:3])
+            lines.append(f"{examples} and {len(those) - 3} more: {reason}")
+        else:
+            lines += map(str, those)
+    return lines
 
 
 def check_bad(bad: str, known: Sequence[str] = BAD) -> str:
@@ -111,7 +128,7 @@ def told(
     The arguments are those of `refuse_faults`; known: what `bad` may be, see `check_bad`.
     """
     check_bad(bad, known)
-    lines = [(bad != "refuse", str(fault)) for fault in faults]
+    lines = [(bad != "refuse", line) for line in _by_reason(faults)]
     if bad != "refuse":
         try:
             refuse_faults(what, faults, samples, bad)

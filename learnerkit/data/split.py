@@ -8,11 +8,11 @@ from numbers import Integral
 from types import NoneType
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from learnerkit.core.errors import DataError
 from learnerkit.core.members import PARTS
 from learnerkit.core.warn import warn
+from learnerkit.data.deal import deal
 
 Shares = Sequence[float] | Mapping[str, Sequence[str]] | str | None
 
@@ -56,38 +56,6 @@ class Split:
 def evenly(n: int, k: int) -> np.ndarray:
     """At most `k` positions out of `n`, evenly spaced, the first and the last among them."""
     return np.linspace(0, n - 1, min(k, n)).astype(int)
-
-
-def deal(labels: np.ndarray, shares: Sequence[float], seed: int, groups: np.ndarray | None = None) -> list[np.ndarray]:
-    """Deal rows into parts so that each class is spread by `shares` and no group is divided.
-
-    labels: int64 [N].
-    shares: one a part, summing to 1; the sizes are exact to a row where groups are single rows.
-    seed: the split's own seed.
-    groups: [N] group names; every row its own group when None. A group counts as of the class of its first row.
-    """
-    groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
-    _, first, members = np.unique(groups, return_index=True, return_inverse=True)
-    units, parts = np.arange(len(first)), []
-    for number, share in reversed(list(enumerate(shares))):
-        size = round(share * len(first))
-        if number == 0 or size == 0:
-            part = units if number == 0 else units[:0]
-        else:
-            units, part = _split_off(units, labels[first], size, seed)
-        parts.insert(0, np.flatnonzero(np.isin(members, part)))
-    return parts
-
-
-def _split_off(units: np.ndarray, labels: np.ndarray, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        rest, part = train_test_split(units, test_size=size, random_state=seed, stratify=labels[units])
-    except ValueError as error:
-        raise DataError(
-            f"a part of {size} out of {len(units)} cannot hold every class ({error}). "
-            "Give each class more images, or a larger part."
-        ) from error
-    return np.sort(rest), np.sort(part)
 
 
 def make_split(

@@ -35,10 +35,7 @@ def open_other(path: Path, described: dict[str, Any]) -> FrameLoaders:
     """
     data, taken = described["data"], (described["recipe"]["dls"] or {}).get("args", {})
     same = {key: taken[key] for key in ("bad", "unlabelled", "polygons") if key in taken}  # as the run's own data
-    if is_detection(path):
-        source = read_detection(path, least=0, **same)
-    else:
-        source = read_frames(path, described["classes"])
+    source = read_detection(path, least=0, **same) if is_detection(path) else read_frames(path, described["classes"])
     if not source.named and len(source.vocab) <= len(described["classes"]):
         source.vocab = list(described["classes"])
     source = meant_part(like_run(source, path, described, fixed=1))

@@ -13,7 +13,9 @@ from learnerkit.data.loaders import KitLoaders, make_loaders
 from learnerkit.data.parts import parts_of
 from learnerkit.data.source import with_views
 from learnerkit.data.split import Shares, Split
-from learnerkit.fuse.source import PairSource, read_pairs
+from learnerkit.fuse.files import reading
+from learnerkit.fuse.scan import read_pairs
+from learnerkit.fuse.source import PairSource
 from learnerkit.fuse.transforms import AugmentPairs, NormalizePairs, SaliencyBlock
 
 NAME = "fuse"
@@ -84,6 +86,11 @@ def saliency_dls(
     bs: int = 64,
     *,
     layer: str | None = None,
+    keys: str | Sequence[str] | None = None,
+    names: PathLike | None = None,
+    group: str | None = None,
+    size: int | Sequence[int] | None = None,
+    order: str | None = None,
     bad: str = "refuse",
     cache: PathLike | None = None,
     num_workers: int | None = None,
@@ -91,15 +98,26 @@ def saliency_dls(
 ) -> KitLoaders:
     """DataLoaders of pairs of maps: a folder of .pt files, flat, in class folders, or below {early,middle,late}_layers.
 
-    A file holds saliency_maps and cross_attention_maps, float [C,H,W], and class_id. The first call packs the files
-    into one memory-mapped array; later ones open it.
+    A file holds saliency_maps and cross_attention_maps, [C,H,W], and class_id; .npz and .safetensors files are read
+    alike. The first call packs the files into one memory-mapped array; later ones open it. Folders called train, valid
+    and test are the parts.
 
     path: the folder.
     bs: pairs a batch.
     layer: 'early', 'middle' or 'late' alone; all files when None.
+    keys: where saliency map, attention map and class number stand in a file, such as 'sal,attn,label'; a path such as
+        'data.sal' or a place in a tuple such as '0' too.
+    names: 'relations' calls the classes by the 24 relations, the file of a class list by that; when None what the
+        files, class_names.json, classes.txt or class folders say, else class_0, class_1, ...
+    group: the key that says which source image a pair is of, anywhere in the files, or 'name' for their names; found
+        when None. Pairs of one image stay in one part.
+    size: side in pixels, or height and width, that all maps are resized to; needed when they differ.
+    order: 'chw' or 'hwc', what the dimensions of a map are; when None [H,W,C] is taken where the shape leaves no doubt.
     bad: what to do with bad files: 'refuse' lists them all, 'skip' trains without them and lists them in the run's
         quarantine.csv.
     cache: where the packed set is written; $LEARNERKIT_HOME or ~/.cache/learnerkit when None.
     num_workers: processes of the first reading; the cores when None.
     """
-    return pair_dls(read_pairs(path, layer, bad, cache, num_workers), bs, **kwargs)
+    how = reading(keys, size, order)
+    source = read_pairs(path, layer, bad, cache, num_workers, names=names, group=group, how=how)
+    return pair_dls(source, bs, **kwargs)

@@ -12,9 +12,16 @@ from learnerkit.recipe import Data, Model, Recipe, Views
 class FuseData(Data):
     """Pairs of maps."""
 
-    path: str = Field("pairs", min_length=1, description="folder of .pt files with two maps each")
+    path: str = Field("pairs", min_length=1, description="folder of .pt, .npz or .safetensors files with two maps each")
     bs: int = Field(64, ge=1, description="pairs a batch")
     layer: Literal["early", "middle", "late"] | None = Field(None, description="files of one layer alone")
+    keys: tuple[str | int, str | int, str | int] | None = Field(
+        None, description="where saliency map, attention map and class stand in a file, such as sal,attn,label"
+    )
+    names: str | None = Field(None, description="'relations', or the file of a class list; what the files say without")
+    group: str | None = Field(None, description="key that says the source image, or 'name'; found without")
+    size: tuple[int, int] | int | None = Field(None, description="side, or height,width, that maps are resized to")
+    order: Literal["chw", "hwc"] | None = Field(None, description="dimensions of a map; found by the shape without")
     bad: Literal["refuse", "skip"] = Field("refuse", description="what to do with bad samples and files")
     keeps: tuple[Literal["mirror", "shift"], ...] | None = Field(None, description="views that keep the class")
     stats: Literal["none", "data"] = Field("none", description="maps as stored, or to mean 0 and deviation 1 before")

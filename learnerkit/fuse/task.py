@@ -21,11 +21,12 @@ from learnerkit.fuse.dls import NAME, saliency_dls
 from learnerkit.fuse.evaluate import evaluate
 from learnerkit.fuse.figures import tables
 from learnerkit.fuse.learner import fusion_learner
+from learnerkit.fuse.listing import EXPECTED, is_pairs
 from learnerkit.fuse.make import make_saliency_pairs
 from learnerkit.fuse.model import PREFIX
+from learnerkit.fuse.names import RELATION_NAMES
 from learnerkit.fuse.other import open_other
 from learnerkit.fuse.recipe import FuseRecipe
-from learnerkit.fuse.source import EXPECTED, is_pairs
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.wiring import training_arguments
 from learnerkit.models.create import create_model
@@ -35,6 +36,8 @@ from learnerkit.task import Demo, Task, made_once
 def open_dls(recipe: FuseRecipe) -> KitLoaders:
     """The DataLoaders of a recipe."""
     settings = recipe.data.model_dump()
+    if settings["names"] not in (None, RELATION_NAMES):
+        settings["names"] = Path(settings["names"]).resolve()
     dls = saliency_dls(Path(settings.pop("path")).resolve(), **settings)
     check_views(recipe, dls)
     return dls

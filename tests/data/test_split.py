@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.model_selection import train_test_split
 
 from learnerkit.classify.digits import read_digits
 from learnerkit.classify.dls import array_dls
@@ -84,3 +85,50 @@ def test_impossible_splits_are_refused_and_thin_ones_warned_of():
         array_dls(different, np.arange(40) % 2, bs=64)
     with pytest.raises(DataError, match=r"valid part is empty.*39 of 40 samples are copies of others"):
         array_dls(np.zeros((40, 8, 8), np.uint8), np.arange(40) % 2, bs=8)
+
+
+def every_class_everywhere(labels, parts):
+    return all(set(labels[part]) == set(labels) for part in parts)
+
+
+@pytest.mark.filterwarnings("ignore:parts of")
+@pytest.mark.parametrize("shares", [(0.7, 0.15, 0.15), (0.8, 0.1, 0.1), (0.4, 0.3, 0.3), (0.9, 0.1), (0.8, 0.0, 0.2)])
+def test_a_class_of_three_stands_in_every_part(shares):
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        counts = rng.integers(3, 20, rng.integers(2, 25))
+        labels = rng.permutation(np.repeat(np.arange(len(counts)), counts))
+        parts = deal(labels, shares, seed)
+        assert sorted(np.concatenate(parts).tolist()) == list(range(len(labels)))
+        assert every_class_everywhere(labels, [part for part, share in zip(parts, shares, strict=True) if share])
+        for part, share in list(zip(parts, shares, strict=True))[1:]:
+            assert len(part) == (max(round(share * len(labels)), len(counts)) if share else 0)
+        assert all(np.array_equal(one, other) for one, other in zip(parts, deal(labels, shares, seed), strict=True))
+
+
+def test_small_classes_beside_large_ones_keep_the_sizes_and_groups_whole():
+    labels = np.repeat(np.arange(5), [100, 60, 30, 4, 3])
+    parts = deal(labels, (0.7, 0.15, 0.15), 42)
+    assert [len(part) for part in parts] == [137, 30, 30] and every_class_everywhere(labels, parts)
+    assert [np.bincount(labels[part]).tolist()[3:] for part in parts[1:]] == [[1, 1], [1, 1]]
+    labels = np.repeat(np.arange(5), [99, 60, 30, 12, 9])
+    groups = np.arange(len(labels)) // 3
+    whole = deal(labels, (0.7, 0.15, 0.15), 42, groups)
+    assert not set(groups[whole[0]]) & set(groups[whole[1]]) and not set(groups[whole[1]]) & set(groups[whole[2]])
+    assert every_class_everywhere(labels, whole)
+
+
+def test_a_split_that_was_good_is_what_it_was():
+    labels = np.repeat([0, 1, 2], [50, 30, 20])
+    rest, test = train_test_split(np.arange(100), test_size=15, random_state=7, stratify=labels)
+    rest, valid = train_test_split(np.sort(rest), test_size=15, random_state=7, stratify=labels[np.sort(rest)])
+    parts = deal(labels, (0.7, 0.15, 0.15), 7)
+    assert [set(part) for part in parts] == [set(rest), set(valid), set(test)]
+
+
+def test_parts_that_grow_are_said_and_two_are_too_few():
+    with pytest.warns(UserWarning, match=r"parts of \[4, 4, 4\] and not \[8, 2, 2\], so that each of 4 classes"):
+        parts = deal(np.repeat(np.arange(4), 3), (0.7, 0.15, 0.15), 0)
+    assert [len(part) for part in parts] == [4, 4, 4]
+    with pytest.raises(DataError, match="cannot hold every class"):
+        deal(np.repeat(np.arange(4), [3, 3, 3, 1]), (0.7, 0.15, 0.15), 0)

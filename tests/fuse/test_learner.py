@@ -25,7 +25,7 @@ from learnerkit.all import (
 from learnerkit.core.errors import ModelError
 from learnerkit.fuse.dls import pair_dls
 from learnerkit.fuse.modes import EVERY_MODE
-from learnerkit.fuse.source import read_pairs
+from learnerkit.fuse.scan import read_pairs
 from tests.conftest import toy_arrays
 from tests.pairs import make_pair_dls, write_pairs, xor_source
 

@@ -15,8 +15,9 @@ from learnerkit.core.errors import DataError
 from learnerkit.data.copies import merged_groups
 from learnerkit.fuse.dls import pair_dls
 from learnerkit.fuse.files import layer_of, read_pair, stem_of
+from learnerkit.fuse.listing import list_pairs
 from learnerkit.fuse.relations import RELATIONS
-from learnerkit.fuse.source import list_pairs, read_pairs
+from learnerkit.fuse.scan import read_pairs
 from tests.images import image_folder
 from tests.pairs import LAYERS, content, make_pair_dls, pair_source, write_pairs
 
@@ -85,12 +86,16 @@ def test_class_names_come_from_files_folders_json_or_the_relations(tmp_path):
             named.mkdir(exist_ok=True)
             torch.save(content(code, i, class_name=name), named / f"{name}{i}.pt")
     assert read_pairs(named).vocab == ["cat", "dog"]
-    write_pairs(flat, folders=False)
-    assert read_pairs(flat).vocab == list(RELATIONS) and RELATIONS[17] == "riding" and len(RELATIONS) == 24
+    write_pairs(flat, folders=False, class_name=None)
+    numbered = read_pairs(flat)
+    assert numbered.vocab == ["class_0", "class_1", "class_2"] and "nothing names the classes" in numbered.notes[0]
+    relations = read_pairs(flat, names="relations")
+    assert relations.vocab == list(RELATIONS) and RELATIONS[17] == "riding" and len(RELATIONS) == 24
+    assert not relations.notes and relations.origin["names"] == "relations"
     (flat / "class_names.json").write_text(json.dumps(["x", "y", "z"]))
     assert read_pairs(flat).vocab == ["x", "y", "z"]
     (flat / "class_names.json").write_text(json.dumps({"0": "x", "1": "y"}))
-    with pytest.raises(DataError, match=r"class_id 2 is not in 0\.\.1"):
+    with pytest.raises(DataError, match=r"class_id 2 is not in 0\.\.1, of class_names.json"):
         read_pairs(flat)
 
 
@@ -112,8 +117,8 @@ def test_class_numbers_that_contradict_the_names(tmp_path):
     with pytest.raises(DataError) as caught:
         read_pairs(root)
     text = str(caught.value)
-    assert "above/0000.pt: class_id 1, but it stands in 'above', which is 0" in text
-    assert "above/0001.pt: class_id 99, but it stands in 'above', which is 0" in text and "2 fault(s)" in text
+    assert "above/0000.pt: class_id 1, but it is called 'above', which is 0" in text
+    assert "above/0001.pt: class_id 99, but it is called 'above', which is 0" in text and "2 fault(s)" in text
     assert read_pairs(root, bad="skip").vocab == list(RELATIONS[:3])
     torch.save(content(0, 402, class_id=2**70), files[2])
     with pytest.raises(DataError, match="a class number below 10,000 is needed"):
@@ -124,14 +129,14 @@ def test_class_numbers_that_contradict_the_names(tmp_path):
 
 
 def test_names_in_json(tmp_path):
-    write_pairs(tmp_path, folders=False)
+    write_pairs(tmp_path, folders=False, class_name=None)
     good = {"x": 0, "y": 1, "z": 2}
     for names in (good, {"1": "y", "0": "x", "2": "z"}, ["x", "y", "z"]):
         (tmp_path / "class_names.json").write_text(json.dumps(names))
         assert read_pairs(tmp_path).vocab == ["x", "y", "z"]
-    for names in ({"1": "x", "2": "y", "3": "z"}, {"a": "b"}, [], 5, [1, 2, 3]):
+    for names in ({"a": "b"}, [], 5, [1, 2, 3], ["x", "x", "y"], {"-1": "x", "0": "y"}):
         (tmp_path / "class_names.json").write_text(json.dumps(names))
-        with pytest.raises(DataError, match=r"class_names\.json: a list of class names"):
+        with pytest.raises(DataError, match=r"class_names\.json: a list of different class names"):
             read_pairs(tmp_path)
 
 
@@ -211,13 +216,13 @@ def spoil(path, kind):
         "no class": ({k: v for k, v in content().items() if k != "class_id"}, "lacks class_id"),
         "another shape": (content(0, 60, shape=(3, 16, 16)), "have the shape (3, 16, 16), most have (3, 32, 32)"),
         "shapes differ": (content(saliency_maps=torch.rand(3, 8, 8)), "differ in shape"),
-        "two dimensions": (content(saliency_maps=torch.rand(32, 32)), "[C,H,W] is needed"),
-        "whole numbers": (content(saliency_maps=torch.ones(3, 32, 32, dtype=torch.int64)), "a float tensor"),
-        "sparse": (content(saliency_maps=torch.eye(32).to_sparse()), "a float tensor"),
-        "a list of numbers": (content(saliency_maps=[1.0]), "a float tensor"),
+        "five dimensions": (content(saliency_maps=torch.rand(1, 1, 3, 32, 32)), "[C,H,W] is needed"),
+        "whole numbers": (content(saliency_maps=torch.ones(3, 32, 32, dtype=torch.int64)), "int64, most are float32"),
+        "complex": (content(saliency_maps=torch.ones(3, 32, 32, dtype=torch.complex64)), "saliency_maps is complex64"),
+        "a list of numbers": (content(saliency_maps=[1.0]), "saliency_maps is list; numbers [C,H,W] are needed"),
         "NaN": (nan, "1 values that are NaN or infinite"),
         "Inf": (inf, "1 values that are NaN or infinite"),
-        "class 99": (content(0, 70, class_id=99), "class_id 99 is not in 0..23"),
+        "class 99": (content(0, 70, class_id=99), "class_id 99"),
         "class -1": (content(0, 71, class_id=-1), "class_id is -1"),
         "class 1.7": (content(0, 72, class_id=1.7), "class_id is 1.7"),
         "class as text": (content(0, 73, class_id="1"), "class_id is '1'"),
@@ -229,7 +234,7 @@ def spoil(path, kind):
 
 
 KINDS = ["hostile", "cut", "empty", "text", "a list", "no attention", "no class", "another shape", "shapes differ",
-         "two dimensions", "whole numbers", "sparse", "a list of numbers", "NaN", "Inf", "class 99", "class -1",
+         "five dimensions", "whole numbers", "complex", "a list of numbers", "NaN", "Inf", "class 99", "class -1",
          "class 1.7", "class as text", "claims a terabyte"]  # fmt: skip
 
 
@@ -296,7 +301,11 @@ def test_read_pair_takes_what_is_right(tmp_path):
     half = {key: value.half() if isinstance(value, torch.Tensor) else value for key, value in content().items()}
     torch.save({**half, "class_id": torch.tensor(2), "relation": "on", "image_id": "x7"}, path)
     pair = read_pair(path)
-    assert pair.maps.dtype == np.float32 and (pair.class_id, pair.class_name, pair.source) == (2, "on", "x7")
+    assert pair.maps.dtype == np.float32 and (pair.class_id, pair.class_name, pair.said["image_id"]) == (
+        2,
+        "above",
+        "x7",
+    )
 
 
 def test_batches_augmentation_and_pictures():
