@@ -137,15 +137,18 @@ class ImageFinder:
     def __call__(self, annotations: Path, part: str, name: str) -> Path | str:
         """The image, or what to say of it."""
         plain = PurePosixPath(name.replace("\\", "/"))
-        inner = PurePosixPath(*(word for word in plain.parts if word not in ("..", ".", "/", plain.anchor)))
+        words_of = [word for word in plain.parts if word not in ("..", ".", "/")]
+        foreign = plain.is_absolute() or (words_of and words_of[0].endswith(":"))  # of another machine: its end counts
+        inner = PurePosixPath(*words_of)
         words = {word for word in (part, "val" if part == "valid" else "", annotations.parent.name) if word}
         short = annotations.stem.removeprefix("instances_")
         words |= {annotations.stem, short, short.removeprefix("_annotations.coco")} - {""}
         folders = [annotations.parent, self.root, self.root / "images"]
         folders += [base / word for base in (self.root, self.root / "images") for word in sorted(words)]
-        for folder in folders:
-            if inner.parts and (folder / inner).is_file():
-                return folder / inner
+        for start in range(len(inner.parts) if foreign else 1):
+            for folder in folders:
+                if inner.parts and (place := folder.joinpath(*inner.parts[start:])).is_file():
+                    return place
         return self._elsewhere(inner, name)
 
     def _elsewhere(self, inner: PurePosixPath, name: str) -> Path | str:

@@ -74,9 +74,7 @@ def list_voc(root: Path, images_in: Path | None = None) -> Listing:
     objects = [box for annotated in read.values() for _, box, _ in annotated.objects]
     _refuse_relative(root, objects)
     first = 0 if any(min(box[:2]) == 0 for box in objects) else 1
-    notes = [
-        f"its boxes are counted from {first} pixel on" + (", as VOC's are" if first else ": a 0 stands among them")
-    ]
+    notes = [] if first else ["its boxes are counted from 0 on, for a 0 stands among them; VOC's are from 1"]
     vocab = class_names([root]) or sorted({name for annotated in read.values() for name, _, _ in annotated.objects})
     codes = {name: code for code, name in enumerate(vocab)}
     parts, wrong = _parts(root, pictures)
