@@ -28,7 +28,7 @@ def identity(learn: Learner) -> dict[str, Any]:
 
 
 def write_identity(learn: Learner, folder: RunFolder, **more: Any) -> None:
-    """Write what a new run is: run.json, class_names.json, model.json, and quarantine.csv where samples were set aside.
+    """Write what a new run is: run.json, class_names.json, model.json, quarantine.csv and near_copies.csv.
 
     more: of run.json.
     """
@@ -41,6 +41,9 @@ def write_identity(learn: Learner, folder: RunFolder, **more: Any) -> None:
         rows = [{"file": fault.file, "place": fault.place, "reason": fault.reason} for fault in quarantine]
         atomic_write(folder.file("quarantine.csv"), csv_text(rows))
         folder.log(f"{len(rows)} bad samples or files set aside: quarantine.csv")
+    if near := getattr(source, "near_copies", None):
+        atomic_write(folder.file("near_copies.csv"), csv_text([vars(pair) for pair in near]))
+        folder.log(f"{len(near)} near copies across the parts: near_copies.csv")
     if described["classes"]:
         write_json(folder.file("class_names.json"), described["classes"])
     if spec := getattr(learn.model, "spec", None):

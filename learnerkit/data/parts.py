@@ -1,4 +1,4 @@
-"""The parts of a set that a training is given: dealt, checked, and a warning where a copy of a sample is in two."""
+"""The parts of a set that a training is given: dealt, checked, and warnings where copies or near copies are in two."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import numpy as np
 from learnerkit.core.errors import DataError
 from learnerkit.core.warn import warn
 from learnerkit.data.copies import warn_of_copies_across
+from learnerkit.data.near_copies import warn_of_near_copies
 from learnerkit.data.source import Source
 from learnerkit.data.split import Shares, Split, check_classes, make_split
 
@@ -48,4 +49,6 @@ def parts_of(
         raise DataError(f"bs={bs}: a batch has 1 sample or more")
     if len(parts.train) < bs:
         raise DataError(f"{source.name}: {len(parts.train)} training samples make no batch of {bs}; pass a smaller bs")
+    if not parts.valid_is_test:
+        warn_of_near_copies(source, parts)
     return parts
