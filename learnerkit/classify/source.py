@@ -133,8 +133,8 @@ class ImageSource:
         """What run.json records of the set."""
         return common_facts(self)
 
-    def thumbnails(self, rows: np.ndarray) -> np.ndarray:
-        """Small pictures of some rows, which near copies are looked for among: uint8 [n,C,32,32]."""
+    def thumbnails(self, rows: np.ndarray) -> np.ndarray | None:
+        """Small pictures of some rows, which near copies are looked for among: uint8 [n,C,32,32], or None."""
         return thumbnails_of(self.images, rows) if isinstance(self.images, np.ndarray) else self.images.thumbnails(rows)
 
     def pictures(self, rows: np.ndarray) -> np.ndarray:

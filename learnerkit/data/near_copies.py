@@ -47,7 +47,8 @@ class NearCopy:
 def near_copies_across(source: Source, split: Split) -> list[NearCopy]:
     """The near copies between the parts of a split, the likest first; equal samples are not among them.
 
-    [] where the set has no `thumbnails`, or more than `MOST_IMAGES`. What was found before is remembered.
+    [] where the set has no `thumbnails`, none that say anything, or more than `MOST_IMAGES`. What was found before is
+    remembered.
     """
     if getattr(source, "thumbnails", None) is None or sum(split.counts.values()) > MOST_IMAGES:
         return []
@@ -68,6 +69,8 @@ def _looked_for(source: Source, split: Split) -> list[NearCopy]:
     rows = np.concatenate([getattr(split, part) for part in PARTS])
     parts = np.repeat(PARTS, list(split.counts.values()))
     pictures, found = source.thumbnails(rows), []
+    if pictures is None:
+        return []
     held, tested = len(split.train), len(split.train) + len(split.valid)  # where valid and where test begin
     for begin, other in ((held, 0), (tested, held)):
         with _one_thread():

@@ -15,8 +15,10 @@ from learnerkit.data.hashes import ALIKE, BLOCK, CROP, LOW, SIDE, basis, candida
 from learnerkit.data.split import evenly
 
 HIGH = 12  # details are the frequencies from LOW to below HIGH
+LEAST_SIDE = 16  # pixels of an image; a smaller one has none
 SAME, STRICT = 0.9, 0.98  # correlation of the details of copies; the second where a set's images are alike
-UNIFORM, SAMPLE = 0.75, 250  # cosine of hashes of one pair in a hundred from which a set's images are alike; of so many
+UNIFORM = 0.75  # cosine of hashes from which a set's images are alike, where one pair in a hundred has it
+SAMPLE = 500  # images that are asked
 COLOUR = 0.8  # least correlation of the coarse colours of copies
 FAINT = 1.5  # least root mean square of the details, in grey levels; less is noise
 COMPARED = 2048  # pairs at a time
@@ -48,8 +50,10 @@ class Likeness:
         return ", ".join(done) or "re-encoded"
 
 
-def thumbnails_of(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Some of the images uint8 [N,C,H,W], made uint8 [n,C,32,32]."""
+def thumbnails_of(images: np.ndarray, rows: np.ndarray) -> np.ndarray | None:
+    """Some of the images uint8 [N,C,H,W], made uint8 [n,C,32,32]; None where they are too small to have details."""
+    if min(images.shape[2:]) < LEAST_SIDE:
+        return None
     if images.shape[2:] == (SIDE, SIDE):
         return images[rows]
     size = max(1, BLOCK // int(np.prod(images.shape[1:])))
@@ -61,13 +65,16 @@ def thumbnails_of(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def near_copies(first: np.ndarray, second: np.ndarray) -> list[Likeness]:
     """The near copies between two lists of images, the likest first; at most eight of an image of the first list.
 
-    Where many images are alike without being copies (digits, letters), only what is nearly equal counts.
+    Where many images are alike without being copies (digits, letters), only what is nearly equal counts; where all are,
+    nothing does.
 
     first, second: thumbnails, uint8 [n,C,32,32].
     """
     if not len(first) or not len(second):
         return []
-    least = STRICT if are_alike(first, second) else SAME
+    least = least_likeness(second)
+    if least is None:
+        return []
     maybe, found = candidates(first, second, max(ALIKE, least)), []
     for start in range(0, len(maybe.first), COMPARED):
         rows, others, offsets, mirrored = (column[start : start + COMPARED] for column in vars(maybe).values())
@@ -80,13 +87,20 @@ def near_copies(first: np.ndarray, second: np.ndarray) -> list[Likeness]:
     return sorted(found, key=lambda pair: -pair.score)
 
 
-def are_alike(first: np.ndarray, second: np.ndarray) -> bool:
-    """Whether the images of a set are alike without being copies, as digits are: by the cosines of unrelated ones."""
-    sample = np.concatenate([images[evenly(len(images), SAMPLE)] for images in (first, second)])
-    if len(sample) < 3:
-        return False
+def least_likeness(images: np.ndarray) -> float | None:
+    """The correlation of details from which images are copies; None where nothing tells copies from others.
+
+    It depends on how alike images of the set are that are no copies, as digits are, or parts before one camera: on the
+    cosine of hashes that one pair in a hundred has.
+
+    images: thumbnails, uint8 [n,C,32,32].
+    """
+    if len(images) < 3:
+        return SAME
+    sample = images[evenly(len(images), SAMPLE)]
     sides = hashes(sample, [0], scale_of(sample))[0]
-    return bool(np.quantile((sides @ sides.T).numpy()[np.triu_indices(len(sample), 1)], 0.99) >= UNIFORM)
+    common = np.quantile((sides @ sides.T).numpy()[np.triu_indices(len(sample), 1)], 0.99)
+    return None if common >= ALIKE else STRICT if common >= UNIFORM else SAME
 
 
 def crops(images: np.ndarray, rows: np.ndarray, offsets: np.ndarray, mirrored: np.ndarray) -> Tensor:

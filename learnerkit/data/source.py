@@ -42,7 +42,7 @@ class Source(Protocol):
     notes: Sequence[str] = ()
     near_copies: Sequence[Any] = ()
     # rows to small pictures, uint8 [n,C,32,32], which near copies are looked for among; a set may have none
-    thumbnails: Callable[[np.ndarray], np.ndarray] | None = None
+    thumbnails: Callable[[np.ndarray], np.ndarray | None] | None = None
 
     def __len__(self) -> int: ...
 
