@@ -81,6 +81,7 @@ def near_copies(first: np.ndarray, second: np.ndarray) -> list[Likeness]:
         theirs = crops(second, others, offsets[:, 1], np.zeros_like(mirrored))
         score, gain, comparable = compared(crops(first, rows, offsets[:, 0], mirrored), theirs)
         shifts = offsets[:, 0] - offsets[:, 1]
+        shifts[mirrored, 1] = offsets[mirrored].sum(axis=1)[:, 1]  # the first one's crop runs to the left
         for place in np.flatnonzero(comparable & (score >= least)):
             pair = int(rows[place]), int(others[place]), round(float(score[place]), 3), bool(mirrored[place])
             found.append(Likeness(*pair, tuple(shifts[place].tolist()), round(float(gain[place]), 2)))
