@@ -29,7 +29,7 @@ def identity(learn: Learner) -> dict[str, Any]:
 
 
 def write_identity(learn: Learner, folder: RunFolder, **more: Any) -> None:
-    """Write what a new run is: run.json, class_names.json, model.json, the members of its parts, and quarantine.csv.
+    """Write what a new run is: run.json, class_names.json, model.json, members, quarantine.csv and near_copies.csv.
 
     more: of run.json.
     """
@@ -45,6 +45,9 @@ def write_identity(learn: Learner, folder: RunFolder, **more: Any) -> None:
     if source is not None:
         rows = {part: getattr(learn.dls.split, part) for part in PARTS}
         write_members(folder.path, source.ids, source.contents, rows)
+    if near := getattr(source, "near_copies", None):
+        atomic_write(folder.file("near_copies.csv"), csv_text([vars(pair) for pair in near]))
+        folder.log(f"{len(near)} near copies across the parts: near_copies.csv")
     if described["classes"]:
         write_json(folder.file("class_names.json"), described["classes"])
     if spec := getattr(learn.model, "spec", None):

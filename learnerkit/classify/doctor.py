@@ -1,12 +1,14 @@
-"""What `verify` and `learnerkit doctor DATA` say of a set of images: every fault, and what is there."""
+"""What `verify` and `learnerkit doctor DATA` say of a set of images: every fault, near copies, and what is there."""
 
 from pathlib import Path
 
 from learnerkit.classify.cifar import is_cifar, read_cifar, scan_cifar
-from learnerkit.classify.folder import list_folder, read_folder, scan_folder
+from learnerkit.classify.folder import list_folder, read_folder, scan_folder, stream_folder
 from learnerkit.classify.source import ImageSource
 from learnerkit.core.errors import DataError
 from learnerkit.data.faults import Report, told
+from learnerkit.data.hashes import SIDE
+from learnerkit.data.near_copies import near_copies_of, told_of_near_copies
 from learnerkit.data.pictures import SUFFIXES
 from learnerkit.data.split import make_split
 from learnerkit.data.walk import files_below
@@ -21,12 +23,27 @@ def is_set(path: Path) -> bool:
 
 
 def verify(path: Path) -> Report:
-    """All faults of a CIFAR set or of class folders; copies that contradict each other are faults of folders."""
+    """All faults of a CIFAR set or of class folders, and near copies across their parts.
+
+    Copies that contradict each other are faults of folders.
+    """
+    report, source = _scanned(path)
+    if source is not None:
+        report.near_copies.extend(map(str, near_copies_of(source, source.labels)[0]))
+    return report
+
+
+def _scanned(path: Path) -> tuple[Report, ImageSource | None]:
+    """The faults of a set, and what is good of it; None where that is too little."""
     if is_cifar(path):
         source, faults, rows = scan_cifar(path)
-        return Report(path, source.name if source else "CIFAR", rows, faults)
+        return Report(path, source.name if source else "CIFAR", rows, faults), source
     listing = list_folder(path)
-    return Report(path, "image folder", len(listing.files), scan_folder(listing))
+    report = Report(path, "image folder", len(listing.files), scan_folder(listing))
+    try:
+        return report, stream_folder(listing, (SIDE, SIDE), bad="skip")
+    except DataError:
+        return report, None
 
 
 def examine(path: Path, bad: str = "refuse") -> list[Line]:
@@ -34,7 +51,7 @@ def examine(path: Path, bad: str = "refuse") -> list[Line]:
 
     bad: with 'skip' the faults are told as what would be left out.
     """
-    report = verify(path)
+    report, _ = _scanned(path)
     lines = told(report.faults, report.samples, str(path), bad)
     if not all(good for good, _ in lines):
         return [*lines, (False, f"{path}: {report.samples:,} images, {len(report.faults)} fault(s)")]
@@ -48,6 +65,7 @@ def examine(path: Path, bad: str = "refuse") -> list[Line]:
         (True, f"{path}: {len(source):,} images of {width}x{height}, {len(source.vocab)} classes"),
         (True, f"images a class: {min(per_class):,} to {max(per_class):,}; parts {counts}"),
         (True, f"fingerprint {source.fingerprint}"),
+        *told_of_near_copies(*near_copies_of(source, source.labels)),
     ]
 
 

@@ -1,7 +1,9 @@
 """A labelled set of images, in memory or in files, and the facts that the rest asks of it."""
 
 import hashlib
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +14,12 @@ import numpy as np
 from learnerkit.core.errors import DataError
 from learnerkit.data.copies import digests, first_copies
 from learnerkit.data.faults import Fault
+from learnerkit.data.hashes import SIDE, told
 from learnerkit.data.pictures import UNREADABLE, decode
+from learnerkit.data.similar import thumbnails_of
 from learnerkit.data.source import VIEWS, Stats, common_facts, encoded, label_faults, whole_numbers
+
+TOLD_FROM = 2000  # files from which reading them shows how far it is
 
 
 class FileImages:
@@ -42,6 +48,13 @@ class FileImages:
             return decode(self.files[rows], self.size)
         except UNREADABLE as error:
             raise DataError(f"{self.files[rows]}: {error}") from error
+
+    def thumbnails(self, rows: np.ndarray) -> np.ndarray:
+        """Small pictures of some images, uint8 [n,3,32,32]; as many files at a time as there are cores."""
+        small = FileImages([self.files[row] for row in rows], (SIDE, SIDE))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            read = pool.map(small.__getitem__, range(len(small)))
+            return np.stack(list(told(read, f"looking at {len(small):,} images", len(small), TOLD_FROM)))
 
 
 @dataclass
@@ -104,9 +117,10 @@ class ImageSource:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of pixels (file names, where the set streams), labels and names: what a resumed run compares."""
+        """Hash of pixels (names and digests, where the set streams), labels and names: what a resumed run compares."""
         resident = isinstance(self.images, np.ndarray)
-        digest = hashlib.sha256(np.ascontiguousarray(self.images) if resident else encoded(self.ids))
+        names = encoded([*self.ids, *(self.digests or ())])
+        digest = hashlib.sha256(np.ascontiguousarray(self.images) if resident else names)
         digest.update(np.ascontiguousarray(self.labels))
         digest.update(encoded(self.vocab))
         return digest.hexdigest()[:16]
@@ -135,6 +149,10 @@ class ImageSource:
     def facts(self) -> dict[str, Any]:
         """What run.json records of the set."""
         return common_facts(self)
+
+    def thumbnails(self, rows: np.ndarray) -> np.ndarray | None:
+        """Small pictures of some rows, which near copies are looked for among: uint8 [n,C,32,32], or None."""
+        return thumbnails_of(self.images, rows) if isinstance(self.images, np.ndarray) else self.images.thumbnails(rows)
 
     def pictures(self, rows: np.ndarray) -> np.ndarray:
         """The images of some rows, as they are shown: uint8 [n,C,H,W]."""

@@ -44,12 +44,14 @@ class Report:
     """What `verify` found.
 
     path: the set; kind: its format; samples: how many it has, the bad ones included; faults: all of them.
+    near_copies: across its parts, a line each; they are no faults, but what is measured on them flatters.
     """
 
     path: Path
     kind: str
     samples: int
     faults: list[Fault] = field(default_factory=list)
+    near_copies: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether the set is good."""
@@ -57,7 +59,8 @@ class Report:
 
     def __str__(self) -> str:
         head = f"{self.path}: {self.kind}, {self.samples:,} samples, {len(self.faults)} fault(s)"
-        return "\n  ".join([head, *map(str, self.faults)])
+        near = f"{len(self.near_copies)} near copies across its parts" if self.near_copies else ""
+        return "\n  ".join([head, *map(str, self.faults), *filter(None, [near]), *self.near_copies])
 
 
 def fault_lines(faults: Sequence[Fault]) -> str:

@@ -1,4 +1,4 @@
-"""The parts of a set that a training is given: dealt, checked, and a warning where a copy of a sample is in two."""
+"""The parts of a set that a training is given: dealt, checked, and warnings where copies or near copies are in two."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from learnerkit.core.members import PARTS
 from learnerkit.core.text import some
 from learnerkit.core.warn import warn
 from learnerkit.data.copies import warn_of_copies_across
+from learnerkit.data.near_copies import warn_of_near_copies
 from learnerkit.data.source import Source
 from learnerkit.data.split import Shares, Split, check_classes, make_split
 
@@ -59,6 +60,8 @@ def parts_of(
         raise DataError(f"bs={bs}: a batch has 1 sample or more")
     if len(parts.train) < bs:
         raise DataError(f"{source.name}: {len(parts.train)} training samples make no batch of {bs}; pass a smaller bs")
+    if not parts.valid_is_test:
+        warn_of_near_copies(source, parts)
     return parts
 
 

@@ -1,7 +1,7 @@
 """What every set says of itself, whatever its samples are; the shared code asks a set for nothing else."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -29,6 +29,7 @@ class Source(Protocol):
     contents: a digest of each sample, equal for equal samples; None where there is none.
     quarantine: what was set aside; copies: for each sample the row of the first equal one, None where all differ.
     notes: what had to be guessed or was left aside, a line each; told once when the parts are dealt, and in run.json.
+    near_copies: what was found of them across the parts, see `data.near_copies`.
     """
 
     name: str
@@ -44,6 +45,9 @@ class Source(Protocol):
     quarantine: Sequence[Fault] = ()
     copies: np.ndarray | None = None
     notes: Sequence[str] = ()
+    near_copies: Sequence[Any] = ()
+    # rows to small pictures, uint8 [n,C,32,32], which near copies are looked for among; a set may have none
+    thumbnails: Callable[[np.ndarray], np.ndarray | None] | None = None
 
     def __len__(self) -> int: ...
 
