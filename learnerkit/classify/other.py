@@ -29,7 +29,8 @@ from learnerkit.pages.confusion import draw_confusion
 def open_other(path: Path, described: dict[str, Any]) -> KitLoaders:
     """DataLoaders of other images, with the classes, size and statistics of a run's own set.
 
-    path: a CIFAR folder, a folder of class folders, a flat folder of images, or a file of many (`packed.read_packed`).
+    path: a CIFAR folder, a folder of class folders, a flat folder of images, one image, or a file
+        of many (`packed.read_packed`).
         Where its files name parts, the test part is meant.
     described: the run's run.json.
     """
@@ -67,23 +68,23 @@ def read_other(path: Path, described: dict[str, Any]) -> ImageSource:
     size = tuple(data["shape"][1:])
     if is_cifar(path):
         source = read_cifar(path, "coarse" if data["name"].endswith("-coarse") else "fine")
-    elif path.is_file():
+    elif path.is_file() and path.suffix.lower() not in SUFFIXES:
         source = read_packed(path, vocab)
-    elif any(files_below(folder, SUFFIXES) for folder in folders_in(path)):
+    elif path.is_dir() and any(files_below(folder, SUFFIXES) for folder in folders_in(path)):
         source = read_folder(list_folder(path, vocab), size, labelled=False)
     else:
-        source = _flat_folder(path, vocab, size)
+        source = _flat_pictures(path, vocab, size)
     return meant_part(like_run(source, path, described))
 
 
-def _flat_folder(path: Path, vocab: list[str], size: tuple[int, int]) -> ImageSource:
-    files = files_in(path, SUFFIXES)
+def _flat_pictures(path: Path, vocab: list[str], size: tuple[int, int]) -> ImageSource:
+    files = [path] if path.is_file() else files_in(path, SUFFIXES)
     if not files:
         raise DataError(f"{path}: holds no pictures and no class folders with pictures")
     ids = [file.stem for file in files]
     ids = ids if len(set(ids)) == len(ids) else [file.name for file in files]
     images, faults = decode_all(files, size)
     refuse_faults(str(path), [Fault(files[row].name, reason) for row, reason in faults.items()], len(files))
-    others = [file for file in files_below(path) if file not in set(files)]
+    others = sorted(set(files_below(path)) - set(files)) if path.is_dir() else []
     notes = [f"{len(others):,} file(s) of no picture format left out: {some([file.name for file in others])}"]
     return ImageSource(path.name, images, np.full(len(files), UNLABELLED), vocab, ids, notes=notes if others else [])

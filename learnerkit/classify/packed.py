@@ -12,7 +12,6 @@ from learnerkit.classify.source import ImageSource
 from learnerkit.core.errors import DataError
 from learnerkit.core.text import some
 from learnerkit.core.unpickle import load_set_pickle
-from learnerkit.data.pictures import SUFFIXES
 from learnerkit.data.source import UNLABELLED
 
 PIXELS = ("data", "images", "x", "x_test", "test_images", "arr_0", "features")
@@ -33,8 +32,6 @@ def read_packed(path: Path, vocab: list[str]) -> ImageSource:
         case. Images are [N,H,W], [N,H,W,C], [N,C,H,W], or rows of a square picture: 3 planes (CIFAR's) or 1.
     vocab: class names that the labels are numbers of, or names among.
     """
-    if path.suffix.lower() in SUFFIXES:
-        raise DataError(f"{path}: is one picture; give the folder that holds it")
     content = {str(key).lower(): value for key, value in _content(path).items()}
     key = next((name for name in PIXELS if name in content), None)
     if key is None:

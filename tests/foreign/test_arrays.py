@@ -191,6 +191,11 @@ def test_packed_files_that_are_refused_name_their_own_cause(tmp_path):
         with pytest.raises(kind, match=said) as caught:
             read_other(file, DESCRIBED)
         assert file.name in str(caught.value) and "official" not in str(caught.value)
-    Image.fromarray(PIXELS[0].transpose(1, 2, 0)).save(tmp_path / "one.png")
-    with pytest.raises(DataError, match="is one picture; give the folder"):
-        read_other(tmp_path / "one.png", DESCRIBED)
+
+
+def test_flat_pictures_are_in_natural_order_and_one_alone_is_a_set(tmp_path):
+    for number in (10, 2, 0, 1):
+        Image.fromarray(PIXELS[number].transpose(1, 2, 0)).save(tmp_path / f"{number}.png")
+    source = read_other(tmp_path, DESCRIBED)
+    assert source.ids == ["0", "1", "2", "10"] and np.array_equal(source.images, PIXELS[[0, 1, 2, 10]])
+    assert np.array_equal(read_other(tmp_path / "10.png", DESCRIBED).images, PIXELS[[10]])
