@@ -104,6 +104,6 @@ def _named(group: str, stems: Sequence[str], said: Sequence[dict[str, str]], pla
 def _image_name(value: str) -> str:
     """What a file says; a path that names a layer without that and its suffix."""
     path = Path(value.replace("\\", "/"))
-    if len(path.parts) == 1 and path.suffix.lower() not in SUFFIXES or not layer_of(path):
+    if (len(path.parts) == 1 and path.suffix.lower() not in SUFFIXES) or not layer_of(path):
         return value
     return stem_of(path if path.suffix.lower() in SUFFIXES else Path(f"{path}.pt"))
