@@ -46,12 +46,12 @@ def find_classes(
     folders: Sequence[str],
     names: PathLike | None = None,
 ) -> Classes:
-    """The classes of a set: from what its files say, else from a class file, else from class folders, else by number.
+    """The classes of a set: from a class file, else from what its files say, else from class folders, else by number.
 
     root: the folder; ids: paths of the files below it; numbers: their class numbers; said: their classes in words.
     folders: the class folder of each, '' without one.
     names: 'relations' for the 24 relations, or a class file elsewhere, in place of all that.
-    What the files say, and folders, count where four in five agree; DataError where files and a class file do not.
+    What the files say, and folders, count where four in five agree. DataError where a class file names other classes.
     """
     words = {FILES: list(said), FOLDERS: list(folders)}
     agreed = {FILES: _agreed(numbers, words[FILES], least=1), FOLDERS: _agreed(numbers, words[FOLDERS], least=2)}
