@@ -85,7 +85,10 @@ def load_recipe(name: PathLike, overrides: dict[str, Any] | None = None) -> Reci
         place = content.setdefault(section, {}) if section else content
         if not isinstance(place, dict):
             raise RecipeError(f"recipe {name}: {section}: {place!r} is not a group of keys")
-        place[key] = read_value(value, field.annotation)
+        try:
+            place[key] = read_value(value, field.annotation)
+        except RecipeError as error:
+            raise RecipeError(f"--{flag.replace('_', '-')} {value}: {error}") from error
     return check_recipe(content, str(name))
 
 
@@ -97,6 +100,9 @@ def _read(name: PathLike) -> dict[str, Any]:
         path = FOLDER / f"{name}.yaml"
         if not path.exists():
             known = [*recipe_names(), *task_names()]
+            if Path(name).exists():
+                what = "a folder" if Path(name).is_dir() else "no .yaml file"
+                raise RecipeError(f"recipe {name}: is {what}; a recipe is a .yaml file, or one of {', '.join(known)}")
             raise RecipeError(
                 f"recipe '{name}': no recipe, task or .yaml file of this name; {nearest(str(name), known)}"
             )

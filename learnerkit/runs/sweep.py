@@ -11,7 +11,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import yaml
 from rich.console import Console
 
 from learnerkit.core.errors import RunError
@@ -19,6 +18,7 @@ from learnerkit.core.files import PathLike, append_line, atomic_write, to_json, 
 from learnerkit.core.finished import is_finished
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.text import now
+from learnerkit.core.yaml import to_yaml
 from learnerkit.runs.live import SweepTable
 from learnerkit.runs.trials import Trial, check_disk, open_data, plan
 
@@ -82,7 +82,7 @@ class Sweep:
             command = ["train", "--resume", str(trial.path), "--allow", "threads"]
         else:
             recipe = self.out / "recipes" / f"{trial.name}.yaml"
-            atomic_write(recipe, yaml.safe_dump(trial.recipe.model_dump(mode="json"), sort_keys=False))
+            atomic_write(recipe, to_yaml(trial.recipe.model_dump(mode="json")))
             command = ["train", str(recipe), "--out", str(self.out), "--name", trial.name]
         threads = str(self.threads)
         environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
