@@ -78,7 +78,8 @@ class Schedule(Callback):
         return [group["lr"] for group in self.mirror.param_groups]
 
     def after_batch(self) -> None:
-        if self.kind in EVERY_BATCH and self.scheduler.last_epoch < self.learn.n_epoch * self.learn.n_iter - 1:
+        last = self.scheduler.last_epoch >= self.learn.n_epoch * self.learn.n_iter - 1
+        if self.kind in EVERY_BATCH and not (self.kind == "one_cycle" and last):  # which torch counts no further
             self.scheduler.step()
 
     def after_epoch(self) -> None:
@@ -90,9 +91,8 @@ class Schedule(Callback):
 
     def laid_out(self) -> str | None:
         """The name of the schedule where its whole curve hangs on the number of epochs: see `learner.state`."""
-        return (
-            self.kind if self.kind == "one_cycle" or (self.kind == "cosine" and "T_max" not in self.options) else None
-        )
+        whole = self.kind == "one_cycle" or (self.kind == "cosine" and "T_max" not in self.options)
+        return self.kind if whole else None
 
     def state_dict(self) -> dict[str, Any]:
         """Position of torch's scheduler and the rates in force."""

@@ -47,7 +47,8 @@ def not_written(path: Path, error: OSError, needed: int = 0) -> str:
 
     needed: bytes that were to be written.
     """
-    text = f"{path}: could not be written ({error.strerror or error})"
+    why = {errno.EEXIST: "a file stands where a folder is needed", errno.EISDIR: "a folder stands in its place"}
+    text = f"{path}: could not be written ({why.get(error.errno, error.strerror or error)})"
     if error.errno not in FULL:
         return f"{text}; what was there before is unchanged. Choose another place with --out, or mend this one."
     try:
@@ -71,6 +72,15 @@ def not_read(path: PathLike, error: OSError, wanted: str) -> str:
     if isinstance(error, IsADirectoryError):
         return f"{path}: is a folder; give the file of {wanted}"
     return f"{path}: {wanted} cannot be read from it ({error.strerror or error})"
+
+
+def made_folder(path: Path) -> Path:
+    """The folder `path`, made with those above it where it is missing; LearnerkitError where that cannot be done."""
+    try:
+        fsops.make_folder(path)
+    except OSError as error:
+        raise LearnerkitError(not_written(path, error)) from error
+    return path
 
 
 def atomic_write(path: PathLike, data: bytes | str) -> Path:

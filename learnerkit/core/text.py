@@ -22,7 +22,7 @@ def p_text(p: float) -> str:
 
 
 def valid_text(text: str) -> str:
-    """Text that is valid UTF-8: a byte of a file name that is none stands as \\xE9, half a pair of UTF-16 as \\uD83D."""
+    """Text that is valid UTF-8: a byte that is none stands as \\xE9, half of a UTF-16 pair as \\uD83D."""
     return re.sub("[\ud800-\udfff]", _escaped_surrogate, text)
 
 

@@ -45,9 +45,8 @@ def check_fit(recipe: Recipe) -> None:
     train = recipe.train
     given = {name: field for name, field in STEPS.items() if getattr(train, field) is not None}
     if train.schedule != "step" and given:
-        warn(
-            f"train.{' and train.'.join(given.values())}: of the schedule 'step'; '{train.schedule}' makes no use of it"
-        )
+        fields = " and ".join(f"train.{field}" for field in given.values())
+        warn(f"{fields}: of the schedule 'step'; '{train.schedule}' makes no use of it")
     elif twice := [f"train.{given[name]} and schedule_args.{name}" for name in given if name in train.schedule_args]:
         raise RecipeError(f"{'; '.join(twice)} say the same thing; give the one or the other")
 

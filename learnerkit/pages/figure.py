@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from learnerkit.core.files import made_folder
 from learnerkit.core.run_folder import RunFolder
 
 
@@ -28,8 +29,7 @@ def whole_epochs(panel: Any) -> None:
 
 def save_figures(run: RunFolder, figures: dict[str, Figure]) -> dict[str, Path]:
     """Save figures by their names below a folder's figures/; returns the files by name."""
-    folder = run.file("figures")
-    folder.mkdir(exist_ok=True)
+    folder = made_folder(run.file("figures"))
     files = {name: folder / f"{name}.png" for name in figures}
     for name, figure in figures.items():
         figure.savefig(files[name])

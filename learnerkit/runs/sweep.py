@@ -13,8 +13,9 @@ from typing import Any
 
 from rich.console import Console
 
+from learnerkit.core.disk import check_place
 from learnerkit.core.errors import RunError
-from learnerkit.core.files import PathLike, append_line, atomic_write, to_json, write_json
+from learnerkit.core.files import PathLike, append_line, atomic_write, made_folder, to_json, write_json
 from learnerkit.core.finished import is_finished
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.text import now
@@ -43,7 +44,7 @@ class Sweep:
         show: called with the trials a few times a second and whenever one ends.
         """
         for folder in ("logs", "recipes"):
-            (self.out / folder).mkdir(parents=True, exist_ok=True)
+            made_folder(self.out / folder)
         owner = RunFolder(self.out)
         owner.lock()  # two sweeps into one folder would start the same trials
         self._summarise()
@@ -208,6 +209,7 @@ def run_sweep(
     """
     out = Path("runs") / Path(recipe).stem if out is None else Path(out)
     console = console or Console(soft_wrap=True, markup=False, highlight=False)
+    check_place(out)
     trials = plan(recipe, grid, overrides or {}, out)
     done = sum(trial.state == "done" for trial in trials)
     open_data([trial for trial in trials if trial.state != "done"])
