@@ -160,7 +160,7 @@ def test_rates_and_epochs_of_a_schedule_are_those_that_were_said():
 
 
 def test_steps_are_said_once_and_of_the_steps(tmp_path):
-    small = {"epochs": "1", "limit": "300", "bs": "32", "tta": "0", "limit_batches": "1", "arch": "tiny_cnn"}
+    small = {"epochs": "1", "limit": "300", "bs": "32", "tta": "0", "limit_batches": "1"}
     both = load_recipe("digits", {**small, "schedule": "step", "lr_gamma": ".5", "schedule_args": "{gamma: .1}"})
     with pytest.raises(RecipeError, match=r"train\.lr_gamma and schedule_args\.gamma say the same"):
         train(both, tmp_path, "a")
@@ -280,7 +280,7 @@ def test_a_finished_run_says_so(tmp_path, caplog):
 
 
 def test_a_recipes_run_goes_on_from_the_command_line(command, tmp_path):
-    small = ["--limit", "300", "--bs", "32", "--tta", "0", "--arch", "tiny_cnn", "--out", tmp_path, "--epochs", "1"]
+    small = ["--limit", "300", "--bs", "32", "--tta", "0", "--out", tmp_path, "--epochs", "1"]
     code, _, err = command("train", "digits", *small, "--schedule", "constant", "--name", "a")
     assert code == 0, err
     code, _, err = command("train", "--resume", tmp_path / "a")
