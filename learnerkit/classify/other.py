@@ -17,7 +17,7 @@ from learnerkit.core.tensors import write_npz
 from learnerkit.core.unpickle import load_cifar_pickle
 from learnerkit.data.faults import Fault, refuse_faults
 from learnerkit.data.loaders import KitLoaders, whole
-from learnerkit.data.pictures import SUFFIXES, decode_all
+from learnerkit.data.pictures import SUFFIXES, as_channels, decode_all
 from learnerkit.data.source import UNLABELLED, like_run
 from learnerkit.data.walk import files_in, folders_in
 from learnerkit.learner.kit import KitLearner
@@ -68,6 +68,7 @@ def read_other(path: Path, described: dict[str, Any]) -> ImageSource:
         source = read_folder(list_folder(path, vocab), size, labelled=False)
     else:
         source = _flat_folder(path, vocab, size)
+    source.images = as_channels(source.images, data["shape"][0])
     return like_run(source, path, described)
 
 

@@ -167,7 +167,7 @@ def class_names(root: Path) -> list[str] | None:
     )
     if described is None:
         return None
-    names = read_yaml(described).get("names")
+    names = read_yaml(described, words=("names",)).get("names")
     if isinstance(names, dict):
         if set(names) != set(range(len(names))):
             raise DataError(f"{described}: names has the keys {list(names)[:10]}; class numbers from 0 on are needed")
