@@ -232,6 +232,11 @@ def main(words: Sequence[str] | None = None) -> int:
     except LearnerkitError as error:
         typer.echo(f"error: {error}", err=True)
         return error.exit_code
+    except OSError as error:  # of a place that no other words were found for
+        if error.filename is None:
+            raise
+        typer.echo(f"error: {error.filename}: {error.strerror}", err=True)
+        return 2
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0

@@ -16,6 +16,13 @@ def _whole(shares: tuple[float, ...]) -> tuple[float, ...]:
     return shares
 
 
+def _named(path: str) -> str:
+    if not path:
+        raise ValueError("say a file or folder")
+    return path
+
+
+Place = Annotated[str, AfterValidator(_named)]  # min_length would refuse names of files that are no UTF-8
 Share = Annotated[float, Field(ge=0, le=1)]
 Shares = Annotated[tuple[Share, ...], Field(min_length=2, max_length=3), AfterValidator(_whole)]
 
