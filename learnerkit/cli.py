@@ -16,7 +16,7 @@ from rich.console import Console
 
 from learnerkit import __version__
 from learnerkit.core.errors import LearnerkitError, RecipeError, RunError, StoppedError
-from learnerkit.core.warn import warnings_as_lines
+from learnerkit.core.warn import escape_unprintable, warnings_as_lines
 from learnerkit.runs.options import option, recipe_parameters
 from learnerkit.runs.recipes import load_recipe, recipe_names, resumed_recipe
 from learnerkit.tasks import DEFAULT, all_recipes, recipe_of
@@ -226,6 +226,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
     words: of the command line, such as ['train', 'digits']; those of this process when None.
     """
+    escape_unprintable()
     try:
         with warnings_as_lines(lambda line: typer.echo(line, err=True)):
             make_app()(args=None if words is None else list(words), prog_name="learnerkit")

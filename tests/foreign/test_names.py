@@ -2,8 +2,10 @@
 
 import csv
 import html
+import io
 import os
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from learnerkit.classify.evaluate import write_predictions
 from learnerkit.classify.metrics import report_text
 from learnerkit.core.run_folder import RunFolder, csv_text
 from learnerkit.core.text import one_line, valid_text
+from learnerkit.core.warn import escape_unprintable
 from learnerkit.detect.draw import with_boxes
 from learnerkit.detect.files import write_detections
 from learnerkit.pages import letters
@@ -161,3 +164,14 @@ def test_a_run_of_such_classes_and_files_goes_to_its_page(command, tmp_path):
     learn = load_run(run)
     ImageInterpretation.from_learner(learn).plot_confusion_matrix()
     assert learn.dls.vocab == sorted(classes)
+
+
+@pytest.mark.parametrize(("encoding", "name", "said"), [
+    ("utf-8", BYTES, rb"caf\udce9"), ("ascii", "中", rb"\u4e2d"), ("latin-1", "é中", b"\xe9\\u4e2d"),
+])  # fmt: skip
+def test_a_terminal_that_cannot_print_a_name_gets_it_escaped(monkeypatch, encoding, name, said):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    escape_unprintable()
+    print(name, flush=True)
+    assert stream.buffer.getvalue() == said + b"\n"

@@ -3,6 +3,7 @@
 import errno
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -315,3 +316,16 @@ def test_a_monitor_that_is_never_a_number_ends_the_run_with_a_word(tmp_path, kin
     learn = toy_learner([EarlyStop("accuracy", "max", 5), spoil])
     learn.fit(2, 0.01, cbs=Schedule("plateau", monitor="accuracy", mode="max"))  # waits for one
     assert all(torch.isfinite(weight).all() for weight in learn.model.parameters())
+
+
+def test_a_place_that_no_other_words_were_found_for_is_named(command, digits_run):
+    """Three kinds of what can stand where a command writes: one message each, no traceback."""
+    picture, page, folder = (digits_run / name for name in ("figures/confusion_matrix.png", "report.html", "figures"))
+    for place, make in ((picture, Path.mkdir), (page, Path.mkdir), (folder, Path.touch)):
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
+        make(place)
+        code, _, err = command("report", digits_run)
+        assert code == 2 and err.startswith("error:") and str(place) in err and "Traceback" not in err
+        place.rmdir() if place.is_dir() else place.unlink()
+        folder.mkdir(exist_ok=True)
+        assert command("report", digits_run)[0] == 0
