@@ -91,7 +91,7 @@ def check_state(learn: Learner, state: dict[str, Any], allow: Sequence[str] = ()
             "earlier ones; a resume works for scripts with one fit. Load the weights with load_run and fit on."
         )
     now = _fixed(learn)
-    if "epochs" in allow and state["n_epoch"] != now["n_epoch"]:
+    if {"epochs", "n_epoch"} & {*allow} and state["n_epoch"] != now["n_epoch"]:
         _check_epochs(learn, state)
         now["n_epoch"], now["fit"] = state["n_epoch"], {**now["fit"], "n_epoch": state["n_epoch"]}
     changed = [key for key in now if state[key] != now[key] and key not in allow]

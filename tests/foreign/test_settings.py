@@ -280,6 +280,7 @@ def test_a_finished_run_says_so(tmp_path, caplog):
         toy_learner([Run(tmp_path, "b", resume=True, allow=("epochs",))]).fit(1, 0.1)
 
 
+@pytest.mark.filterwarnings("default::UserWarning")
 def test_a_recipes_run_goes_on_from_the_command_line(command, tmp_path):
     small = ["--limit", "300", "--bs", "32", "--tta", "0", "--out", tmp_path, "--epochs", "1"]
     code, _, err = command("train", "digits", *small, "--schedule", "constant", "--name", "a")
