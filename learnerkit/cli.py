@@ -16,9 +16,9 @@ from rich.console import Console
 
 from learnerkit import __version__
 from learnerkit.core.errors import LearnerkitError, RecipeError, RunError, StoppedError
-from learnerkit.core.warn import warnings_as_lines
+from learnerkit.core.warn import escape_unprintable, warnings_as_lines
 from learnerkit.runs.options import option, recipe_parameters
-from learnerkit.runs.recipes import check_recipe, load_recipe, recipe_names
+from learnerkit.runs.recipes import load_recipe, recipe_names, resumed_recipe
 from learnerkit.tasks import DEFAULT, all_recipes, recipe_of
 
 console = Console(soft_wrap=True, markup=False, highlight=False)
@@ -67,13 +67,7 @@ def train(recipe: str | None, **given: Any) -> None:
     out, name, resume, allow = given.pop("out"), given.pop("name"), given.pop("resume"), given.pop("allow")
     overrides = {key: value for key, value in given.items() if value is not None}
     if resume is not None:
-        run = _heavy("core.run_folder").RunFolder.open(resume)
-        content = _heavy("core.files").read_json(run.file("run.json")).get("resolved")
-        if content is None:
-            raise RecipeError(f"{resume}: was made by a script; run the script again with Run(resume=True)")
-        if overrides or recipe:
-            raise RecipeError("--resume takes everything from the run; leave the recipe and the other flags out")
-        settings, out, name = check_recipe(content, str(resume)), resume.parent, resume.name
+        settings, out, name = resumed_recipe(resume, recipe, overrides), resume.parent, resume.name
     else:
         settings, out = load_recipe(_needed(recipe), overrides), out or Path("runs") / Path(recipe).stem
     allowed = tuple(filter(None, (allow or "").split(",")))
@@ -90,7 +84,7 @@ def _needed(recipe: str | None) -> str:
 TRAIN_OPTIONS = (
     option("out", Path, "the experiment's folder; runs/RECIPE without it"),
     option("name", str, "the run's name; the date and a number without it"),
-    option("resume", Path, "go on with this run folder from its newest checkpoint"),
+    option("resume", Path, "go on with this run folder from its newest checkpoint; with --epochs to as many"),
     option("allow", str, "what may differ at a resume, such as versions,threads"),
 )
 
@@ -233,12 +227,18 @@ def main(words: Sequence[str] | None = None) -> int:
 
     words: of the command line, such as ['train', 'digits']; those of this process when None.
     """
+    escape_unprintable()
     try:
         with warnings_as_lines(lambda line: typer.echo(line, err=True)):
             make_app()(args=None if words is None else list(words), prog_name="learnerkit")
     except LearnerkitError as error:
         typer.echo(f"error: {error}", err=True)
         return error.exit_code
+    except OSError as error:  # of a place that no other words were found for
+        if error.filename is None:
+            raise
+        typer.echo(f"error: {error.filename}: {error.strerror}", err=True)
+        return 2
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0

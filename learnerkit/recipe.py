@@ -3,10 +3,11 @@
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from learnerkit.core.errors import RecipeError, nearest
+from learnerkit.core.schedules import SCHEDULES, schedule_faults
+from learnerkit.core.yaml import number_hint, parse_yaml
 
 
 def _whole(shares: tuple[float, ...]) -> tuple[float, ...]:
@@ -15,14 +16,28 @@ def _whole(shares: tuple[float, ...]) -> tuple[float, ...]:
     return shares
 
 
+def _named(path: str) -> str:
+    if not path:
+        raise ValueError("say a file or folder")
+    return path
+
+
+Place = Annotated[str, AfterValidator(_named)]  # min_length would refuse names of files that are no UTF-8
 Share = Annotated[float, Field(ge=0, le=1)]
 Shares = Annotated[tuple[Share, ...], Field(min_length=2, max_length=3), AfterValidator(_whole)]
 
 
 class Section(BaseModel):
-    """A group of fields; unknown keys are refused."""
+    """A group of fields; unknown keys are refused, and so is what is not of a field's type: '8', true, 8.0 for 8."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), strict=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _list_as_tuple(cls, value: Any, info: ValidationInfo) -> Any:
+        """Files have lists alone."""
+        is_tuple = isinstance(value, list) and "tuple[" in str(cls.model_fields[info.field_name].annotation)
+        return tuple(value) if is_tuple else value
 
 
 class Data(Section):
@@ -47,10 +62,8 @@ class Train(Section):
 
     epochs: int = Field(30, ge=1, description="epochs")
     lr: float = Field(0.1, gt=0, description="greatest learning rate")
-    schedule: Literal["one_cycle", "cosine", "step", "multistep", "exponential", "plateau", "constant"] = Field(
-        "one_cycle", description="learning-rate schedule"
-    )
-    schedule_args: dict[str, Any] = Field({}, description="arguments of torch's scheduler, such as {step_size: 30}")
+    schedule: Literal[tuple(SCHEDULES)] = Field("one_cycle", description="learning-rate schedule")
+    schedule_args: dict[str, Any] = Field({}, description="arguments of the schedule, such as {step_size: 30}")
     lr_step_size: int | None = Field(None, ge=1, description="epochs between the steps of the schedule 'step'")
     lr_gamma: float | None = Field(None, gt=0, le=1, description="factor of each step")
     opt: str = Field("sgd", description="sgd (Nesterov), adam, adamw, rmsprop")
@@ -75,6 +88,13 @@ class Train(Section):
     keep_last: int = Field(2, ge=2, description="checkpoints kept besides the best")
     keep_every: int = Field(0, ge=0, description="keep the checkpoint of every n-th epoch too; 0 for none")
     keep_checkpoints: bool = Field(True, description="keep checkpoints after the end; the weights always stay")
+
+    @field_validator("schedule_args")
+    @classmethod
+    def _fits_the_schedule(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if faults := schedule_faults(info.data.get("schedule"), value):
+            raise ValueError("; ".join(faults))
+        return value
 
 
 class Evaluate(Section):
@@ -115,7 +135,7 @@ def sections_of(recipe: type[Recipe]) -> dict[str, type[Section]]:
 def read_value(value: Any, annotation: Any) -> Any:
     """A flag's text as the value of a field: read as YAML, 'a,b' as a list; texts stay what they are.
 
-    annotation: the field's type.
+    annotation: the field's type. RecipeError for what is no YAML.
     """
     if not isinstance(value, str) or annotation is str:
         return value
@@ -125,10 +145,7 @@ def read_value(value: Any, annotation: Any) -> Any:
         return [part for part in value.split(",") if part]
     if _is_list(annotation) and value not in ("null", "none") and value[:1] != "[":
         value = f"[{value}]"
-    try:
-        return yaml.safe_load(f"[{value}]" if "," in value and value[0] not in "{[" else value)
-    except yaml.YAMLError:
-        return value
+    return parse_yaml(f"[{value}]" if "," in value and value[0] not in "{[" else value)
 
 
 def _is_list(annotation: Any) -> bool:
@@ -173,8 +190,10 @@ def _faults(error: ValidationError, content: dict[str, Any], recipe: type[Recipe
             found = found.get(key) if isinstance(found, dict) else found
         if len(place) == 2:
             known = sections_of(recipe)[place[0]].model_fields
-        wrong = (
-            f"unknown key; {nearest(place[-1], known)}" if "" in messages else f"{found!r} - {' or '.join(messages)}"
-        )
+        said = " or ".join(messages)
+        if "valid integer" in said or "valid number" in said:
+            parts = found if isinstance(found, (list, tuple)) else [found]
+            said = "; ".join([said, *dict.fromkeys(filter(None, map(number_hint, parts)))])
+        wrong = f"unknown key; {nearest(place[-1], known)}" if "" in messages else f"{found!r} - {said}"
         lines.append(f"{'.'.join(place)}: {wrong}")
     return lines

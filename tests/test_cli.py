@@ -1,6 +1,7 @@
 """The command line: what it does with good input, and one clear error with the right exit code for bad input."""
 
 import csv
+import json
 import pickle
 import signal
 import subprocess
@@ -105,15 +106,24 @@ def test_evaluate_other_data_labelled_and_not(command, tmp_path):
     assert code == 2 and "zebra" in err
 
 
+def set_state(run, state):
+    (run / "status.json").write_text(json.dumps({"state": state}))
+
+
+@pytest.mark.filterwarnings("default:.*is trained and measured already:UserWarning")
 def test_resume_goes_on_and_takes_everything_from_the_run(command, digits_run):
     run = digits_run
     rows = read_ledger(run / "history.jsonl")
     code, _, err = command("train", "--resume", run)
+    assert code == 0 and "is trained and measured already (2 epochs)" in err and "--epochs MORE" in err
+    assert read_ledger(run / "history.jsonl") == rows
+    set_state(run, "interrupted")
+    code, _, err = command("train", "--resume", run)
     assert code == 0, err
     assert read_ledger(run / "history.jsonl") == rows  # it was complete: nothing more to do
     assert "resumed from epoch_002" in (run / "training.log").read_text()
-    code, _, err = command("train", "--resume", run, "--epochs", "9")
-    assert code == 2 and "takes everything from the run" in err
+    code, _, err = command("train", "--resume", run, "--bs", "9")
+    assert code == 2 and "takes everything from the run but --epochs" in err
 
 
 BAD = [
@@ -249,6 +259,7 @@ def test_a_signal_finishes_the_step_marks_the_run_and_it_goes_on(tmp_path, numbe
 
 def test_a_refused_resume_touches_nothing(command, digits_run):
     run = digits_run
+    set_state(run, "interrupted")
     (run / "run.json").write_text((run / "run.json").read_text().replace('"0.1.0"', '"0.0.9"'))
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != "lock.json"}
     code, _, err = command("train", "--resume", run)

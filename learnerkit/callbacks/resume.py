@@ -10,8 +10,10 @@ from learnerkit.core.calls import NOT_THE_WEIGHTS
 from learnerkit.core.checkpoint import Checkpoint, candidates, newest, tidy
 from learnerkit.core.environment import environment
 from learnerkit.core.errors import RunError, differing
+from learnerkit.core.files import write_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import load_state, load_weights
+from learnerkit.core.text import now
 
 log = logging.getLogger(__name__)
 SAME_ON_RESUME = ("task", "recipe", "classes", "fingerprint", "split", "versions", "threads")
@@ -19,16 +21,41 @@ SAME_ON_RESUME = ("task", "recipe", "classes", "fingerprint", "split", "versions
 
 def check_same(learn: Learner, folder: RunFolder, allow: tuple[str, ...]) -> None:
     """RunError naming each of `SAME_ON_RESUME` in which a learner differs from the run, unless allowed by name."""
-    described, now = folder.described(), identity(learn) | environment(learn.dls.device)
-    for facts in (described, now):
+    described, this = folder.described(), identity(learn) | environment(learn.dls.device)
+    for facts in (described, this):
         facts["threads"], facts["recipe"] = facts["device"]["threads"], _of_the_weights(facts["recipe"])
-    wrong = [key for key in SAME_ON_RESUME if described.get(key) != now[key] and key not in allow]
+    wrong = [key for key in SAME_ON_RESUME if described.get(key) != this[key] and key not in allow]
     if wrong:
-        detail = "; ".join(f"{key} was {differing(described.get(key), now[key])}" for key in wrong)
+        detail = "; ".join(f"{key} was {differing(described.get(key), this[key])}" for key in wrong)
         raise RunError(
             f"{folder.path}: cannot be resumed, since {detail}. Resume with what the run began with, or pass "
             f"allow={wrong} (--allow {','.join(wrong)}) to go on all the same."
         )
+
+
+def nothing_to_train(folder: RunFolder, what: str = "trained") -> str:
+    """Words for a resume of a run that was trained to its end.
+
+    what: has been done with it.
+    """
+    return (
+        f"{folder.path}: is {what} already ({len(folder.history())} epochs), and nothing is left to do. To train it "
+        "further, resume with more epochs (--epochs MORE; in a script allow=('epochs',)); "
+        "`learnerkit evaluate` measures it again."
+    )
+
+
+def longer(learn: Learner, folder: RunFolder, before: int, extra: dict[str, Any]) -> None:
+    """Write into run.json that a run goes on to another number of epochs, and let go of what was measured of it.
+
+    before: epochs that it was to have; extra: what run.json holds besides.
+    """
+    described = folder.described()
+    continued = [*described.get("continued", []), {"from": before, "to": learn.n_epoch, "time": now()}]
+    said = {"n_epoch": learn.n_epoch, "fit": learn.current.call, **extra, "continued": continued}
+    write_json(folder.file("run.json"), {**described, **said})
+    folder.file("predictions.npz").unlink(missing_ok=True)  # with it a run counts as measured
+    folder.log(f"goes on to {learn.n_epoch} epochs, from {before}")
 
 
 def _of_the_weights(recipe: dict[str, Any]) -> dict[str, Any]:
@@ -49,8 +76,9 @@ def newest_state(folder: RunFolder, done: bool) -> tuple[dict[str, Any], Checkpo
     if not candidates(folder.checkpoints):
         if done:
             raise RunError(
-                f"{folder.path}: is done and its checkpoints were removed: there is nothing to resume. load_run gives "
-                "its learner; train further under another name."
+                f"{folder.path}: is done and its checkpoints were removed (keep_checkpoints=False, "
+                "--no-keep-checkpoints): there is nothing to resume. load_run gives its learner; train further under "
+                "another name."
             )
         log.warning("%s: holds no checkpoint yet; it begins anew", folder.path)
         folder.log("begins anew: there was no checkpoint")

@@ -1,6 +1,7 @@
 """The callback that keeps a run: its folder, ledger, weights and checkpoints. It only calls `core`'s engine."""
 
 import contextlib
+import logging
 import traceback
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,18 @@ from fastai.callback.core import Callback
 from learnerkit.callbacks.identity import write_identity
 from learnerkit.callbacks.keep import Retention, save_state, save_weights
 from learnerkit.callbacks.ledger import append_batches, epoch_row, short
-from learnerkit.callbacks.resume import check_same, newest_state
+from learnerkit.callbacks.resume import check_same, longer, newest_state, nothing_to_train
 from learnerkit.callbacks.schedule import read_monitor
-from learnerkit.callbacks.track import check_mode, is_better
+from learnerkit.callbacks.track import check_mode, is_better, never_a_number
 from learnerkit.core import fsops
 from learnerkit.core.checkpoint import point, set_aside
 from learnerkit.core.disk import check_space
-from learnerkit.core.errors import LearnerkitError, RunError
+from learnerkit.core.errors import LearnerkitError, RunError, TrainingError
 from learnerkit.core.files import PathLike, read_json, write_json
 from learnerkit.core.run_folder import RunFolder, cut_csv
 from learnerkit.core.signals import PoliteStop
+
+log = logging.getLogger(__name__)
 
 
 class Run(Callback):
@@ -33,7 +36,7 @@ class Run(Callback):
     keep_last, keep_every: how many of the newest checkpoints stay, and those of which epochs, besides the best one.
     keep_checkpoints: False removes them all once the run is done; the weights stay.
     resume: go on with the run `name` from its newest checkpoint.
-    allow: keys that may differ at a resume ('versions', 'threads', 'recipe', ...); recorded in the run.
+    allow: what may differ at a resume ('epochs', 'versions', 'threads', 'recipe', ...); recorded in the run.
     extra: what run.json holds besides.
     """
 
@@ -120,8 +123,10 @@ class Run(Callback):
         state, checkpoint = found
         own, position = state.pop("run"), state["position"]
         self.best, self.epochs_before, self.steps_before = own["best"], own["epochs_before"], own["steps_before"]
-        if done:  # nothing is left to train, also where it was stopped early
-            position |= {"epoch": self.learn.n_epoch, "batch": 0}
+        before, now = state["n_epoch"], self.learn.n_epoch
+        if done and now == before:  # nothing is left to train, also where it was stopped early
+            log.warning("%s", nothing_to_train(folder))
+            position |= {"epoch": now, "batch": 0}
         self.learn.restore_state(state, self.allow)  # refuses before anything of the run is touched
         set_aside(folder.checkpoints, checkpoint)
         folder.cut_history(self.epochs_before + position["epoch"])
@@ -129,6 +134,8 @@ class Run(Callback):
         self.logged = max(0, kept - self.steps_before)
         if self.allow:
             write_json(folder.file("run.json"), {**read_json(folder.file("run.json")), "allowed": self.allow})
+        if now != before:
+            longer(self.learn, folder, before, self.extra)
         folder.log(f"resumed from {checkpoint.path.name}")
 
     # epochs and batches
@@ -178,9 +185,11 @@ class Run(Callback):
     def after_fit(self) -> None:
         if not self.active:
             return
-        self.active = False
         save_weights(self.learn, self.folder, "final_model")
         rows = self.folder.history()
+        if rows and self.best is None:
+            raise TrainingError(never_a_number(self.folder, rows, self.learn.monitored, self.monitor))
+        self.active = False
         last = {key: rows[-1].get(key) for key in self.learn.monitored} if rows else {}
         figures = {key if key.startswith(("train_", "valid_")) else f"valid_{key}": last[key] for key in last}
         figures[f"best_valid_{self.monitor.removeprefix('valid_')}"] = self.best

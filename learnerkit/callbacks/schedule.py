@@ -1,5 +1,6 @@
 """Learning-rate schedules by name, computed by torch.optim.lr_scheduler."""
 
+import math
 from typing import Any
 
 import torch
@@ -7,26 +8,27 @@ from fastai.callback.core import Callback
 from torch.optim import lr_scheduler
 
 from learnerkit.core.errors import RecipeError, nearest
+from learnerkit.core.schedules import SCHEDULES, schedule_faults
 
 EVERY_BATCH = ("cosine", "one_cycle")
-KINDS = ("cosine", "step", "multistep", "exponential", "plateau", "one_cycle", "constant")
 
 
 def make_scheduler(
-    optimizer: torch.optim.Optimizer, kind: str, epochs: int, steps: int, mode: str, **options: Any
+    optimizer: torch.optim.Optimizer, kind: str, epochs: int, steps: int, mode: str = "min", **options: Any
 ) -> Any:
-    """The torch scheduler of a kind over `epochs` epochs of `steps` batches, for an optimizer whose rate is 1.
+    """The torch scheduler of a kind over `epochs` epochs of `steps` batches, from the rates of an optimizer.
 
     options: of the torch class: step (step_size=epochs/3, gamma=.1), multistep (milestones at 1/2 and 3/4, gamma=.1),
-        exponential (gamma=.95), cosine (eta_min=0, as a part of the first rate), plateau (factor, patience, ...),
-        one_cycle (pct_start=.25, div_factor=25, final_div_factor=1e5/25).
+        exponential (gamma=.95), cosine (T_max=epochs, eta_min=0), plateau (factor, patience, ...), one_cycle
+        (pct_start=.25, div_factor=25, final_div_factor=1e5/25). What counts time counts epochs; rates are absolute.
     """
     total = epochs * steps
     if kind == "cosine":
-        return lr_scheduler.CosineAnnealingLR(optimizer, **{"T_max": total, **options})
+        return lr_scheduler.CosineAnnealingLR(optimizer, options.pop("T_max", epochs) * steps, **options)
     if kind == "one_cycle":
+        top = [group["lr"] for group in optimizer.param_groups]
         settings = {"pct_start": 0.25, "div_factor": 25.0, "final_div_factor": 4e3, **options}
-        return lr_scheduler.OneCycleLR(optimizer, 1.0, total_steps=total, cycle_momentum=False, **settings)
+        return lr_scheduler.OneCycleLR(optimizer, top, total_steps=total, cycle_momentum=False, **settings)
     if kind == "step":
         return lr_scheduler.StepLR(optimizer, **{"step_size": max(1, epochs // 3), "gamma": 0.1, **options})
     if kind == "multistep":
@@ -38,17 +40,8 @@ def make_scheduler(
     return lr_scheduler.ConstantLR(optimizer, factor=1.0)
 
 
-def check_schedule(kind: str, options: dict[str, Any]) -> list[str]:
-    """One fault line when torch's scheduler of the kind does not take the options."""
-    try:
-        make_scheduler(torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0), kind, 3, 3, "min", **options)
-    except (TypeError, ValueError, AttributeError) as error:
-        return [f"schedule_args of '{kind}': {error}"]
-    return []
-
-
 class Schedule(Callback):
-    """Multiply the rate given to `fit` by a schedule, in place of fit_one_cycle's.
+    """Let the rate given to `fit` follow a schedule of torch's, in place of fit_one_cycle's.
 
     cosine and one_cycle advance every batch; step, multistep, exponential and plateau every epoch.
     The rate of every step is in `learn.recorder.lrs`.
@@ -61,8 +54,10 @@ class Schedule(Callback):
     order, run_valid = 60, False
 
     def __init__(self, kind: str, monitor: str = "valid_loss", mode: str = "min", **options: Any) -> None:
-        if kind not in KINDS:
-            raise RecipeError(f"schedule '{kind}': {nearest(kind, KINDS)}")
+        if kind not in SCHEDULES:
+            raise RecipeError(f"schedule '{kind}': {nearest(kind, SCHEDULES)}")
+        if faults := schedule_faults(kind, options, torchs=True):
+            raise RecipeError("; ".join(faults))
         self.kind, self.monitor, self.mode, self.options = kind, monitor, mode, options
 
     def before_fit(self) -> None:
@@ -70,36 +65,45 @@ class Schedule(Callback):
         if not learn.is_training_run:
             self.run = False
             return
-        self.base = [group["lr"] for group in learn.opt.hypers]
-        self.mirror = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        rates = [group["lr"] for group in learn.opt.hypers]
+        self.mirror = torch.optim.SGD([{"params": [torch.zeros(1, requires_grad=True)], "lr": rate} for rate in rates])
         steps = learn.batches_of(learn.dls.train)
         self.scheduler = make_scheduler(self.mirror, self.kind, learn.n_epoch, steps, self.mode, **self.options)
         self.mirror.step()  # torch warns when a scheduler steps before its optimizer
 
     def before_batch(self) -> None:
-        factor = self.mirror.param_groups[0]["lr"]
-        self.learn.opt.set_hyper("lr", [rate * factor for rate in self.base])
+        self.learn.opt.set_hyper("lr", self._rates())
+
+    def _rates(self) -> list[float]:
+        return [group["lr"] for group in self.mirror.param_groups]
 
     def after_batch(self) -> None:
-        if self.kind in EVERY_BATCH and self.scheduler.last_epoch < self.learn.n_epoch * self.learn.n_iter - 1:
+        last = self.scheduler.last_epoch >= self.learn.n_epoch * self.learn.n_iter - 1
+        if self.kind in EVERY_BATCH and not (self.kind == "one_cycle" and last):  # which torch counts no further
             self.scheduler.step()
 
     def after_epoch(self) -> None:
         if self.kind == "plateau":
-            self.scheduler.step(float(read_monitor(self.learn.monitored, self.monitor)))
+            value = read_monitor(self.learn.monitored, self.monitor)
+            self.scheduler.step(math.nan if value is None else float(value))
         elif self.kind not in EVERY_BATCH:
             self.scheduler.step()
 
+    def laid_out(self) -> str | None:
+        """The name of the schedule where its whole curve hangs on the number of epochs: see `learner.state`."""
+        whole = self.kind == "one_cycle" or (self.kind == "cosine" and "T_max" not in self.options)
+        return self.kind if whole else None
+
     def state_dict(self) -> dict[str, Any]:
-        """Position of torch's scheduler and the factor in force."""
+        """Position of torch's scheduler and the rates in force."""
         state = {key: value for key, value in self.scheduler.state_dict().items() if not callable(value)}
-        return {"scheduler": state, "factor": self.mirror.param_groups[0]["lr"], "base": self.base}
+        return {"scheduler": state, "rates": self._rates()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
         self.scheduler.load_state_dict(state["scheduler"])
-        self.mirror.param_groups[0]["lr"] = state["factor"]
-        self.base = list(state["base"])
+        for group, rate in zip(self.mirror.param_groups, state["rates"], strict=True):
+            group["lr"] = rate
 
 
 def read_monitor(figures: dict[str, Any], monitor: str) -> Any:

@@ -1,6 +1,7 @@
 """Callbacks that decide by a monitored figure: stop early, keep the best weights. The direction is always stated."""
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ from fastai.callback.core import Callback, CancelFitException
 
 from learnerkit.callbacks.schedule import read_monitor
 from learnerkit.core.errors import RecipeError
-from learnerkit.core.files import atomic_write, write_json
+from learnerkit.core.files import atomic_write, made_folder, write_json
+from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import weights_bytes
 
 
@@ -31,6 +33,19 @@ def check_mode(mode: str) -> str:
             f"mode '{mode}': say 'min' (a loss) or 'max' (an accuracy); it is never guessed from the name"
         )
     return mode
+
+
+def never_a_number(folder: RunFolder, rows: list[dict], figures: Iterable[str], monitor: str) -> str:
+    """Words for a run whose monitored figure was no finite number in any epoch, so that no weights could be chosen.
+
+    rows: of its ledger; figures: the names of what is recorded.
+    """
+    numbers = [name for name in figures if any(is_better(row.get(name), None, "max") for row in rows)]
+    return (
+        f"{folder.path}: monitor '{monitor}' was no number in any of the {len(rows)} epochs, so that no epoch can be "
+        f"the best. Figures that were: {', '.join(numbers) or 'none'}; name one of them with monitor= (--monitor). "
+        "The weights of the last epoch are in final_model.safetensors."
+    )
 
 
 class EarlyStop(Callback):
@@ -96,9 +111,7 @@ class SaveTopK(Callback):
         """The folder of the kept weights, made when missing."""
         run = getattr(self.learn, "run_folder", None)
         base = run.path if run is not None else Path(self.learn.path) / self.learn.model_dir
-        folder = Path(self.folder) if self.folder else base / "topk"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        return made_folder(Path(self.folder) if self.folder else base / "topk")
 
     def after_epoch(self) -> None:
         learn = self.learn

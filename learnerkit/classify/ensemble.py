@@ -7,6 +7,7 @@ import numpy as np
 from learnerkit.classify.evaluate import write_predictions
 from learnerkit.classify.metrics import figures_of
 from learnerkit.core.errors import RunError
+from learnerkit.core.files import made_folder
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz, write_npz
 
@@ -37,7 +38,7 @@ def ensemble(runs: list[RunFolder], target: RunFolder, codes: bool = False) -> d
         figures |= {f"{name}_{key}": value for key, value in figures_of(averaged[rows], targets[rows]).items()}
         figures |= {f"{name}_single_mean": float(np.mean(single)), f"{name}_single_best": max(single)}
         figures[f"{name}_gain"] = figures[f"{name}_accuracy"] - float(np.mean(single))
-    target.path.mkdir(parents=True, exist_ok=True)
+    made_folder(target.path)
     last = part == part[-1]
     write_npz(target.file("predictions.npz"), **{key: contents[0][key] for key in USED}, probabilities=averaged)
     write_predictions(target.file("predictions.csv"), contents[0]["ids"][last], averaged[last], vocab, codes)

@@ -14,7 +14,8 @@ from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz
 from learnerkit.core.text import formatted
 from learnerkit.pages.confusion import draw_confusion
-from learnerkit.pages.figure import new_figure, plain_text
+from learnerkit.pages.figure import new_figure
+from learnerkit.pages.letters import plain_text
 from learnerkit.pages.page import Table
 
 MOST_CONFUSED = 10  # pairs of classes that are listed
@@ -87,7 +88,7 @@ def figures(seen: Evaluation | None, run: RunFolder, rows: list[dict]) -> dict[s
 
 
 def _gallery(samples: dict[str, np.ndarray], seen: Evaluation, kind: str, name: str) -> Figure:
-    rows, vocab = samples[kind], seen.vocab
+    rows, vocab = samples[kind], [plain_text(name, 24) for name in seen.vocab]
     predicted, targets = seen.predicted[rows], seen.targets[rows]
     sure = seen.probabilities.max(axis=1)[rows]
     titles = [f"{vocab[p]} {s:.0%}\ntrue: {vocab[t]}" for p, s, t in zip(predicted, sure, targets, strict=True)]
@@ -98,7 +99,7 @@ def _gallery(samples: dict[str, np.ndarray], seen: Evaluation, kind: str, name: 
 def draw_gallery(images: np.ndarray, titles: list[str], right: list[bool], title: str) -> Figure:
     """Pictures in a grid, titles green where right and red where wrong.
 
-    images: uint8 [N,C,H,W].
+    images: uint8 [N,C,H,W]; titles: with names as `plain_text`.
     """
     columns = min(5, max(1, len(images)))
     rows = max(1, -(-len(images) // columns))
@@ -109,7 +110,7 @@ def draw_gallery(images: np.ndarray, titles: list[str], right: list[bool], title
         if number < len(images):
             picture = images[number].transpose(1, 2, 0)
             panel.imshow(picture if picture.shape[2] == 3 else picture[..., 0], cmap="gray", vmin=0, vmax=255)
-            panel.set_title(plain_text(titles[number]), fontsize=8, color="green" if right[number] else "red")
+            panel.set_title(titles[number], fontsize=8, color="green" if right[number] else "red")
     figure.suptitle(title)
     return figure
 

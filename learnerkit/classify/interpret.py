@@ -7,6 +7,7 @@ import torch
 
 from learnerkit._fastai import ClassificationInterpretation, DataLoader, Learner
 from learnerkit.classify.metrics import confusion, report_text
+from learnerkit.pages.letters import as_written, drawable
 
 
 class ImageInterpretation(ClassificationInterpretation):
@@ -47,11 +48,21 @@ class ImageInterpretation(ClassificationInterpretation):
         k: how many; kwargs: fastai's.
         """
         if self.dl.n_inp == 1:
-            return super().plot_top_losses(k, largest, **kwargs)
+            with as_written(self.vocab):
+                return super().plot_top_losses(k, largest, **kwargs)
         _, idxs = self.top_losses(k, largest)[:2]
         items = [self.dl.items[int(i)] for i in idxs]
         loader = self.learn.dls.test_dl(items, with_labels=True, bs=len(items))
         return loader.show_results(loader.one_batch(), self.decoded[idxs], max_n=len(items))
+
+    def plot_confusion_matrix(self, **kwargs: Any) -> None:
+        """Draw `confusion_matrix`; kwargs: fastai's."""
+        names, self.vocab = self.vocab, [drawable(str(name), 24) for name in self.vocab]
+        try:
+            with as_written(self.vocab):
+                super().plot_confusion_matrix(**kwargs)
+        finally:
+            self.vocab = names
 
     def __getitem__(self, idxs: Any) -> tuple:
         """Inputs, probabilities, targets, decoded predictions and losses at `idxs`; the model is not run again."""

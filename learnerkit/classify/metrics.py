@@ -8,6 +8,7 @@ import torch
 from sklearn.metrics import accuracy_score, classification_report, confusion_matrix, f1_score, log_loss
 
 from learnerkit._fastai import Metric
+from learnerkit.core.text import one_line
 
 MEASURES = ("accuracy", "macro_f1", "log_loss")
 
@@ -39,9 +40,10 @@ def confusion(targets: np.ndarray, predicted: np.ndarray, n_out: int) -> np.ndar
 
 def report_text(targets: np.ndarray, predicted: np.ndarray, vocab: Sequence[str]) -> str:
     """scikit-learn's classification report over the whole vocabulary; 'n/a' where a figure is undefined."""
-    names, labels = [str(name) for name in vocab], list(range(len(vocab)))
+    names, labels = [one_line(str(name)) for name in vocab], list(range(len(vocab)))
     settings = {"labels": labels, "target_names": names, "digits": 4, "zero_division": np.nan}
-    return classification_report(targets, predicted, **settings).replace(" nan", " n/a")
+    text, width = classification_report(targets, predicted, **settings), max(map(len, [*names, "weighted avg"]))
+    return "\n".join(line[:width] + line[width:].replace(" nan", " n/a") for line in text.split("\n"))
 
 
 class MacroF1(Metric):

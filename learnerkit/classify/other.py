@@ -19,7 +19,7 @@ from learnerkit.core.text import some
 from learnerkit.core.warn import warn
 from learnerkit.data.faults import Fault, refuse_faults
 from learnerkit.data.loaders import KitLoaders, whole
-from learnerkit.data.pictures import SUFFIXES, decode_all
+from learnerkit.data.pictures import SUFFIXES, as_channels, decode_all
 from learnerkit.data.source import UNLABELLED, like_run, meant_part
 from learnerkit.data.walk import files_below, files_in, folders_in
 from learnerkit.learner.kit import KitLearner
@@ -74,6 +74,7 @@ def read_other(path: Path, described: dict[str, Any]) -> ImageSource:
         source = read_folder(list_folder(path, vocab), size, labelled=False)
     else:
         source = _flat_pictures(path, vocab, size)
+    source.images = as_channels(source.images, data["shape"][0])
     return meant_part(like_run(source, path, described))
 
 

@@ -4,15 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from learnerkit.recipe import Data, Model, Recipe, Train, Views
+from learnerkit.recipe import Data, Model, Place, Recipe, Train, Views
 
 
 class ClassifyData(Data):
     """Images with one label each."""
 
-    path: str = Field(
-        "cifar10", min_length=1, description="official CIFAR folder or archive, image folder, 'cifar10', 'digits'"
-    )
+    path: Place = Field("cifar10", description="official CIFAR folder or archive, image folder, 'cifar10', 'digits'")
     label: Literal["fine", "coarse"] = Field("fine", description="label level of CIFAR-100")
     size: int | None = Field(None, ge=8, description="side in pixels that images of a folder are resized to")
     bad: Literal["refuse", "skip"] = Field("refuse", description="what to do with bad samples and files")

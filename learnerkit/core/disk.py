@@ -1,6 +1,8 @@
 """How much disk a run will take, said and checked before it starts."""
 
+import os
 import shutil
+import tempfile
 from pathlib import Path
 
 from learnerkit.core.errors import RunError
@@ -16,13 +18,29 @@ def forecast_bytes(weights: int, optimizer: int, averaged: int, keep: int, copie
     return (keep + 1) * (weights + optimizer + averaged) + copies * weights
 
 
+def check_place(folder: Path) -> Path:
+    """The nearest folder that there is of `folder` and those above it; RunError where nothing can be made in it.
+
+    What is made to try it is taken away again.
+    """
+    there = folder
+    while not os.path.lexists(there):
+        there = there.parent
+    if not there.is_dir():
+        raise RunError(f"{there}: is a file, and a folder is needed there; choose another --out")
+    try:
+        os.rmdir(tempfile.mkdtemp(prefix=".try-", dir=there))
+    except OSError as error:
+        raise RunError(f"{there}: cannot be written to ({error.strerror}); choose another --out") from error
+    return there
+
+
 def check_space(folder: Path, needed: int, what: str) -> None:
-    """RunError when the disk of `folder` has not `needed` bytes free.
+    """RunError when the disk of `folder` has not `needed` bytes free, or cannot be written to.
 
     what: how the error calls the work, such as 'this run'.
     """
-    while not folder.exists():
-        folder = folder.parent
+    folder = check_place(folder)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise RunError(

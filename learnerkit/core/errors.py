@@ -49,6 +49,10 @@ class StoppedError(LearnerkitError):
 MEANT = {  # words of other libraries, for what is called otherwise here
     "batch_size": "bs",
     "callbacks": "cbs",
+    "div": "div_factor",
+    "div_factor": "div",
+    "div_final": "final_div_factor",
+    "final_div_factor": "div_final",
     "fractions": "split",
     "img_size": "size",
     "normalize": "stats",

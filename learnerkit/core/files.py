@@ -5,20 +5,22 @@ content or the new, never a part. Bytes of tensors are made and read by `core.te
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from learnerkit.core import fsops
 from learnerkit.core.errors import DataError, LearnerkitError, RecipeError
+from learnerkit.core.text import valid_text
+from learnerkit.core.yaml import parse_yaml
 
 PathLike = str | os.PathLike[str]
-LARGEST_RECIPE = 2**18  # bytes
+LARGEST_YAML = 2**20  # bytes
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what freeing space mends
 
 
 def cache_folder() -> Path:
@@ -26,41 +28,73 @@ def cache_folder() -> Path:
     return Path(os.environ.get("LEARNERKIT_HOME", Path.home() / ".cache" / "learnerkit"))
 
 
-def write_synced(path: Path, data: bytes) -> None:
-    """Write `data` to `path` and flush it to the disk; a full disk is reported as one, with the sizes."""
+def write_synced(path: Path, data: bytes, called: Path | None = None) -> None:
+    """Write `data` to `path` and flush it to the disk; a LearnerkitError says why where that cannot be done.
+
+    called: how the error calls the file; `path` when None.
+    """
     try:
         fsops.write(path, data)
         fsops.sync(path)
     except OSError as error:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
-        raise LearnerkitError(_disk_message(path, len(data), error)) from error
+        raise LearnerkitError(not_written(called or path, error, len(data))) from error
 
 
-def _disk_message(path: Path, needed: int, error: OSError) -> str:
+def not_written(path: Path, error: OSError, needed: int = 0) -> str:
+    """Words for a file or folder that could not be written: free space is spoken of where it is the reason alone.
+
+    needed: bytes that were to be written.
+    """
+    why = {errno.EEXIST: "a file stands where a folder is needed", errno.EISDIR: "a folder stands in its place"}
+    text = f"{path}: could not be written ({why.get(error.errno, error.strerror or error)})"
+    if error.errno not in FULL:
+        return f"{text}; what was there before is unchanged. Choose another place with --out, or mend this one."
     try:
         stat = os.statvfs(path.parent)
         free = f"{stat.f_bavail * stat.f_frsize:,}"
     except OSError:
         free = "an unknown number"
     return (
-        f"{path}: could not be written ({error.strerror}): {needed:,} bytes needed, {free} free; "
-        "what was there before is unchanged. Free some space or choose another folder with --out."
+        f"{text}: {needed:,} bytes needed, {free} free; what was there before is unchanged. "
+        "Free some space or choose another folder with --out."
     )
 
 
+def not_read(path: PathLike, error: OSError, wanted: str) -> str:
+    """Words for a file that could not be read: a folder in its place is called one.
+
+    wanted: what was looked for, such as 'a recipe'.
+    """
+    if isinstance(error, FileNotFoundError):
+        return f"{path}: no such file"
+    if isinstance(error, IsADirectoryError):
+        return f"{path}: is a folder; give the file of {wanted}"
+    return f"{path}: {wanted} cannot be read from it ({error.strerror or error})"
+
+
+def made_folder(path: Path) -> Path:
+    """The folder `path`, made with those above it where it is missing; LearnerkitError where that cannot be done."""
+    try:
+        fsops.make_folder(path)
+    except OSError as error:
+        raise LearnerkitError(not_written(path, error)) from error
+    return path
+
+
 def atomic_write(path: PathLike, data: bytes | str) -> Path:
-    """Replace the file `path` by `data`, whole or not at all."""
+    """Replace the file `path` by `data`, whole or not at all; texts as `valid_text` in UTF-8."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        write_synced(temporary, data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data)
+        write_synced(temporary, valid_text(data).encode() if isinstance(data, str) else data, path)
         fsops.replace(temporary, path)
         fsops.sync(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise LearnerkitError(f"{path}: could not be replaced ({error})") from error
+        raise LearnerkitError(not_written(path, error)) from error
     return path
 
 
@@ -70,7 +104,7 @@ def remove_leftovers(folder: Path) -> None:
         orphan.unlink(missing_ok=True)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """JSON form of the few non-JSON types that settings hold."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
@@ -85,7 +119,7 @@ def _plain(value: Any) -> Any:
 
 def to_json(value: Any, indent: int | None = 2) -> str:
     """`value` as JSON text; arrays become lists, paths become strings, numbers that are not finite become null."""
-    return json.dumps(_finite(json.loads(json.dumps(value, default=_plain))), indent=indent, allow_nan=False)
+    return json.dumps(_finite(json.loads(json.dumps(value, default=plain))), indent=indent, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:
@@ -105,15 +139,15 @@ def read_json(path: PathLike) -> Any:
     """The content of a JSON file; DataError names the file and place when it is not JSON."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
+    except OSError as error:
+        raise DataError(not_read(path, error, "JSON")) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: is not valid JSON ({error})") from error
 
 
 def append_line(path: PathLike, line: str) -> None:
     """Append one line to a ledger and flush it to the disk."""
-    data, path = (line + "\n").encode(), Path(path)
+    data, path = (valid_text(line) + "\n").encode(), Path(path)
     before = path.stat().st_size if path.exists() else 0
     try:
         fsops.append(path, data)
@@ -121,7 +155,7 @@ def append_line(path: PathLike, line: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             os.truncate(path, before)  # a part of a line would spoil the next one
-        raise LearnerkitError(_disk_message(path, len(data), error)) from error
+        raise LearnerkitError(not_written(path, error, len(data))) from error
 
 
 def read_ledger(path: PathLike) -> list[dict]:
@@ -140,18 +174,25 @@ def read_ledger(path: PathLike) -> list[dict]:
     return rows
 
 
-def read_yaml(path: PathLike) -> dict:
-    """A YAML mapping read with the safe loader; RecipeError names the file when it is anything else."""
+def read_yaml(path: PathLike, words: Collection[str] = ()) -> dict:
+    """A YAML file's mapping, as `core.yaml` reads it; RecipeError names the file when it is anything else.
+
+    words: keys below which every value is text as it was written, such as 'names' of classes.
+    """
     try:
-        if Path(path).is_file() and Path(path).stat().st_size > LARGEST_RECIPE:
-            raise RecipeError(f"{path}: has more than {LARGEST_RECIPE:,} bytes; a recipe is a page of text")
-        value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RecipeError(f"{path}: no such file") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        with Path(path).open("rb") as file:
+            data = file.read(LARGEST_YAML + 1)
+        if len(data) > LARGEST_YAML:
+            raise RecipeError(f"has more than {LARGEST_YAML:,} bytes; settings are a page of text")
+        value = parse_yaml(data.decode(), words)
+    except OSError as error:
+        raise RecipeError(not_read(path, error, "YAML")) from error
+    except UnicodeDecodeError as error:
         raise RecipeError(f"{path}: is not valid YAML ({error})") from error
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from error
     if not isinstance(value, dict):
-        raise RecipeError(f"{path}: holds a {type(value).__name__}, a recipe is a mapping of keys to values")
+        raise RecipeError(f"{path}: holds a {type(value).__name__}; a mapping of keys to values is needed")
     return value
 
 

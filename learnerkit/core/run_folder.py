@@ -30,7 +30,7 @@ from learnerkit.core.files import (
     to_json,
     write_json,
 )
-from learnerkit.core.text import now
+from learnerkit.core.text import now, valid_text
 
 STATES = ("created", "running", "interrupted", "failed", "done")
 
@@ -215,13 +215,13 @@ def _give_up(handle: int, key: str) -> None:
 
 
 def csv_text(rows: list[dict]) -> str:
-    """Rows as CSV, with the union of their keys as header."""
+    """Rows as CSV, with the union of their keys as header; what is no UTF-8 as `valid_text` has it."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, keys, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return text.getvalue()
+    return valid_text(text.getvalue())
 
 
 def cut_csv(path: Path, last_step: int) -> int:

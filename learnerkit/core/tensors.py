@@ -18,7 +18,7 @@ import safetensors.torch
 import torch
 
 from learnerkit.core.errors import DataError, UnsafeFileError
-from learnerkit.core.files import PathLike, atomic_write
+from learnerkit.core.files import PathLike, atomic_write, not_read
 
 
 def plain_state(value: Any) -> Any:
@@ -69,10 +69,11 @@ def weights_file(folder: PathLike, name: str | None = None) -> Path:
 def load_weights(path: PathLike) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors file, on the CPU."""
     path = Path(path)
-    if not path.exists():
-        raise DataError(f"{path}: no such file")
     try:
-        return safetensors.torch.load_file(path)
+        with path.open("rb"):
+            return safetensors.torch.load_file(path)
+    except OSError as error:
+        raise DataError(not_read(path, error, "weights")) from error
     except safetensors.SafetensorError as error:
         raise DataError(f"{path}: is not a valid safetensors file ({error})") from error
 

@@ -1,5 +1,6 @@
 """Figures as text, the same on the command line, on pages and in tables."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,6 +19,25 @@ def formatted(value: Any, form: Form) -> str:
 def p_text(p: float) -> str:
     """A p value."""
     return "< .0001" if p < 1e-4 else f"{p:.4f}"
+
+
+def valid_text(text: str) -> str:
+    """Text that is valid UTF-8: a byte that is none stands as \\xE9, half of a UTF-16 pair as \\uD83D."""
+    return re.sub("[\ud800-\udfff]", _escaped_surrogate, text)
+
+
+def one_line(text: str) -> str:
+    """`valid_text` whose line breaks, tabs and other control characters are seen, as \\n, \\t, \\x07."""
+    return re.sub("[\x00-\x1f\x7f-\x9f\u2028\u2029]", _escaped_control, valid_text(text))
+
+
+def _escaped_surrogate(found: re.Match) -> str:
+    code = ord(found.group())
+    return f"\\x{code - 0xDC00:02X}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04X}"
+
+
+def _escaped_control(found: re.Match) -> str:
+    return found.group().encode("unicode_escape").decode()
 
 
 def now() -> str:

@@ -17,6 +17,13 @@ def warn(text: str) -> None:
     warnings.warn(text, stacklevel=level)
 
 
+def escape_unprintable() -> None:
+    """Let the process's output escape what its encoding lacks, such as a file name that is no UTF-8, and not fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a notebook's has not
+            stream.reconfigure(errors="backslashreplace")
+
+
 @contextlib.contextmanager
 def warnings_as_lines(say: Callable[[str], None]) -> Iterator[None]:
     """Within the block each warning is one line, said once, in place of a file and a line of code.

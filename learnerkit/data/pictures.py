@@ -88,6 +88,17 @@ def _sizes_differ(shapes: dict[Path, tuple[int, ...]]) -> str:
     return f"its images have {len(ordered)} sizes in pixels ({some(texts)}); pass size=, such as {max(ordered[0][0])}"
 
 
+def as_channels(images: np.ndarray, n: int) -> np.ndarray:
+    """Pictures uint8 [N,C,H,W] with the channels of a run: colours as their luma, grey as three equal colours.
+
+    The luma is ITU-R 601's, to the bit of Pillow's `convert("L")`. Other numbers of channels stay as they are.
+    """
+    if n == 1 and images.shape[1] == 3:
+        red, green, blue = (images[:, channel].astype(np.uint32) for channel in range(3))
+        return ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).astype(np.uint8)[:, None]
+    return images.repeat(3, axis=1) if n == 3 and images.shape[1] == 1 else images
+
+
 def check_images(files: Sequence[Path]) -> list[Checked]:
     """What is wrong with each image file, remembered; see `check_image`."""
     return check_files(files, check_image, "image", CHECK_VERSION)

@@ -15,7 +15,8 @@ from learnerkit.detect.matching import as_tensors
 from learnerkit.detect.metrics import FIGURES
 from learnerkit.detect.resampled import resampled_map
 from learnerkit.pages.comparison import bar_height, colors_of, draw_courses
-from learnerkit.pages.figure import new_figure, plain_text
+from learnerkit.pages.figure import new_figure
+from learnerkit.pages.letters import plain_text
 from learnerkit.pages.ranking import Column, Ranking, Variants, base_row
 
 RESAMPLES = 500  # of the images, for the intervals
@@ -133,7 +134,7 @@ def draw(comparison: Comparison) -> Figure:
         bars.barh(heights, values, 0.4, color=[colors[row["variant"]] for row in variants], alpha=shade)
         for height, value in zip(heights, values, strict=True):
             bars.text(value, height, f" {key} {value:.3f}", va="center", fontsize=8)
-    bars.set_yticks(places, [plain_text(row["variant"]) for row in variants])
+    bars.set_yticks(places, [plain_text(row["variant"], 80) for row in variants])
     bars.set(title=f"Average precision ({comparison.part})", xlabel="AP")
     bars.margins(x=0.25)
     for panel, key, name, unit in (
@@ -144,7 +145,7 @@ def draw(comparison: Comparison) -> Figure:
             if row[key] is not None and row["mAP"] is not None:
                 place = row[key] / unit, row["mAP"]
                 panel.scatter(*place, color=colors[row["variant"]], s=50)
-                panel.annotate(plain_text(f"  {row['variant']}"), place, fontsize=8, va="center")
+                panel.annotate("  " + plain_text(row["variant"], 80), place, fontsize=8, va="center")
         panel.set(title=f"mAP against {name}", xlabel=name, ylabel="mAP")
         panel.margins(x=0.3)
     draw_courses(curves, comparison, "mAP")

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import torch
-from matplotlib.font_manager import findfont
 from torch import Tensor
 from torchvision.utils import draw_bounding_boxes
+
+from learnerkit.pages.letters import in_one_font
 
 LEAST_SIDE = 480  # pixels of the longer side that a picture is enlarged to before it is drawn on
 LETTERS = 26  # of the longer side's length for the height of a letter
@@ -15,13 +16,18 @@ def with_boxes(picture: Tensor, boxes: Tensor, texts: Sequence[str], color: str 
     """A picture uint8 [3,H,W], repeated where it is small, with boxes [n,4] and a text at each."""
     factor = max(1, -(-LEAST_SIDE // max(picture.shape[1:])))
     picture = picture.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
-    drawable = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    if not drawable.any():
-        return picture
-    shown = [text for text, kept in zip(texts, drawable.tolist(), strict=True) if kept]
-    places, font = (boxes[drawable] * factor).round(), findfont("DejaVu Sans")
+    kept = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     height = max(picture.shape[1:]) // LETTERS
-    return draw_bounding_boxes(picture, places, labels=shown, colors=color, width=2, font=font, font_size=height)
+    written = [in_one_font(text) for text in texts]
+    for font in dict.fromkeys(font for _, font in written):
+        chosen = kept & torch.tensor([file == font for _, file in written])
+        shown = [text for (text, _), drawn in zip(written, chosen.tolist(), strict=True) if drawn]
+        if shown:
+            places = (boxes[chosen] * factor).round()
+            picture = draw_bounding_boxes(
+                picture, places, labels=shown, colors=color, width=2, font=font, font_size=height
+            )
+    return picture
 
 
 def channel_pictures(frame: Tensor, n_rgb: int) -> list[Tensor]:

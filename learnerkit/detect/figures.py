@@ -17,7 +17,8 @@ from learnerkit.detect.interpret import confident
 from learnerkit.detect.matching import as_tensors, box_confusion
 from learnerkit.pages.confusion import draw_confusion
 from learnerkit.pages.curves import draw_lines
-from learnerkit.pages.figure import new_figure, plain_text
+from learnerkit.pages.figure import new_figure
+from learnerkit.pages.letters import plain_text
 from learnerkit.pages.page import Table
 
 SCORE = 0.5  # least of a box that counts in confusion and pictures
@@ -180,9 +181,8 @@ def draw_frames(
         for panel, picture, name in zip(line, pictures, columns, strict=True):
             panel.imshow(picture.permute(1, 2, 0).numpy())
             panel.set_axis_off()
-            title = str(ids[samples[kind][number]]) if name == "truth" else ""
-            panel.set_title(
-                plain_text(name if number == 0 and not title else f"{title}: {name}" if title else ""), fontsize=8
-            )
+            title = plain_text(str(ids[samples[kind][number]])) if name == "truth" else ""
+            head = plain_text(name)
+            panel.set_title(head if number == 0 and not title else f"{title}: {head}" if title else "", fontsize=8)
     figure.suptitle("Most errors" if kind == "worst" else "Evenly spaced over the part")
     return figure

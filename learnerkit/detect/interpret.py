@@ -16,6 +16,8 @@ from learnerkit.detect.dls import channel_means
 from learnerkit.detect.learner import DetectionLearner
 from learnerkit.detect.matching import box_confusion, image_errors
 from learnerkit.detect.metrics import average_precision
+from learnerkit.pages.figure import NamedFigure
+from learnerkit.pages.letters import plain_text
 
 
 class SwitchOff(Callback):
@@ -114,8 +116,9 @@ class DetectionInterpretation:
 
     def plot_confusion_matrix(self, score: float = 0.5, iou: float = 0.5) -> Any:
         """Draw `confusion_matrix`."""
-        counts, names = self.confusion_matrix(score, iou), [*self.vocab, "nothing"]
-        _, axes = pyplot.subplots(figsize=(2.5 + 0.5 * len(names),) * 2)
+        counts = self.confusion_matrix(score, iou)
+        names = [plain_text(name, 24) for name in (*self.vocab, "nothing")]
+        _, axes = pyplot.subplots(figsize=(2.5 + 0.5 * len(names),) * 2, FigureClass=NamedFigure)
         axes.imshow(counts / np.maximum(1, counts.sum(axis=1, keepdims=True)), cmap="Blues", vmin=0, vmax=1)
         axes.set_xticks(range(len(names)), names, rotation=90)
         axes.set_yticks(range(len(names)), names)
@@ -127,10 +130,10 @@ class DetectionInterpretation:
     def plot_precision_recall(self) -> Any:
         """Draw precision over recall at an overlap of .5, a line a class."""
         curves = self.figures()["precision50"]
-        _, axes = pyplot.subplots(figsize=(5.5, 4.5))
+        _, axes = pyplot.subplots(figsize=(5.5, 4.5), FigureClass=NamedFigure)
         for name, curve, area in zip(self.vocab, curves.T, self.figures()["per_class50"], strict=True):
             if area is not None:
-                axes.plot(np.linspace(0, 1, len(curve)), curve, label=f"{name} ({area:.2f})")
+                axes.plot(np.linspace(0, 1, len(curve)), curve, label=f"{plain_text(name)} ({area:.2f})")
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
         axes.legend()
         return axes

@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from learnerkit.recipe import Data, Model, Recipe, Train, Views
+from learnerkit.recipe import Data, Model, Place, Recipe, Train, Views
 
 
 class DetectData(Data):
     """Frames with boxes."""
 
-    path: str = Field("frames", min_length=1, description="folder of frames and labels, or COCO annotations")
+    path: Place = Field("frames", description="folder of frames and labels, or COCO annotations")
     bs: int = Field(2, ge=1, description="frames a batch")
     size: int | None = Field(None, ge=32, description="longer side in pixels that frames are resized to")
     bad: Literal["refuse", "skip", "clip"] = Field("refuse", description="what to do with bad boxes and files")

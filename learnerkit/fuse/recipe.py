@@ -6,13 +6,13 @@ from pydantic import Field
 
 from learnerkit.classify.recipe import ClassifyTrain
 from learnerkit.fuse.modes import EVERY_MODE, MODES, WEIGHTS
-from learnerkit.recipe import Data, Model, Recipe, Views
+from learnerkit.recipe import Data, Model, Place, Recipe, Views
 
 
 class FuseData(Data):
     """Pairs of maps."""
 
-    path: str = Field("pairs", min_length=1, description="folder of .pt, .npz or .safetensors files with two maps each")
+    path: Place = Field("pairs", description="folder of .pt, .npz or .safetensors files with two maps each")
     bs: int = Field(64, ge=1, description="pairs a batch")
     layer: Literal["early", "middle", "late"] | None = Field(None, description="files of one layer alone")
     keys: tuple[str | int, str | int, str | int] | None = Field(

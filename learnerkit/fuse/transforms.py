@@ -19,6 +19,8 @@ from learnerkit.data.resident import ResidentDL, Rows
 from learnerkit.fuse.files import MAPS
 from learnerkit.fuse.source import PairSource, as_picture
 from learnerkit.ops.augment import RandomCrop
+from learnerkit.pages.figure import NamedFigure
+from learnerkit.pages.letters import plain_text
 
 
 class TensorMap(TensorBase):
@@ -84,13 +86,14 @@ class PairDL(ResidentDL):
 
     def _name(self, code: Any) -> str:
         vocab = self.vocab
-        return str(vocab[int(code)])
+        return plain_text(str(vocab[int(code)]))
 
     def _draw(self, b: Any, titles: list[str] | None, max_n: int, right: list[bool] | None = None) -> Any:
         n = min(max_n, len(b[0]))
         columns = min(3, n)
         rows = -(-n // columns)
-        _, axes = pyplot.subplots(rows, 2 * columns, figsize=(3.4 * columns, 2.2 * rows), squeeze=False)
+        size = (3.4 * columns, 2.2 * rows)
+        _, axes = pyplot.subplots(rows, 2 * columns, figsize=size, squeeze=False, FigureClass=NamedFigure)
         for panel in axes.ravel():
             panel.set_axis_off()
         for number in range(n):

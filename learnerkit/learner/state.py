@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fastai.callback.core import Callback
+from fastai.callback.schedule import ParamScheduler
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 
@@ -81,7 +82,7 @@ def callback_settings(cbs: Iterable[Callback]) -> dict[str, dict[str, Any]]:
 def check_state(learn: Learner, state: dict[str, Any], allow: Sequence[str] = ()) -> None:
     """RunError naming everything in which a state does not fit the fit that has just begun.
 
-    allow: keys that may differ: 'fit', 'settings', 'seed'.
+    allow: keys that may differ: 'epochs' (their number alone, see `_check_epochs`), 'fit', 'settings', 'seed'.
     """
     before = state["position"]["epochs_before"]
     if before != learn.start.epochs_before:
@@ -90,13 +91,37 @@ def check_state(learn: Learner, state: dict[str, Any], allow: Sequence[str] = ()
             "earlier ones; a resume works for scripts with one fit. Load the weights with load_run and fit on."
         )
     now = _fixed(learn)
+    if {"epochs", "n_epoch"} & {*allow} and state["n_epoch"] != now["n_epoch"]:
+        _check_epochs(learn, state)
+        now["n_epoch"], now["fit"] = state["n_epoch"], {**now["fit"], "n_epoch": state["n_epoch"]}
     changed = [key for key in now if state[key] != now[key] and key not in allow]
     faults = [f"{key} was {differing(state[key], now[key])}" for key in changed]
     names = {cb.name for cb, _ in able(learn.cbs, "load_state_dict")}
     faults += [f"callback '{name}' is missing now" for name in sorted(set(state["callbacks"]) - names)]
     faults += [f"callback '{name}' was not there" for name in sorted(names - set(state["callbacks"]))]
     if faults:
-        raise RunError("cannot resume: " + "; ".join(faults) + ". Resume with what the run began with.")
+        further = " allow=('epochs',) lets it go on for more epochs." if "n_epoch" in changed else ""
+        raise RunError("cannot resume: " + "; ".join(faults) + f". Resume with what the run began with.{further}")
+
+
+def _check_epochs(learn: Learner, state: dict[str, Any]) -> None:
+    """RunError where a training cannot go on to another number of epochs.
+
+    Schedules that go by epochs alone can: the weights are those of a training that was to have so many from the start.
+    A curve that is laid out over all of them cannot: stretched, its rates so far would be those of no schedule.
+    """
+    before, now, trained = state["n_epoch"], learn.n_epoch, state["position"]["epoch"]
+    if now < trained:
+        raise RunError(f"cannot go on to {now} epochs: {trained} are trained already")
+    laid_out = ["fit_one_cycle" for cb in learn.cbs if isinstance(cb, ParamScheduler)]
+    laid_out += filter(None, (name() for _, name in able(learn.cbs, "laid_out")))
+    if laid_out:
+        raise RunError(
+            f"cannot go on to {now} epochs: the rates of {laid_out[0]} are laid out over {before} and end there. "
+            f"Train anew with {now} epochs, or go on from the weights in a run of its own: learn = load_run(RUN); "
+            "learn.add_cb(Run(...)); learn.fit_one_cycle(...). The schedules constant, step, multistep, exponential "
+            "and plateau go on."
+        )
 
 
 def load_state(learn: Learner, state: dict[str, Any]) -> None:

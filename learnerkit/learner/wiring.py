@@ -5,9 +5,10 @@ from typing import Any
 from fastai.callback.core import Callback
 
 from learnerkit.callbacks.ema import EMA
-from learnerkit.callbacks.schedule import Schedule, check_schedule
+from learnerkit.callbacks.schedule import Schedule
 from learnerkit.callbacks.track import EarlyStop, SaveTopK
-from learnerkit.core.errors import RecipeError, check_keys
+from learnerkit.core.errors import RecipeError
+from learnerkit.core.warn import warn
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.make import TrainingArguments
 from learnerkit.recipe import Recipe, Train
@@ -30,21 +31,24 @@ def training_arguments(recipe: Recipe) -> dict[str, Any]:
     return {"seed": recipe.seed, **{name: getattr(recipe.train, name) for name in sorted(named)}}
 
 
+STEPS = {"step_size": "lr_step_size", "gamma": "lr_gamma"}  # arguments of the steps that are fields of a recipe
+
+
 def schedule_arguments(train: Train) -> dict[str, Any]:
     """Arguments of the schedule; those of the steps have fields of their own."""
-    steps = {"step_size": train.lr_step_size, "gamma": train.lr_gamma} if train.schedule == "step" else {}
-    return {**{name: value for name, value in steps.items() if value is not None}, **train.schedule_args}
+    fields = {name: getattr(train, field) for name, field in STEPS.items() if train.schedule == "step"}
+    return {**{name: value for name, value in fields.items() if value is not None}, **train.schedule_args}
 
 
 def check_fit(recipe: Recipe) -> None:
-    """RecipeError when the schedule does not take its arguments; before anything is built."""
+    """RecipeError where the steps are said twice; a warning where they are said of a schedule that has none."""
     train = recipe.train
-    if train.schedule == "one_cycle":
-        faults = check_keys(train.schedule_args, ("div", "div_final", "pct_start", "moms"), "train.schedule_args")
-    else:
-        faults = check_schedule(train.schedule, train.schedule_args)
-    if faults:
-        raise RecipeError("; ".join(faults))
+    given = {name: field for name, field in STEPS.items() if getattr(train, field) is not None}
+    if train.schedule != "step" and given:
+        fields = " and ".join(f"train.{field}" for field in given.values())
+        warn(f"{fields}: of the schedule 'step'; '{train.schedule}' makes no use of it")
+    elif twice := [f"train.{given[name]} and schedule_args.{name}" for name in given if name in train.schedule_args]:
+        raise RecipeError(f"{'; '.join(twice)} say the same thing; give the one or the other")
 
 
 def fit(recipe: Recipe, learn: KitLearner) -> None:

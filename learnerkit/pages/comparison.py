@@ -7,7 +7,8 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from learnerkit.core.finished import Comparison
-from learnerkit.pages.figure import new_figure, plain_text, whole_epochs
+from learnerkit.pages.figure import new_figure, whole_epochs
+from learnerkit.pages.letters import plain_text
 
 
 def variant_colors(labels: list[str]) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def draw_bars(panel: Any, comparison: Comparison, key: str, spread: str, form: s
     places, values = np.arange(len(rows))[::-1], [row[key] or 0 for row in rows]
     error = [row[spread] or 0 for row in rows] if any(row.get(spread) for row in rows) else None
     panel.barh(places, values, xerr=error, color=[colors[row["variant"]] for row in rows], capsize=3)
-    panel.set_yticks(places, [plain_text(row["variant"]) for row in rows])
+    panel.set_yticks(places, [plain_text(row["variant"], 80) for row in rows])
     low = min(0, *values) if values else 0
     for place, value in zip(places, values, strict=True):
         inside = low + 0.005 * (max(map(abs, values)) or 1)
@@ -45,7 +46,7 @@ def draw_courses(panel: Any, comparison: Comparison, key: str) -> None:
     named, colors = set(), colors_of(comparison)
     for run in comparison.runs:
         values = [np.nan if row.get(key) is None else row[key] for row in run.history]
-        label = plain_text(run.label) if run.label not in named else None
+        label = plain_text(run.label, 80) if run.label not in named else None
         named.add(run.label)
         epochs = [row["epoch"] for row in run.history]
         panel.plot(epochs, values, ".-", color=colors[run.label], label=label, linewidth=1.3, markersize=4)
@@ -56,8 +57,10 @@ def draw_ranked(comparison: Comparison, key: str, spread: str, title: str, monit
     """Bars of a figure of the rows and, beside them, the course of a figure of the ledger."""
     figure, (bars, curves) = new_figure(12, bar_height(comparison), 1, 2)
     draw_bars(bars, comparison, key, spread, form)
-    bars.set(title=f"{title.replace('_', ' ')}, spread over seeds", xlabel=title.replace("_", " "))
+    title = plain_text(title.replace("_", " "))
+    bars.set(title=f"{title}, spread over seeds", xlabel=title)
     draw_courses(curves, comparison, monitor)
+    monitor = plain_text(monitor)
     curves.set(title=f"{monitor} of each run", xlabel="epoch", ylabel=monitor)
     for panel in (bars, curves):
         panel.grid(alpha=0.3)
@@ -73,7 +76,7 @@ def draw_all_courses(comparison: Comparison, curve: tuple[str, str]) -> Figure:
     titles = {"train_loss": "Training loss", "valid_loss": "Validation loss", curve[0]: curve[1], "lr": "Rate"}
     for panel, (key, title) in zip(axes.ravel(), titles.items(), strict=False):
         draw_courses(panel, comparison, key)
-        panel.set(title=title, xlabel="epoch")
+        panel.set(title=plain_text(title), xlabel="epoch")
         panel.grid(alpha=0.3)
     for panel in axes.ravel()[len(titles) :]:
         panel.set_axis_off()

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.pages.figure import new_figure, whole_epochs
+from learnerkit.pages.letters import plain_text
 
 NO_METRICS = {"epoch", "lr", "step", "seconds", "skipped", "is_best", "checkpoint", "timestamp"}
 LOSSES = ["train_loss", "valid_loss"]
@@ -83,7 +84,7 @@ def _rate_line(axes: Any, rates: tuple[np.ndarray, np.ndarray]) -> None:
 
 
 def _named(keys: Iterable[str]) -> dict[str, str]:
-    return {key: key.replace("_", " ") for key in keys}
+    return {key: plain_text(key.replace("_", " ")) for key in keys}
 
 
 def _metric_keys(rows: list[dict]) -> list[str]:

@@ -3,22 +3,29 @@
 from pathlib import Path
 from typing import Any
 
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from learnerkit.core.files import made_folder
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.pages.letters import set_fonts
+
+
+class NamedFigure(Figure):
+    """A figure whose texts are drawn in fonts that have their letters; `pyplot.subplots` takes it as FigureClass."""
+
+    def draw(self, renderer: RendererBase) -> None:
+        """As its parent does, once the fonts are chosen."""
+        set_fonts(self)
+        super().draw(renderer)
 
 
 def new_figure(width: float = 7, height: float = 4.5, rows: int = 1, columns: int = 1) -> tuple[Figure, Any]:
     """A figure on the Agg canvas and its axes; width and height in inches."""
-    figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
+    figure = NamedFigure(figsize=(width, height), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns)
-
-
-def plain_text(text: str) -> str:
-    """Text that matplotlib does not take for a formula."""
-    return text.replace("$", r"\$")
 
 
 def whole_epochs(panel: Any) -> None:
@@ -34,7 +41,7 @@ def save_figures(run: RunFolder, figures: dict[str, Figure]) -> dict[str, Path]:
 def write_figures(folder: Path, figures: dict[str, Figure]) -> dict[str, Path]:
     """Save figures by their names in a folder, which is made where there is something to save; returns the files."""
     if figures:
-        folder.mkdir(parents=True, exist_ok=True)
+        made_folder(folder)
     files = {name: folder / f"{name}.png" for name in figures}
     for name, figure in figures.items():
         figure.savefig(files[name])

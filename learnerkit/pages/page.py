@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
-from learnerkit.core.text import formatted
+from learnerkit.core.text import formatted, one_line, valid_text
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ def embedded(file: Path) -> str:
 
 
 def render(template: str, **content: Any) -> str:
-    """A page from a template of this folder; everything that is put in is escaped."""
+    """A page from a template of this folder; everything that is put in is escaped, and is valid UTF-8.
+
+    The filter `shown` lets the line breaks of a name be seen.
+    """
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
-    return environment.get_template(template).render(**content)
+    environment.filters["shown"] = lambda value: one_line(str(value))
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
+    return valid_text(environment.get_template(template).render(**content))

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from learnerkit.core.errors import LearnerkitError, RunError
-from learnerkit.core.files import PathLike, atomic_write, read_json
+from learnerkit.core.files import PathLike, atomic_write, made_folder, read_json
 from learnerkit.core.finished import Comparison, Finished, label_runs, variants_of, without_repeats
 from learnerkit.core.run_folder import RunFolder, csv_text
 from learnerkit.pages.comparison import draw_all_courses
@@ -73,8 +73,7 @@ def write_comparison(comparison: Comparison, out: PathLike | None = None) -> Pat
     comparison: of `compare_runs`.
     out: the folder; the comparison's root when None.
     """
-    out = comparison.root if out is None else Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    out = made_folder(comparison.root if out is None else Path(out))
     atomic_write(out / "comparison_table.csv", csv_text(comparison.rows))
     ranking, runs = get_task(comparison.task).ranking, comparison.runs
     monitor = runs[0].described.get("monitor", "valid_loss")

@@ -5,7 +5,7 @@ from typing import Any
 
 from learnerkit.core.calls import check_options
 from learnerkit.core.errors import DataError, RunError
-from learnerkit.core.files import PathLike, read_json, sha256
+from learnerkit.core.files import PathLike, made_folder, read_json, sha256
 from learnerkit.core.members import read_members
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.text import some
@@ -77,5 +77,4 @@ def _output_folder(run: RunFolder, place: Path) -> Path:
     results = target / "results.json"
     if results.exists() and read_json(results).get("data") != str(place):
         target = target.with_name(f"{place.name}-{sha256(str(place).encode())[:8]}")
-    target.mkdir(parents=True, exist_ok=True)
-    return target
+    return made_folder(target)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from learnerkit.core.errors import ModelError
-from learnerkit.core.files import PathLike, atomic_write, read_json, write_json
+from learnerkit.core.files import PathLike, atomic_write, made_folder, read_json, write_json
 from learnerkit.core.tensors import load_weights, weights_bytes, weights_file
 from learnerkit.learner.kit import KitLearner
 from learnerkit.models.create import create_model, room_of
@@ -26,7 +26,7 @@ def export_model(model: nn.Module | KitLearner, folder: PathLike, name: str = "f
         model, task = model.model, model.task
     if not hasattr(model, "spec"):
         raise ModelError(f"{type(model).__name__}: was not built by create_model, so it cannot be rebuilt from a file")
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     write_json(folder / "model.json", {"task": task or room_of(model.spec["name"]) or None, **model.spec})
     atomic_write(folder / f"{name}.safetensors", weights_bytes(model.state_dict()))
     return folder

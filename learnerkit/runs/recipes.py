@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from learnerkit.core.errors import RecipeError, nearest
-from learnerkit.core.files import PathLike, read_yaml
+from learnerkit.core.files import PathLike, read_json, read_yaml
+from learnerkit.core.run_folder import RunFolder
 from learnerkit.recipe import SECTIONS, Recipe, read_value, sections_of, validated
 from learnerkit.tasks import DEFAULT, all_recipes, recipe_of, task_names
 
@@ -85,8 +86,26 @@ def load_recipe(name: PathLike, overrides: dict[str, Any] | None = None) -> Reci
         place = content.setdefault(section, {}) if section else content
         if not isinstance(place, dict):
             raise RecipeError(f"recipe {name}: {section}: {place!r} is not a group of keys")
-        place[key] = read_value(value, field.annotation)
+        try:
+            place[key] = read_value(value, field.annotation)
+        except RecipeError as error:
+            raise RecipeError(f"--{flag.replace('_', '-')} {value}: {error}") from error
     return check_recipe(content, str(name))
+
+
+def resumed_recipe(run: Path, recipe: str | None, overrides: dict[str, Any]) -> Recipe:
+    """The recipe that a run was made with, to go on with it; of what else may be said, only the epochs may be another.
+
+    run: its folder; recipe, overrides: what was given beside it.
+    """
+    content = read_json(RunFolder.open(run).file("run.json")).get("resolved")
+    if content is None:
+        raise RecipeError(f"{run}: was made by a script; run the script again with Run(resume=True)")
+    if recipe or overrides.keys() - {"epochs"}:
+        raise RecipeError("--resume takes everything from the run but --epochs; leave the recipe and other flags out")
+    if "epochs" in overrides:
+        content["train"]["epochs"] = read_value(overrides["epochs"], int)
+    return check_recipe(content, str(run))
 
 
 def _read(name: PathLike) -> dict[str, Any]:
@@ -97,6 +116,9 @@ def _read(name: PathLike) -> dict[str, Any]:
         path = FOLDER / f"{name}.yaml"
         if not path.exists():
             known = [*recipe_names(), *task_names()]
+            if Path(name).exists():
+                what = "a folder" if Path(name).is_dir() else "no .yaml file"
+                raise RecipeError(f"recipe {name}: is {what}; a recipe is a .yaml file, or one of {', '.join(known)}")
             raise RecipeError(
                 f"recipe '{name}': no recipe, task or .yaml file of this name; {nearest(str(name), known)}"
             )

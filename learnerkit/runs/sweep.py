@@ -11,14 +11,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import yaml
 from rich.console import Console
 
+from learnerkit.core.disk import check_place
 from learnerkit.core.errors import RunError
-from learnerkit.core.files import PathLike, append_line, atomic_write, to_json, write_json
+from learnerkit.core.files import PathLike, append_line, atomic_write, made_folder, to_json, write_json
 from learnerkit.core.finished import is_finished
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.text import now
+from learnerkit.core.yaml import to_yaml
 from learnerkit.runs.live import SweepTable
 from learnerkit.runs.trials import Trial, check_disk, open_data, plan
 
@@ -43,7 +44,7 @@ class Sweep:
         show: called with the trials a few times a second and whenever one ends.
         """
         for folder in ("logs", "recipes"):
-            (self.out / folder).mkdir(parents=True, exist_ok=True)
+            made_folder(self.out / folder)
         owner = RunFolder(self.out)
         owner.lock()  # two sweeps into one folder would start the same trials
         self._summarise()
@@ -82,7 +83,7 @@ class Sweep:
             command = ["train", "--resume", str(trial.path), "--allow", "threads"]
         else:
             recipe = self.out / "recipes" / f"{trial.name}.yaml"
-            atomic_write(recipe, yaml.safe_dump(trial.recipe.model_dump(mode="json"), sort_keys=False))
+            atomic_write(recipe, to_yaml(trial.recipe.model_dump(mode="json")))
             command = ["train", str(recipe), "--out", str(self.out), "--name", trial.name]
         threads = str(self.threads)
         environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
@@ -208,6 +209,7 @@ def run_sweep(
     """
     out = Path("runs") / Path(recipe).stem if out is None else Path(out)
     console = console or Console(soft_wrap=True, markup=False, highlight=False)
+    check_place(out)
     trials = plan(recipe, grid, overrides or {}, out)
     done = sum(trial.state == "done" for trial in trials)
     open_data([trial for trial in trials if trial.state != "done"])

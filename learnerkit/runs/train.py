@@ -4,12 +4,16 @@ from pathlib import Path
 from typing import Any
 
 from learnerkit.callbacks.ema import EMA
+from learnerkit.callbacks.resume import nothing_to_train
 from learnerkit.callbacks.run import Run
 from learnerkit.core.calls import check_options
+from learnerkit.core.disk import check_place
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike
+from learnerkit.core.finished import is_finished
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import load_weights, weights_file
+from learnerkit.core.warn import warn
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.wiring import check_fit, fit
 from learnerkit.recipe import Recipe
@@ -23,16 +27,30 @@ def train(
     """Train a recipe into a run folder and evaluate the weights that the monitor chose, on valid and, once, on test.
 
     out: the experiment's folder; name: the run's name under it, or the date and a number.
-    resume: go on with the run `name`; allow: what may differ then.
+    resume: go on with the run `name`, to the recipe's number of epochs where that is another; a run that is finished is
+        said to be so, one that was only trained is only measured.
+    allow: what may differ at a resume.
     """
-    if not resume and name is not None:
-        RunFolder.refuse_taken(out, name)  # before the data are read
+    if not resume:  # before the data are read
+        check_place(Path(out))
+        if name is not None:
+            RunFolder.refuse_taken(out, name)
     check_fit(recipe)
     task = get_task(recipe.task)
     check_options(task.evaluate, recipe.evaluate.model_dump(), f"task '{task.name}': evaluate")
-    dls = task.open_dls(recipe)
-    if resume and _lacks_evaluation(RunFolder.open(Path(out) / name)):
+    trained = False
+    if resume:
         folder = RunFolder.open(Path(out) / name)
+        further = folder.described().get("n_epoch") != recipe.train.epochs
+        trained = folder.is_done and not further
+        if trained and is_finished(folder.path):
+            warn(nothing_to_train(folder, "trained and measured"))
+            return folder
+        if further and is_finished(folder.path):
+            warn(f"{folder.path}: was measured on its test part once, and will be again; run.json says so")
+        allow = ("epochs", *allow) if further else allow
+    dls = task.open_dls(recipe)
+    if trained:
         folder.lock()
         learn = task.build_learner(recipe, dls, [])
     else:
@@ -55,15 +73,9 @@ def _keeper(recipe: Recipe, out: PathLike, name: str | None, resume: bool, allow
 
 
 def _evaluate(task: Task, recipe: Recipe, learn: KitLearner, folder: RunFolder) -> None:
-    """Measure the weights that the monitor chose; the last ones where it never had a value."""
+    """Measure the weights that the monitor chose."""
     learn.remove_cbs([cb for cb in learn.cbs if isinstance(cb, (EMA, Run))])  # the best weights stand for themselves
     learn.model.load_state_dict(load_weights(weights_file(folder.path)))
     task.evaluate(learn, folder, learn.dls.parts, **recipe.evaluate.model_dump())
     if not folder.file("predictions.npz").exists():
         raise RunError(f"task '{task.name}': its evaluate wrote no predictions.npz, which says that a run is measured")
-
-
-def _lacks_evaluation(run: RunFolder) -> bool:
-    """Whether a run was trained to its end, let go of its checkpoints, and was killed before it was measured."""
-    done = run.is_done
-    return done and not run.checkpoints.exists() and not run.file("predictions.npz").exists()

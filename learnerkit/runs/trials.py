@@ -18,6 +18,7 @@ from learnerkit.core.errors import DataError, RecipeError, RunError, differing, 
 from learnerkit.core.files import PathLike, read_json, read_ledger
 from learnerkit.core.finished import is_finished
 from learnerkit.core.tensors import size_of
+from learnerkit.core.warn import warn
 from learnerkit.learner.make import make_opt_func
 from learnerkit.recipe import Recipe
 from learnerkit.runs.recipes import WIDTHS, flags, load_recipe
@@ -63,8 +64,10 @@ def parse_grid(grid: Sequence[str]) -> dict[str, list[str]]:
         key = key.strip().lstrip("-").replace("-", "_")
         listed = [value.strip() for value in re.split(r",(?![^\[]*\])", values) if value.strip()]
         every = ((fields[key][2].json_schema_extra if key in fields else None) or {}).get("all", ["all"])
-        listed = [one for value in listed for one in (every if value == "all" else [value])]
-        listed = list(dict.fromkeys(listed))
+        twice = sorted({value for value in listed if listed.count(value) > 1})
+        if twice:
+            warn(f"--grid {text}: {', '.join(twice)} stands there more than once, and is trained once")
+        listed = list(dict.fromkeys(one for value in listed for one in (every if value == "all" else [value])))
         if not equals or not listed:
             raise RecipeError(f"--grid {text}: say key=value,value, such as fusion=add,max or seed=1,2,3")
         if key not in known:
@@ -95,12 +98,14 @@ def plan(recipe: PathLike, grid: Sequence[str], overrides: dict[str, Any], out: 
     trials = []
     for values in itertools.product(*axes.values()):
         chosen = dict(zip(axes, values, strict=True))
-        name = "_".join(f"{key}-{value}".replace("/", "~").replace(":", "~") for key, value in chosen.items())
+        name = re.sub(r"[/:\x00-\x1f]", "~", "_".join(f"{key}-{value}" for key, value in chosen.items()))
         trials.append(Trial(name, load_recipe(recipe, {**overrides, **chosen}), out / name))
     for number, trial in enumerate(trials):
         same = [other.name for other in trials[:number] if other.recipe == trial.recipe]
         if same:
             raise RecipeError(f"--grid: {same[0]} and {trial.name} are the same trial; leave one of them out")
+        if trial.name in {other.name for other in trials[:number]}:
+            raise RecipeError(f"--grid: two trials would be called {trial.name}; sweep them one by one, with --out")
     for trial in trials:
         _look_at(trial)
     return trials

@@ -113,6 +113,7 @@ def test_a_report_is_drawn_from_the_files_alone(run):
     assert (run / "report.html").stat().st_size > 100_000
 
 
+@pytest.mark.filterwarnings("default:.*is trained and measured already:UserWarning")
 def test_a_finished_run_resumes_to_nothing(run):
     before = (run / "metrics.csv").read_text()
     call("train", "--resume", run)

@@ -11,6 +11,8 @@ from learnerkit.core.seed import seeded
 from learnerkit.detect.boxes import scores_of, stack_rows, unpack_boxes
 from learnerkit.detect.data.transforms import BoxTargets, TensorFrame
 from learnerkit.detect.draw import channel_pictures, with_boxes
+from learnerkit.pages.figure import NamedFigure
+from learnerkit.pages.letters import plain_text
 
 
 class DetectionDL(OpenDL):
@@ -101,12 +103,13 @@ class DetectionDL(OpenDL):
 
 def panels(rows: list[list[Tensor]], names: list[str]) -> Any:
     """Pictures in a grid, a row a frame."""
-    _, axes = pyplot.subplots(len(rows), len(names), figsize=(4.2 * len(names), 3.3 * len(rows)), squeeze=False)
+    size = (4.2 * len(names), 3.3 * len(rows))
+    _, axes = pyplot.subplots(len(rows), len(names), figsize=size, squeeze=False, FigureClass=NamedFigure)
     for panel in axes.ravel():
         panel.set_axis_off()
     for line, pictures in zip(axes, rows, strict=True):
         for panel, picture in zip(line, pictures, strict=True):
             panel.imshow(picture.permute(1, 2, 0).numpy())
     for panel, name in zip(axes[0], names, strict=True):
-        panel.set_title(name, fontsize=9)
+        panel.set_title(plain_text(name), fontsize=9)
     return axes

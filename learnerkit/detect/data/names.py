@@ -10,6 +10,7 @@ from learnerkit.core.text import some
 
 LISTS = ("classes.txt", "labels.txt", "class_names.txt", "_darknet.labels", "obj.names")
 DESCRIPTIONS = (".yaml", ".yml")
+WORDS = ("names",)  # keys of a description below which every value is a word
 
 
 def read_lines(file: Path) -> list[str]:
@@ -30,7 +31,7 @@ def description_of(path: Path) -> Path | None:
     if path.is_file():
         return path if path.suffix.lower() in DESCRIPTIONS else None
     files = sorted(file for file in path.iterdir() if file.suffix.lower() in DESCRIPTIONS and file.name[0] != ".")
-    found = [file for file in files if {"names", "nc", "train", "val", "test"} & set(read_yaml(file))]
+    found = [file for file in files if {"names", "nc", "train", "val", "test"} & set(read_yaml(file, WORDS))]
     if len(found) > 1:
         raise DataError(
             f"{path}: {', '.join(file.name for file in found)} each describe a set; give the one that is meant as path"

@@ -12,7 +12,7 @@ from learnerkit.data.faults import Fault
 from learnerkit.data.walk import files_below, files_in, folders_in, part_of_name
 from learnerkit.detect.data.described import IMAGES, LABELS, PARTS, described_images, from_lists, label_of
 from learnerkit.detect.data.frames import SUFFIXES
-from learnerkit.detect.data.names import LISTS, class_names, description_of
+from learnerkit.detect.data.names import LISTS, WORDS, class_names, description_of
 from learnerkit.detect.data.table import Finder, Listed, Listing, name_below
 from learnerkit.detect.data.yolo import are_polygons, open_label, read_label
 
@@ -47,7 +47,7 @@ def list_yolo(path: Path, polygons: bool = False, images_in: Path | None = None)
     """
     file = description_of(path)
     root = path.parent if path.is_file() else path
-    described = (file, read_yaml(file)) if file is not None else None
+    described = (file, read_yaml(file, WORDS)) if file is not None else None
     if described is not None and set(PARTS) & set(described[1]) and images_in is None:
         base, images, faults, notes = described_images(*described)
         root = base
