@@ -57,13 +57,13 @@ def examine(path: Path, bad: str = "refuse") -> list[Line]:
         return [*lines, (False, f"{path}: {report.samples:,} images, {len(report.faults)} fault(s)")]
     source, sizes = _opened(path, bad)
     lines += [(True, note) for note in (*source.notes, *sizes)]
-    counts = make_split(source.labels, source.parts).counts
+    split = make_split(source.labels, source.parts)
     _, height, width = source.shape
     per_class = [int((source.labels == code).sum()) for code in range(len(source.vocab))]
     return [
         *lines,
         (True, f"{path}: {len(source):,} images of {width}x{height}, {len(source.vocab)} classes"),
-        (True, f"images a class: {min(per_class):,} to {max(per_class):,}; parts {counts}"),
+        (True, f"images a class: {min(per_class):,} to {max(per_class):,}; parts {split.counts} by {split.by}"),
         (True, f"fingerprint {source.fingerprint}"),
         *told_of_near_copies(*near_copies_of(source, source.labels)),
     ]

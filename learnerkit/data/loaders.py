@@ -42,7 +42,7 @@ class KitLoaders(DataLoaders):
 
     def facts(self) -> dict[str, Any]:
         """What run.json records of the data."""
-        return self.source.facts()
+        return {**self.source.facts(), "parts_by": self.split.by}
 
     def batch_ids(self, dl: TfmdDL, number: int) -> list[str]:
         """Names of the samples in batch `number` (from 0) of the pass over `dl` that is under way."""

@@ -87,4 +87,4 @@ def split_by_ids(source: Source, given: Mapping[str, Sequence[str]], told: bool 
         aside = sorted(set(rows) - set(listed), key=rows.get)
         warn(f"{source.name}: {len(aside):,} sample(s) stand in no part of the given split: {some(aside)}")
     parts = (np.array([rows[name] for name in lists[part]], dtype=np.int64) for part in PARTS)
-    return Split(*parts, valid_is_test=both)
+    return Split(*parts, valid_is_test=both, by="lists")

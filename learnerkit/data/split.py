@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Integral
 from types import NoneType
@@ -11,6 +11,7 @@ import numpy as np
 
 from learnerkit.core.errors import DataError
 from learnerkit.core.members import PARTS
+from learnerkit.core.text import some
 from learnerkit.core.warn import warn
 from learnerkit.data.deal import deal
 
@@ -24,12 +25,14 @@ class Split:
     train, valid, test: int64 rows; train and test sorted, valid shuffled so that its first batches stand for the whole;
         test may be empty.
     valid_is_test: the comparison mode in which valid and test are the same rows.
+    by: who decided, in words: the files, a lot with its seed and shares, or lists.
     """
 
     train: np.ndarray
     valid: np.ndarray
     test: np.ndarray
     valid_is_test: bool = False
+    by: str = ""
 
     def hash(self, ids: Sequence[str]) -> str:
         """Hash over the names in each part."""
@@ -45,7 +48,8 @@ class Split:
             return self
         if not isinstance(n, Integral) or n < 1:
             raise DataError(f"limit={n}: so many samples of each part, 1 or more; None for all")
-        return Split(*(getattr(self, part)[evenly(len(getattr(self, part)), n)] for part in PARTS), self.valid_is_test)
+        few = {part: getattr(self, part)[evenly(len(getattr(self, part)), n)] for part in PARTS}
+        return replace(self, **few)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -108,14 +112,17 @@ def _dealt(
     shares = _shares(split, named, default, held_out)
     if not named:
         train, held, test = deal(labels, shares, split_seed, groups)
-        return Split(train, arranged(held), test)
+        return Split(train, arranged(held), test, by=f"lot {split_seed}, {some(shares)}")
     train, held, test = (np.flatnonzero(parts == part) for part in PARTS)
     if split == "test":
-        return Split(train, test, test, valid_is_test=True)
+        if len(held):
+            warn(f"split='test': the {len(held):,} samples of the valid part that the files name are left out")
+        return Split(train, test, test, valid_is_test=True, by="files")
     if shares is not None:
         chosen = deal(labels[train], shares, split_seed, None if groups is None else groups[train])
         train, held = train[chosen[0]], train[chosen[1]]
-    return Split(train, arranged(held), test)
+    by = "files" if shares is None else f"files; valid by lot {split_seed}, {some(shares)}"
+    return Split(train, arranged(held), test, by=by)
 
 
 def _shares(split: Shares, named: list[str], default: Sequence[float], held_out: float) -> Sequence[float] | None:

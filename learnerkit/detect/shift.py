@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from learnerkit.detect.data.channels import some_of
 from learnerkit.detect.data.shift import LEAST_FRAMES, MOST_FRAMES, Shift, aligned, edges, grey_of, shifts_of
 from learnerkit.detect.data.source import FrameSource
-from learnerkit.pages.figure import new_figure, plain_text
+from learnerkit.pages.figure import new_figure
+from learnerkit.pages.letters import plain_text
 from learnerkit.task import Line
 
 FAR = 2.0  # pixels of a set's shift that are warned of

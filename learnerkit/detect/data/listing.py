@@ -24,7 +24,7 @@ def is_detection(path: Path) -> bool:
 
 
 def _are_modalities(path: Path) -> bool:
-    return path.is_dir() and _modalities(path) != {} and (_labelled(path) or is_coco(path) or _holds_xml(path))
+    return path.is_dir() and (_labelled(path) or is_coco(path) or _holds_xml(path)) and _modalities(path) != {}
 
 
 def _modalities(path: Path) -> dict[str, Path]:
