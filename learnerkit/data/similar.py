@@ -62,6 +62,12 @@ def thumbnails_of(images: np.ndarray, rows: np.ndarray) -> np.ndarray | None:
     return np.concatenate(small) if small else np.zeros((0, images.shape[1], SIDE, SIDE), np.uint8)
 
 
+def thumbnail_of(frame: np.ndarray) -> np.ndarray:
+    """A frame float32 [C,H,W] in 0..1 as uint8 [C,32,32]."""
+    small = F.interpolate(torch.from_numpy(frame)[None], (SIDE, SIDE), mode="bilinear", antialias=True)[0]
+    return (small * 255).round().clamp(0, 255).byte().numpy()
+
+
 def near_copies(first: np.ndarray, second: np.ndarray) -> list[Likeness]:
     """The near copies between two lists of images, the likest first; at most eight of an image of the first list.
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance
 
-from learnerkit.all import Run, folder_dls
+from learnerkit.all import Run, detection_dls, folder_dls
 from learnerkit.classify.digits import read_digits
 from learnerkit.classify.doctor import examine, verify
 from learnerkit.classify.folder import list_folder, stream_folder
@@ -17,7 +17,9 @@ from learnerkit.data.near_copies import near_copies_across
 from learnerkit.data.parts import parts_of
 from learnerkit.data.similar import LEAST_SIDE, compared, near_copies, thumbnails_of
 from learnerkit.data.split import Split, make_split
+from learnerkit.detect.doctor import verify as verify_frames
 from tests.conftest import toy_learner
+from tests.scenes import write_scenes
 
 
 def textures(n, side=32, seed=0, colours=3):
@@ -238,3 +240,17 @@ def test_a_set_that_streams_is_looked_at_too(folder):
     before = stream_folder(listing, (32, 32)).fingerprint
     as_picture(textures(1, seed=9)[0]).save(folder / "test" / "a" / "30.png")
     assert stream_folder(listing, (32, 32)).fingerprint != before  # the names are the same, the pixels are not
+
+
+def test_frames_are_looked_at_by_their_colours(tmp_path):
+    root = write_scenes(tmp_path / "set", n=14)
+    frames = textures(14, side=64, colours=5).transpose(0, 2, 3, 1)
+    for row, frame in enumerate(frames):
+        np.save(root / "images" / f"{row:04d}.npy", frame)
+    assert verify_frames(root).near_copies == []
+    copy = np.ascontiguousarray(frames[2][:, ::-1])
+    copy[..., 3:] = 7  # thermal and event are others
+    np.save(root / "images" / "0013.npy", copy)
+    assert verify_frames(root).near_copies == ["images/0013.npy (test) ~ images/0002.npy (train): mirrored"]
+    with pytest.warns(UserWarning, match="1 of 2 test samples are near copies of train samples"):
+        detection_dls(root, bs=2)

@@ -1,7 +1,9 @@
 """A detection set: frames of 1 to 16 channels with boxes, from YOLO labels or COCO JSON, with every fault of both."""
 
 import hashlib
+import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +16,15 @@ from learnerkit.core.files import PathLike
 from learnerkit.data.checked import Checked, check_files
 from learnerkit.data.copies import first_copies
 from learnerkit.data.faults import Fault, accepted, check_bad, fault_lines
+from learnerkit.data.hashes import told
+from learnerkit.data.similar import thumbnail_of
 from learnerkit.data.source import Stats, common_facts, encoded
 from learnerkit.detect.data.coco import boxes_of
 from learnerkit.detect.data.frames import CHECK_VERSION, check_frame, read_frame, shape_of
 from learnerkit.detect.data.listing import Listed, Listing, list_detection
 from learnerkit.detect.data.yolo import Boxes, read_label
 
+TOLD_FROM = 500  # frames from which reading them shows how far it is
 BAD = ("refuse", "skip", "clip")
 REMEDY = (
     "go on without them: bad='skip' (--bad skip) leaves bad boxes and files out, bad='clip' also cuts boxes to the "
@@ -116,6 +121,12 @@ class FrameSource:
     def frame(self, row: int) -> np.ndarray:
         """A frame as float32 [C,H,W] in 0..1."""
         return read_frame(self.files[row])
+
+    def thumbnails(self, rows: np.ndarray) -> np.ndarray:
+        """Small pictures of the colours of some frames, which near copies are looked for among: uint8 [n,C,32,32]."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            small = pool.map(lambda row: thumbnail_of(self.frame(int(row))[: self.colours]), rows)
+            return np.stack(list(told(small, f"looking at {len(rows):,} frames", len(rows), TOLD_FROM)))
 
     def measured_stats(self, rows: np.ndarray) -> Stats:
         """Mean and std per channel in 0..1 over the given rows, at most 500 of them."""
