@@ -19,7 +19,7 @@ from learnerkit.data.similar import LEAST_SIDE, compared, near_copies, thumbnail
 from learnerkit.data.split import Split, make_split
 from learnerkit.detect.doctor import verify as verify_frames
 from tests.conftest import toy_learner
-from tests.scenes import write_scenes
+from tests.scenes import scene, write_scenes
 
 
 def textures(n, side=32, seed=0, colours=3):
@@ -79,14 +79,14 @@ PLANTED = {  # what is done, what it is called, its shift
 def test_what_was_done_to_a_copy_is_found(name):
     change, kind, shift = PLANTED[name]
     train = textures(60)
-    test = textures(12, seed=1)
-    for place, row in ((0, 5), (4, 40), (11, 59)):
+    test = textures(24, seed=1)
+    for place, row in ((0, 5), (4, 40), (23, 59)):
         test[place] = change(train[row])
     found = near_copies(test, train)
-    assert {(pair.first, pair.second) for pair in found} == {(0, 5), (4, 40), (11, 59)}
+    assert {(pair.first, pair.second) for pair in found} == {(0, 5), (4, 40), (23, 59)}
     assert {pair.kind for pair in found} == {kind} and {pair.shift for pair in found} == {shift}
     back = near_copies(train, test)  # whichever of the two was changed
-    assert {(pair.second, pair.first) for pair in back} == {(0, 5), (4, 40), (11, 59)}
+    assert {(pair.second, pair.first) for pair in back} == {(0, 5), (4, 40), (23, 59)}
 
 
 def test_unrelated_and_alike_images_are_no_copies():
@@ -98,6 +98,14 @@ def test_unrelated_and_alike_images_are_no_copies():
     for images in (textures(40), flat, slopes, objects, textures(40, colours=1)):
         assert not near_copies(images[:15], images[15:])
     assert not near_copies(textures(3)[:0], textures(3)) and not near_copies(textures(3), textures(3)[:0])
+
+
+@pytest.mark.parametrize("side", [64, 160])
+def test_the_same_objects_in_one_place_are_no_copies(side):
+    rng = np.random.default_rng(side)
+    frames = np.stack([scene(rng, side, 3)[0].transpose(2, 0, 1) for _ in range(60)])
+    small = thumbnails_of(frames, np.arange(60))
+    assert not near_copies(small[:20], small[20:])
 
 
 @pytest.mark.parametrize("limit", [None, 10, 40, 100])
@@ -117,10 +125,14 @@ def test_another_colour_is_another_image():
 
 def test_the_measure_by_hand():
     crop = torch.from_numpy(textures(2)[:, :, 4:28, 4:28].astype(np.float32))
-    score, gain, comparable = compared(crop * 0.5 + 20, crop)
-    assert score == pytest.approx([1, 1], abs=1e-4) and gain == pytest.approx([0.5, 0.5], abs=1e-4) and comparable.all()
-    score, _, comparable = compared(crop, torch.full_like(crop, 80))
-    assert abs(score).max() < 0.5 and not comparable.any()
+    score, gain, possible = compared(crop * 0.5 + 20, crop)
+    assert score == pytest.approx([1, 1], abs=1e-4) and gain == pytest.approx([0.5, 0.5], abs=1e-4) and possible.all()
+    half = crop.clone()
+    half[..., 12:] = crop.flip(0)[..., 12:]  # half of each is of the other
+    score, _, possible = compared(half, crop)
+    assert (0.1 < score).all() and (score < 0.9).all() and not possible.any()
+    score, _, possible = compared(crop, torch.full_like(crop, 80))
+    assert abs(score).max() < 0.5 and not possible.any()
 
 
 def test_a_mirror_changes_the_sign_of_odd_waves_across():
