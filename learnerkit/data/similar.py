@@ -18,9 +18,10 @@ HIGH = 12  # details are the frequencies from LOW to below HIGH
 LEAST_SIDE = 16  # pixels of an image; a smaller one has none
 SAME, STRICT = 0.9, 0.98  # correlation of the details of copies; the second where a set's images are alike
 UNIFORM = 0.75  # cosine of hashes from which a set's images are alike, where one pair in a hundred has it
-SAMPLE = 500  # images that are asked
+FEW, SAMPLE = 20, 500  # images that say too little about their set, and so many that are asked
 COLOUR = 0.8  # least correlation of the coarse colours of copies
-FAINT = 1.5  # least root mean square of the details, in grey levels; less is noise
+CELL, AGREEING = 6, 14  # pixels of a cell's side, and how many of a crop's 16 cells have to agree: no lone object's do
+FAINT, AGREED = 3.0, 0.8  # what a cell needs: root mean square of its details in grey levels, their correlation
 COMPARED = 2048  # pairs at a time
 
 
@@ -62,6 +63,12 @@ def thumbnails_of(images: np.ndarray, rows: np.ndarray) -> np.ndarray | None:
     return np.concatenate(small) if small else np.zeros((0, images.shape[1], SIDE, SIDE), np.uint8)
 
 
+def thumbnail_of(frame: np.ndarray) -> np.ndarray:
+    """A frame float32 [C,H,W] in 0..1 as uint8 [C,32,32]."""
+    small = F.interpolate(torch.from_numpy(frame)[None], (SIDE, SIDE), mode="bilinear", antialias=True)[0]
+    return (small * 255).round().clamp(0, 255).byte().numpy()
+
+
 def near_copies(first: np.ndarray, second: np.ndarray) -> list[Likeness]:
     """The near copies between two lists of images, the likest first; at most eight of an image of the first list.
 
@@ -79,10 +86,10 @@ def near_copies(first: np.ndarray, second: np.ndarray) -> list[Likeness]:
     for start in range(0, len(maybe.first), COMPARED):
         rows, others, offsets, mirrored = (column[start : start + COMPARED] for column in vars(maybe).values())
         theirs = crops(second, others, offsets[:, 1], np.zeros_like(mirrored))
-        score, gain, comparable = compared(crops(first, rows, offsets[:, 0], mirrored), theirs)
+        score, gain, possible = compared(crops(first, rows, offsets[:, 0], mirrored), theirs)
         shifts = offsets[:, 0] - offsets[:, 1]
         shifts[mirrored, 1] = offsets[mirrored].sum(axis=1)[:, 1]  # the first one's crop runs to the left
-        for place in np.flatnonzero(comparable & (score >= least)):
+        for place in np.flatnonzero(possible & (score >= least)):
             pair = int(rows[place]), int(others[place]), round(float(score[place]), 3), bool(mirrored[place])
             found.append(Likeness(*pair, tuple(shifts[place].tolist()), round(float(gain[place]), 2)))
     return sorted(found, key=lambda pair: -pair.score)
@@ -96,8 +103,8 @@ def least_likeness(images: np.ndarray) -> float | None:
 
     images: thumbnails, uint8 [n,C,32,32].
     """
-    if len(images) < 3:
-        return SAME
+    if len(images) < FEW:
+        return STRICT
     sample = images[evenly(len(images), SAMPLE)]
     sides = hashes(sample, [0], scale_of(sample))[0]
     common = np.quantile((sides @ sides.T).numpy()[np.triu_indices(len(sample), 1)], 0.99)
@@ -117,18 +124,19 @@ def crops(images: np.ndarray, rows: np.ndarray, offsets: np.ndarray, mirrored: n
 
 
 def compared(first: Tensor, second: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of crops [P,C,24,24], two by two: correlation of details, gain of contrast, and whether they can be compared [P].
+    """Of crops [P,C,24,24], two by two: correlation of details, gain of contrast, and whether they can be copies [P].
 
-    They can where both have details and their coarse colours are alike.
+    They can where the details agree all over the crop, and the coarse colours do.
     """
-    waves = basis(HIGH)
+    waves, place = basis(HIGH), torch.arange(HIGH)
     both = [waves @ grey(crop) @ waves.T for crop in (first, second)]
-    place = torch.arange(HIGH)
     fine = torch.maximum(place[:, None], place) >= LOW
     details, coarse = ([x[:, mask] for x in both] for mask in (fine, ~fine))
-    faint = torch.minimum(*(x.norm(dim=1) for x in details)) < FAINT * CROP
-    colours = [F.avg_pool2d(crop, CROP // 4).flatten(1) for crop in (first, second)]
-    colours = [x - x.mean(dim=1, keepdim=True) for x in colours]
     gain = coarse[0][:, 1:].norm(dim=1) / coarse[1][:, 1:].norm(dim=1).clamp(min=1e-6)
-    comparable = ~faint & (F.cosine_similarity(*colours) >= COLOUR)
-    return F.cosine_similarity(*details).numpy(), gain.numpy(), comparable.numpy()
+    cells = [(waves.T @ (x * fine) @ waves).unfold(1, CELL, CELL).unfold(2, CELL, CELL).flatten(3) for x in both]
+    told = torch.maximum(*(cell.norm(dim=3) for cell in cells)) >= FAINT * CELL
+    agreeing = (told & (F.cosine_similarity(*cells, dim=3) >= AGREED)).sum(dim=(1, 2))
+    colours = [F.avg_pool2d(crop, CELL).flatten(1) for crop in (first, second)]
+    colours = [x - x.mean(dim=1, keepdim=True) for x in colours]
+    possible = (agreeing >= AGREEING) & (F.cosine_similarity(*colours) >= COLOUR)
+    return F.cosine_similarity(*details).numpy(), gain.numpy(), possible.numpy()

@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.data.faults import Fault, Report, told
+from learnerkit.data.near_copies import near_copies_of
 from learnerkit.detect.data.channels import complaints
 from learnerkit.detect.data.deep import called_alpha
 from learnerkit.detect.data.scan import BAD, scan_detection
 from learnerkit.detect.data.source import FrameSource
-from learnerkit.detect.dls import frame_dls
+from learnerkit.detect.dls import HELD_OUT, SHARES, frame_dls
 from learnerkit.detect.learner import fitting_anchors
 from learnerkit.detect.models.detector import PREFIX
 from learnerkit.detect.shift import draw_shift, measure_shift, shift_lines
@@ -25,9 +26,10 @@ MOST_CLASSES = 30  # that are listed
 
 
 def verify(path: Path) -> Report:
-    """All faults of a detection set."""
-    _, faults, n = scan_detection(path)
-    return Report(path, "detection set", n, faults)
+    """All faults of a detection set, and near copies across its parts."""
+    source, faults, n = scan_detection(path)
+    near = near_copies_of(source, default=SHARES, held_out=HELD_OUT, shuffle_valid=False)[0] if source else []
+    return Report(path, "detection set", n, faults, list(map(str, near)))
 
 
 def examine(path: Path, bad: str = "refuse") -> list[Line]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance
 
-from learnerkit.all import Run, folder_dls
+from learnerkit.all import Run, detection_dls, folder_dls
 from learnerkit.classify.digits import read_digits
 from learnerkit.classify.doctor import examine, verify
 from learnerkit.classify.folder import list_folder, stream_folder
@@ -17,7 +17,9 @@ from learnerkit.data.near_copies import near_copies_across
 from learnerkit.data.parts import parts_of
 from learnerkit.data.similar import LEAST_SIDE, compared, near_copies, thumbnails_of
 from learnerkit.data.split import Split, make_split
+from learnerkit.detect.doctor import verify as verify_frames
 from tests.conftest import toy_learner
+from tests.scenes import scene, write_scenes
 
 
 def textures(n, side=32, seed=0, colours=3):
@@ -77,14 +79,14 @@ PLANTED = {  # what is done, what it is called, its shift
 def test_what_was_done_to_a_copy_is_found(name):
     change, kind, shift = PLANTED[name]
     train = textures(60)
-    test = textures(12, seed=1)
-    for place, row in ((0, 5), (4, 40), (11, 59)):
+    test = textures(24, seed=1)
+    for place, row in ((0, 5), (4, 40), (23, 59)):
         test[place] = change(train[row])
     found = near_copies(test, train)
-    assert {(pair.first, pair.second) for pair in found} == {(0, 5), (4, 40), (11, 59)}
+    assert {(pair.first, pair.second) for pair in found} == {(0, 5), (4, 40), (23, 59)}
     assert {pair.kind for pair in found} == {kind} and {pair.shift for pair in found} == {shift}
     back = near_copies(train, test)  # whichever of the two was changed
-    assert {(pair.second, pair.first) for pair in back} == {(0, 5), (4, 40), (11, 59)}
+    assert {(pair.second, pair.first) for pair in back} == {(0, 5), (4, 40), (23, 59)}
 
 
 def test_unrelated_and_alike_images_are_no_copies():
@@ -96,6 +98,14 @@ def test_unrelated_and_alike_images_are_no_copies():
     for images in (textures(40), flat, slopes, objects, textures(40, colours=1)):
         assert not near_copies(images[:15], images[15:])
     assert not near_copies(textures(3)[:0], textures(3)) and not near_copies(textures(3), textures(3)[:0])
+
+
+@pytest.mark.parametrize("side", [64, 160])
+def test_the_same_objects_in_one_place_are_no_copies(side):
+    rng = np.random.default_rng(side)
+    frames = np.stack([scene(rng, side, 3)[0].transpose(2, 0, 1) for _ in range(60)])
+    small = thumbnails_of(frames, np.arange(60))
+    assert not near_copies(small[:20], small[20:])
 
 
 @pytest.mark.parametrize("limit", [None, 10, 40, 100])
@@ -115,10 +125,14 @@ def test_another_colour_is_another_image():
 
 def test_the_measure_by_hand():
     crop = torch.from_numpy(textures(2)[:, :, 4:28, 4:28].astype(np.float32))
-    score, gain, comparable = compared(crop * 0.5 + 20, crop)
-    assert score == pytest.approx([1, 1], abs=1e-4) and gain == pytest.approx([0.5, 0.5], abs=1e-4) and comparable.all()
-    score, _, comparable = compared(crop, torch.full_like(crop, 80))
-    assert abs(score).max() < 0.5 and not comparable.any()
+    score, gain, possible = compared(crop * 0.5 + 20, crop)
+    assert score == pytest.approx([1, 1], abs=1e-4) and gain == pytest.approx([0.5, 0.5], abs=1e-4) and possible.all()
+    half = crop.clone()
+    half[..., 12:] = crop.flip(0)[..., 12:]  # half of each is of the other
+    score, _, possible = compared(half, crop)
+    assert (score > 0.1).all() and (score < 0.9).all() and not possible.any()
+    score, _, possible = compared(crop, torch.full_like(crop, 80))
+    assert abs(score).max() < 0.5 and not possible.any()
 
 
 def test_a_mirror_changes_the_sign_of_odd_waves_across():
@@ -238,3 +252,17 @@ def test_a_set_that_streams_is_looked_at_too(folder):
     before = stream_folder(listing, (32, 32)).fingerprint
     as_picture(textures(1, seed=9)[0]).save(folder / "test" / "a" / "30.png")
     assert stream_folder(listing, (32, 32)).fingerprint != before  # the names are the same, the pixels are not
+
+
+def test_frames_are_looked_at_by_their_colours(tmp_path):
+    root = write_scenes(tmp_path / "set", n=14)
+    frames = textures(14, side=64, colours=5).transpose(0, 2, 3, 1)
+    for row, frame in enumerate(frames):
+        np.save(root / "images" / f"{row:04d}.npy", frame)
+    assert verify_frames(root).near_copies == []
+    copy = np.ascontiguousarray(frames[2][:, ::-1])
+    copy[..., 3:] = 7  # thermal and event are others
+    np.save(root / "images" / "0013.npy", copy)
+    assert verify_frames(root).near_copies == ["images/0013.npy (test) ~ images/0002.npy (train): mirrored"]
+    with pytest.warns(UserWarning, match="1 of 2 test samples are near copies of train samples"):
+        detection_dls(root, bs=2)

@@ -1,6 +1,8 @@
-"""A detection set: frames of 1 to 16 channels with boxes, from YOLO labels or COCO JSON, with every fault of both."""
+"""A detection set: frames of 1 to 16 channels with boxes, whatever format they were read from."""
 
 import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +12,13 @@ import numpy as np
 
 from learnerkit.data.copies import first_copies
 from learnerkit.data.faults import Fault
+from learnerkit.data.hashes import told
+from learnerkit.data.similar import thumbnail_of
 from learnerkit.data.source import Stats, common_facts, encoded
 from learnerkit.detect.data.channels import Stretch, Use, some_of, stretch_of, stretched, use_of
 from learnerkit.detect.data.frames import read_joined
+
+TOLD_FROM = 500  # frames from which reading them shows how far it is
 
 
 @dataclass(frozen=True)
@@ -136,6 +142,12 @@ class FrameSource:
     def measured_stretch(self, rows: np.ndarray) -> Stretch:
         """The range of each channel over the given rows, at most 100 of them."""
         return stretch_of(self.uses(rows, 100))
+
+    def thumbnails(self, rows: np.ndarray) -> np.ndarray:
+        """Small pictures of the colours of some frames, which near copies are looked for among: uint8 [n,C,32,32]."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            small = pool.map(lambda row: thumbnail_of(self.frame(int(row))[: self.colours]), rows)
+            return np.stack(list(told(small, f"looking at {len(rows):,} frames", len(rows), TOLD_FROM)))
 
     def measured_stats(self, rows: np.ndarray) -> Stats:
         """Mean and std per channel in 0..1 over the given rows, at most 500 of them."""
