@@ -130,7 +130,7 @@ def test_the_measure_by_hand():
     half = crop.clone()
     half[..., 12:] = crop.flip(0)[..., 12:]  # half of each is of the other
     score, _, possible = compared(half, crop)
-    assert (0.1 < score).all() and (score < 0.9).all() and not possible.any()
+    assert (score > 0.1).all() and (score < 0.9).all() and not possible.any()
     score, _, possible = compared(crop, torch.full_like(crop, 80))
     assert abs(score).max() < 0.5 and not possible.any()
 
