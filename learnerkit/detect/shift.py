@@ -90,17 +90,18 @@ def draw_shift(source: FrameSource, measured: Measured) -> dict[str, Figure]:
         figure, axes = new_figure(10, 5 * height / width * len(rows) + 0.7, len(rows), 2)
         for line, row in zip(np.reshape(axes, (-1, 2)), rows, strict=True):
             frame, own = source.stored(row), measured.alone[measured.rows.index(row)][number]
-            stored = f"{source.ids[row]}" + (f", by itself off by {own}" if own.height >= CLEAR else "")
+            stored = plain_text(source.ids[row]) + (f", by itself off by {own}" if own.height >= CLEAR else "")
             moved = aligned(frame, source.colours, measured.together)
             for panel, shown, title in zip(
                 line, (frame, moved), (stored, "moved back by the set's shift"), strict=True
             ):
                 panel.imshow(overlay(grey_of(shown[: source.colours]), shown[source.colours + number]))
                 panel.set_axis_off()
-                panel.set_title(plain_text(title), fontsize=8)
+                panel.set_title(title, fontsize=8)
         told = f"off by {shift}" if shift.sure else "no shift can be told"
-        title = f"Edges of {name} (blue) over those of the colours (orange), white where both are\n{name}: {told}"
-        figure.suptitle(plain_text(title), fontsize=10)
+        shown_name = plain_text(name)
+        title = f"Edges of {shown_name} (blue) over those of the colours (orange), white where both are\n{shown_name}: {told}"
+        figure.suptitle(title, fontsize=10)
         figures["shift_" + re.sub(r"[^\w-]+", "_", name)] = figure
     return figures
 

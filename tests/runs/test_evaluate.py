@@ -30,6 +30,7 @@ def test_evaluations_never_touch_the_run_itself(command, tmp_path, monkeypatch, 
     assert len(list((run / "evaluations").iterdir())) == 2
 
 
+@pytest.mark.filterwarnings("ignore:.*are of the run's own training part")
 def test_a_run_of_greys_is_evaluated_on_pictures_of_any_kind(command, digits_run, tmp_path):
     """The digits themselves, as grey files, as colours and tinted: the same figures where the grey is the same."""
     source = load_run(digits_run).dls.source
