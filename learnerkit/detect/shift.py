@@ -99,9 +99,8 @@ def draw_shift(source: FrameSource, measured: Measured) -> dict[str, Figure]:
                 panel.set_axis_off()
                 panel.set_title(title, fontsize=8)
         told = f"off by {shift}" if shift.sure else "no shift can be told"
-        shown_name = plain_text(name)
-        title = f"Edges of {shown_name} (blue) over those of the colours (orange), white where both are\n{shown_name}: {told}"
-        figure.suptitle(title, fontsize=10)
+        title = "Edges of {0} (blue) over those of the colours (orange), white where both are\n{0}: {1}"
+        figure.suptitle(title.format(plain_text(name), told), fontsize=10)
         figures["shift_" + re.sub(r"[^\w-]+", "_", name)] = figure
     return figures
 
