@@ -19,7 +19,7 @@ class PairSource:
     labels: int64 [N]; vocab: class names; ids: a name each; layers: 'early', 'middle', 'late' or ''.
     groups: pairs of one source image have one group.
     fingerprint: hash of all the content; contents: a digest of each pair.
-    keeps: which views keep the class: 'mirror', 'shift'; loses: which do not. The relations have 'left of': no mirror.
+    keeps: which views keep the class: 'mirror', 'shift'.
     stats: mean and std a channel of the saliency, then of the attention map, where the maps are normalised.
     quarantine: faults set aside. notes: what had to be guessed, a line each.
     parts: 'train', 'valid' or 'test' as folders say, '' where they say nothing; for all of them when None.
@@ -36,7 +36,6 @@ class PairSource:
     groups: np.ndarray
     fingerprint: str
     keeps: tuple[str, ...] = ("shift",)
-    loses: tuple[str, ...] = ("mirror",)
     stats: Stats | None = None
     quarantine: list[Fault] = field(default_factory=list)
     copies: np.ndarray | None = None
@@ -53,6 +52,12 @@ class PairSource:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def loses(self) -> tuple[str, ...]:
+        """Views that are known to make another class: a mirror, of 'left of'."""
+        sided = {"left", "right"} & {word for name in self.vocab for word in name.lower().replace("_", " ").split()}
+        return ("mirror",) if sided else ()
 
     @property
     def channels(self) -> int:

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import time
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -327,10 +328,11 @@ def test_batches_augmentation_and_pictures():
     empty = [part.flatten(1).abs().sum(dim=1) == 0 for part in dropped[:2]]
     assert torch.equal(empty[0], ~empty[1]) and 10 < empty[0].sum() < 54
     assert not torch.equal(pair_dls(source, bs=64, noise=0.1).train.one_batch()[0], one)
-    with pytest.raises(DataError, match=r"flip=True: pairs does not keep .* under a mirror"):
-        pair_dls(source, flip=True, bs=8)
-    source.keeps = ("mirror", "shift")
     assert pair_dls(source, flip=True, bs=8).train.one_batch()[0].shape == (8, 3, 8, 8)
+    sided = replace(source, vocab=["left of", *source.vocab[1:]])
+    with pytest.raises(DataError, match=r"flip=True: pairs does not keep .* under a mirror"):
+        pair_dls(sided, flip=True, bs=8)
+    assert pair_dls(sided, flip=True, keeps=("mirror", "shift"), bs=8).source.keeps == ("mirror", "shift")
     assert source.pictures(np.array([0, 5])).shape == (2, 3, 8, 18)
     plain.show_batch(max_n=4)
     assert len(plt.gcf().axes) == 12 and plt.gcf().axes[0].get_title() in source.vocab
