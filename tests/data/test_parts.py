@@ -6,6 +6,7 @@ import pytest
 from learnerkit.classify.source import ImageSource
 from learnerkit.core.errors import DataError
 from learnerkit.data.parts import parts_of
+from learnerkit.data.split import make_split
 
 
 def source(n=40, copies=(), parts=None):
@@ -61,3 +62,28 @@ def test_a_limit_is_one_or_more(limit):
     held = source()
     with pytest.raises(DataError, match=r"limit=.* 1 or more; None for all"):
         parts_of(held, 4, None, 42, limit, held.labels)
+
+
+def test_who_decided_the_parts_is_said():
+    held = source()
+    assert parts_of(held, 4, None, 42, None, held.labels).by == "lot 42, 0.7, 0.15, 0.15"
+    parted = source(parts=np.array(["train"] * 30 + ["test"] * 10))
+    assert parts_of(parted, 4, None, 42, None, parted.labels).by == "files; valid by lot 42, 0.9, 0.1"
+    lists = {"train": ["2", "0"], "valid": ["5"], "test": ["9"]}
+    with pytest.warns(UserWarning, match=r"stand in no part of the given split: 1, 3, 4 and \d+ more"):
+        dealt = parts_of(held, 2, lists, 42, None)
+    assert dealt.by == "lists" and dealt.train.tolist() == [2, 0]
+    assert parts_of(held, 1, lists, 42, 1).counts == {"train": 1, "valid": 1, "test": 1}
+    for wrong, said in (
+        ({"train": ["0"], "val": ["1"]}, "there is no part 'val'"),
+        ({"train": ["0", "nobody"]}, r"1 listed sample\(s\) are not in the set: nobody"),
+        ({"train": ["0", "1"], "valid": ["1"]}, r"1 sample\(s\) are listed more than once: 1"),
+    ):
+        with pytest.raises(DataError, match=said):
+            parts_of(held, 1, wrong, 42, None)
+
+
+def test_a_valid_part_that_is_left_out_for_the_test_part_is_said():
+    labels, parts = np.arange(12) % 2, np.repeat(["train", "valid", "test"], 4)
+    with pytest.warns(UserWarning, match="the 4 samples of the valid part that the files name are left out"):
+        assert make_split(labels, parts, "test").valid.tolist() == [8, 9, 10, 11]
