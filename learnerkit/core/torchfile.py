@@ -1,61 +1,26 @@
 """A .pt file of unknown origin as plain values: tensors, arrays, numbers, text, dates; nothing of the file is called.
 
 torch's own `weights_only` reader does the work. The names of numpy and pathlib that harmless files hold are answered by
-stand-ins of this module, for a real dtype takes from a file a state that gives numbers out as addresses.
+`core.standins` and by functions of this module.
 """
 
 import contextlib
 import datetime
-import math
 import pickle
 import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 
 from learnerkit.core.errors import DataError, UnsafeFileError
 from learnerkit.core.files import PathLike
-
-NUMBERS_AND_TEXT = re.compile(r"b1|[iu][1248]|f[248]|[US]\d{1,6}")
-
-
-class _Dtype:
-    """Stands for a numpy dtype of numbers or text."""
-
-    def __init__(self, code: Any, *_: Any) -> None:
-        if not isinstance(code, str) or not NUMBERS_AND_TEXT.fullmatch(code):
-            raise UnsafeFileError(f"holds numpy values of dtype {code}; numbers and text are read")
-        self.dtype = np.dtype(code)
-
-    def __setstate__(self, state: Any) -> None:
-        order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
-        if order in ("<", ">"):
-            self.dtype = self.dtype.newbyteorder(order)
+from learnerkit.core.standins import Array, Dtype, number
 
 
-class _Array:
-    """Stands for a numpy array; `plain` gives the array."""
-
-    array: np.ndarray | None = None
-
-    def __setstate__(self, state: Any) -> None:
-        _, shape, stored, fortran, data = state
-        if not isinstance(stored, _Dtype) or math.prod(shape) * stored.dtype.itemsize != len(data):
-            raise UnsafeFileError(f"holds a numpy array of shape {shape} that does not fit its {len(data)} bytes")
-        self.array = np.frombuffer(data, stored.dtype).reshape(shape, order="F" if fortran else "C").copy()
-
-
-def _empty_array(*_: Any) -> _Array:
-    return _Array()
-
-
-def _number(stored: Any, data: Any) -> Any:
-    if not isinstance(stored, _Dtype) or len(data) != stored.dtype.itemsize:
-        raise UnsafeFileError("holds a numpy number that does not fit its bytes")
-    return np.frombuffer(data, stored.dtype)[0].item()
+def _empty_array(*_: Any) -> Array:
+    return Array()
 
 
 def _path(*parts: str) -> str:
@@ -68,11 +33,11 @@ def _no_bytes() -> bytes:
 
 PATHS = ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
 STAND_INS = [
-    (_Dtype, "numpy.dtype"),
-    (_Array, "numpy.ndarray"),
+    (Dtype, "numpy.dtype"),
+    (Array, "numpy.ndarray"),
     (_no_bytes, "builtins.bytes"),
     *((_empty_array, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
-    *((_number, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+    *((number, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
     *((_path, f"{module}.{kind}") for module in ("pathlib", "pathlib._local") for kind in PATHS),
     *((getattr(datetime, kind), f"datetime.{kind}") for kind in ("datetime", "date", "time", "timedelta", "timezone")),
 ]
@@ -120,4 +85,4 @@ def _asked(text: str) -> str:
 
 def plain(value: Any) -> Any:
     """A value out of `read_torch` with what it stands for."""
-    return value.array if isinstance(value, _Array) else value
+    return value.array if isinstance(value, Array) else value

@@ -1,8 +1,7 @@
 """An unpickler for sets of images that can build only bytes, text, numbers, lists, dicts and plain numpy arrays.
 
-The few numpy names that such files use are answered by functions of this module; nothing is imported and nothing of
-the file is called. Every other name is refused, by name. The format of a pickled numpy array (reconstruct, dtype,
-state tuple) is numpy's own: numpy/_core/src/multiarray/methods.c, `array_setstate`, and numpy/_core/numeric.py.
+The few numpy names that such files use are answered by `core.standins`; nothing is imported and nothing of the file is
+called. Every other name is refused, by name.
 """
 
 import io
@@ -14,55 +13,21 @@ from typing import Any
 import numpy as np
 
 from learnerkit.core.errors import DataError, UnsafeFileError
-
-KINDS = re.compile(r"[biu][1248]|f[248]|[US]\d{1,4}|O8?")
-MOST_BYTES = 2**31
+from learnerkit.core.standins import Array, Dtype, filled, number
 
 
-class _Dtype:
-    """Stands for a numpy.dtype of numbers or text; one of objects holds a list that is read as one."""
+class _Dtype(Dtype):
+    """Stands for a dtype of objects too: such an array is a list, and is read as one."""
 
-    def __init__(self, code: Any, *_: Any) -> None:
-        code = code.decode("latin1") if isinstance(code, bytes) else code
-        if not isinstance(code, str) or not KINDS.fullmatch(code):
-            raise UnsafeFileError(f"holds an array of dtype {code!r}; numbers and text are read")
-        self.code, self.order = code, "|"
+    KINDS = re.compile(rf"{Dtype.KINDS.pattern}|O8?")
 
-    def __setstate__(self, state: Any) -> None:
-        order = state[1]
-        self.order = order.decode("latin1") if isinstance(order, bytes) else order
-        if self.order not in ("<", ">", "|", "="):
-            raise UnsafeFileError(f"holds an array of byte order {order!r}")
-
-    def filled(self, data: Any, shape: Any, order: str) -> np.ndarray | list:
+    def filled(self, data: Any, shape: Any, order: str) -> Any:
         """The array of some bytes; the list itself where it is of objects."""
-        if self.code[0] == "O":
-            if not isinstance(data, list) or len(shape) != 1 or len(data) != shape[0]:
-                raise UnsafeFileError("holds an array of objects; numbers and text are read")
-            return data
-        kind = np.dtype(self.order + self.code)
-        raw = data.encode("latin1") if isinstance(data, str) else data
-        size = int(np.prod(shape)) * kind.itemsize
-        if not isinstance(raw, (bytes, bytearray)) or len(raw) != size or size > MOST_BYTES:
-            raise UnsafeFileError(f"holds an array of shape {shape} that does not fit its {len(data)} bytes")
-        array = np.frombuffer(raw, kind).reshape(shape, order=order)
-        return array.astype(kind.newbyteorder("="))
-
-
-class _Array:
-    """Stands for an empty ndarray that is filled from the state tuple."""
-
-    array: np.ndarray | list | None = None
-
-    def __setstate__(self, state: Any) -> None:
-        _, shape, dtype, fortran, data = state
-        self.array = _checked_dtype(dtype).filled(data, shape, "F" if fortran else "C")
-
-
-def _checked_dtype(dtype: Any) -> _Dtype:
-    if not isinstance(dtype, _Dtype):
-        raise UnsafeFileError(f"holds an array whose dtype is a {type(dtype).__name__}")
-    return dtype
+        if self.code[0] != "O":
+            return super().filled(data, shape, order)
+        if not isinstance(data, list) or len(shape) != 1 or len(data) != shape[0]:
+            raise UnsafeFileError("holds an array of objects; numbers and text are read")
+        return data
 
 
 class _Call:
@@ -75,20 +40,20 @@ class _Call:
 
 
 class _Reconstruct(_Call):
-    def __call__(self, *_: Any) -> _Array:
-        return _Array()
+    def __call__(self, *_: Any) -> Array:
+        return Array()
 
 
 class _FromBuffer(_Call):
-    def __call__(self, data: Any, dtype: Any, shape: Any, order: Any, *_: Any) -> _Array:
-        filled = _Array()
-        filled.array = _checked_dtype(dtype).filled(data, shape, "F" if order == "F" else "C")
-        return filled
+    def __call__(self, data: Any, dtype: Any, shape: Any, order: Any, *_: Any) -> Array:
+        array = Array()
+        array.array = filled(dtype, data, shape, "F" if order == "F" else "C")
+        return array
 
 
 class _Scalar(_Call):
     def __call__(self, dtype: Any, data: Any) -> Any:
-        return _checked_dtype(dtype).filled(data, (1,), "C")[0].item()
+        return number(dtype, data)
 
 
 class _Encode(_Call):
@@ -106,7 +71,7 @@ _ALLOWED = {
     ("numpy._core.multiarray", "scalar"): _Scalar(),
     ("numpy.core.numeric", "_frombuffer"): _FromBuffer(),
     ("numpy._core.numeric", "_frombuffer"): _FromBuffer(),
-    ("numpy", "ndarray"): _Array,
+    ("numpy", "ndarray"): Array,
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _Encode(),
 }
@@ -148,7 +113,7 @@ _OPCODES = frozenset(re.split(r"\s+", _NAMES))
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
-    if isinstance(value, _Array):
+    if isinstance(value, Array):
         if value.array is None:
             raise UnsafeFileError("holds an array without content")
         return value.array if isinstance(value.array, np.ndarray) else [_plain(item, 3) for item in value.array]

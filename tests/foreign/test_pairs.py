@@ -288,8 +288,8 @@ def test_keys_that_are_no_three_places(tmp_path, keys):
 REFUSED = {
     "a picture": (lambda p: p | {"saliency_maps": Image.new("RGB", (8, 8))}, "asks for PIL"),
     "a decimal": (lambda p: p | {"metadata": {"x": decimal.Decimal(1)}}, "asks for decimal.Decimal"),
-    "a date of numpy": (lambda p: p | {"when": np.datetime64("2024-01-01")}, "numpy values of dtype M8"),
-    "an array of objects": (lambda p: p | {"words": np.array(["a", None], dtype=object)}, "numpy values of dtype O8"),
+    "a date of numpy": (lambda p: p | {"when": np.datetime64("2024-01-01")}, "an array of dtype 'M8'"),
+    "an array of objects": (lambda p: p | {"words": np.array(["a", None], dtype=object)}, "an array of dtype 'O8'"),
     "a namespace": (lambda p: p | {"args": __import__("argparse").Namespace(lr=1)}, "asks for argparse.Namespace"),
 }
 
