@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from learnerkit.classify.folder import one_name_each
 from learnerkit.classify.source import ImageSource
 from learnerkit.core.errors import DataError
 from learnerkit.core.text import some
@@ -50,8 +51,12 @@ def as_pixels(images: Any) -> tuple[np.ndarray, list[str]]:
             f"images: a table with the columns {some(list(images.columns))}; give its columns: "
             "array_dls(table['file'], table['label'])"
         )
+    if isinstance(images, (str, Path, int, float, bytes)):
+        raise DataError(
+            f"images: is {type(images).__name__} {images!r:.60}; arrays, or a list of paths or pictures are needed"
+        )
     if isinstance(images, torch.Tensor):
-        pixels = images.detach().cpu().numpy()
+        pixels = _numpy(images)
     elif isinstance(images, np.ndarray) and images.dtype.kind not in "OU":
         pixels = images
     else:
@@ -59,6 +64,11 @@ def as_pixels(images: Any) -> tuple[np.ndarray, list[str]]:
     pixels, notes = channels_second(pixels)
     pixels, said = _bytes(pixels)
     return pixels, notes + said
+
+
+def _numpy(tensor: torch.Tensor) -> np.ndarray:
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 def _stacked(items: list[Any]) -> np.ndarray:
@@ -96,13 +106,14 @@ def channels_second(pixels: np.ndarray) -> tuple[np.ndarray, list[str]]:
 def _bytes(pixels: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Pixels as uint8; DataError with the remedy where that would change more than their unit."""
     if pixels.dtype == np.uint8:
-        return pixels, []
+        dark = pixels.size and pixels.max() == 1
+        return pixels, ["images hold 0 and 1 alone, of 0 to 255: nearly black; give images * 255"] if dark else []
     if pixels.dtype == bool:
         return pixels.astype(np.uint8) * np.uint8(255), []
     if pixels.dtype.kind not in "iuf":
         raise DataError(f"images: of dtype {pixels.dtype}; uint8 in 0..255 or floats in 0..1 are needed")
     low, high = (float(pixels.min()), float(pixels.max())) if pixels.size else (0.0, 0.0)
-    span = f"images: {pixels.dtype} from {low:.4g} to {high:.4g}"
+    span = f"images: {pixels.dtype} from {low:.7g} to {high:.7g}"
     if not np.isfinite([low, high]).all():
         raise DataError(f"{span}: NaN or infinite values; uint8 in 0..255 or floats in 0..1 are needed")
     if pixels.dtype.kind == "f" and low >= 0 and high <= 1:
@@ -125,17 +136,32 @@ def as_codes(
     labels: class numbers or names [N] or [N,1], or one-hot [N,K]; array, list, tensor or a column of a table. -1 is
         unlabelled. n: how many images there are. vocab: class names; the labels themselves without them.
     """
-    given = labels.detach().cpu().numpy() if isinstance(labels, torch.Tensor) else np.asarray(labels)
+    try:
+        given = _numpy(labels) if isinstance(labels, torch.Tensor) else np.asarray(labels)
+    except ValueError as error:
+        raise DataError(f"{NAME}: labels are of several lengths; one class number or name an image ({error})") from None
+    given = np.char.decode(given, "utf-8") if given.dtype.kind == "S" else given
     notes: list[str] = []
     if given.ndim == 2 and given.shape[1] == 1:
         given = given[:, 0]
     elif given.ndim == 2 and len(given) == n:
         given, notes = _of_one_hot(given), ["labels are one-hot: the class is the column of the 1"]
-        vocab = vocab or [str(code) for code in range(np.asarray(labels).shape[1])]
+        columns = len(labels[0])
+        vocab = [str(code) for code in range(columns)] if vocab is None else list(vocab)
+        if len(vocab) != columns:
+            raise DataError(
+                f"{NAME}: labels have {columns} columns, one a class, and there are {len(vocab)} class names"
+            )
     if given.ndim != 1 or len(given) != n:
         raise DataError(f"{NAME}: {n} images but labels of shape {given.shape}; one class number an image")
-    if given.dtype.kind in "UO" and all(isinstance(label, str) for label in given.tolist()):
-        return *_of_names(given, vocab), notes, []
+    if given.dtype.kind in "UO":
+        missing = [row for row, label in enumerate(given.tolist()) if label in ("", None) or label != label]
+        if missing:
+            raise DataError(
+                f"{NAME}: {len(missing)} image(s) without a label, in the rows {some(missing)}; leave them out"
+            )
+        if all(isinstance(label, str) for label in given.tolist()):
+            return *_of_names(given, vocab, labels), notes, []
     faults = bad_labels(given, len(vocab) if vocab is not None else None)
     if faults and vocab is not None and _counts_from_one(given, len(vocab)):
         raise DataError(f"{NAME}: labels run from 1 to {len(vocab)}; class numbers begin at 0: give labels - 1")
@@ -173,8 +199,11 @@ def _of_one_hot(labels: np.ndarray) -> np.ndarray:
     return labels.argmax(axis=1)
 
 
-def _of_names(labels: np.ndarray, vocab: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:
+def _of_names(labels: np.ndarray, vocab: Sequence[str] | None, given: Any) -> tuple[np.ndarray, list[str]]:
+    if missing := [row for row, label in enumerate(given) if not isinstance(label, (str, bytes))]:
+        raise DataError(f"{NAME}: {len(missing)} label(s) are no names, in the rows {some(missing)}; leave them out")
     names = list(vocab) if vocab is not None else sorted(set(labels.tolist()))
+    one_name_each([(name, "") for name in names])
     unknown = sorted(set(labels.tolist()) - set(names))
     if unknown:
         raise DataError(

@@ -81,7 +81,7 @@ def image_dls(
     unlabelled = np.flatnonzero(source.labels == UNLABELLED)
     if len(unlabelled):
         raise DataError(
-            f"{source.name}: {len(unlabelled)} images have no label, the first is {source.ids[unlabelled[0]]}"
+            f"{source.name}: {len(unlabelled)} images have no label (-1), the first is {source.ids[unlabelled[0]]}"
         )
     source, flip = with_views(source, keeps, flip)
     parts = parts_of(source, bs, split, split_seed, limit, source.labels, source.groups)

@@ -101,7 +101,7 @@ def one_name_each(given: Sequence[tuple[str, str]], vocab: Sequence[str] | None 
     twice = [pair for pair, n in Counter((_looks(name), part) for name, part in given).items() if n > 1]
     if twice:
         alike = [name for name, part in given if (_looks(name), part) == twice[0]]
-        raise DataError(f"class folders {' and '.join(map(repr, alike))} look like one class; make one of them")
+        raise DataError(f"class names {' and '.join(map(repr, alike))} look like one class; make one of them")
     taken = [(name, first[_looks(name)]) for name, _ in given]
     changed = sorted({f"'{name}' is taken as '{known}'" for name, known in taken if name != known})
     return [known for _, known in taken], [f"class {some(changed)}"] if changed else []

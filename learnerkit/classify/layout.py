@@ -6,22 +6,22 @@ Two folders whose names say parts are never classes, nor are masks beside images
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from learnerkit.classify.mistaken import below, refuse_flat_parts, refuse_others
 from learnerkit.core.errors import DataError
-from learnerkit.core.text import some, words
+from learnerkit.core.text import some
 from learnerkit.data.pictures import SUFFIXES
-from learnerkit.data.walk import FOLD, files_below, files_in, folders_in, is_ignored, part_of_name, parts_among
+from learnerkit.data.walk import (
+    COMPANIONS,
+    IMAGES,
+    files_below,
+    files_in,
+    folders_in,
+    is_ignored,
+    part_of_name,
+    parts_among,
+)
 
-IMAGES = words("""images image imgs img jpegimages pictures pics photos""")
-# what stands beside images and is no image to learn
-COMPANIONS = words(
-    """masks mask labels label annotations annotation segmentation segmentations segmentationclass segmentationobject
-    gt groundtruth ground_truth targets trimaps contours overlays heatmaps"""
-)
 MASK_ENDINGS = ("_mask", "-mask", "_masks", "_seg", "_segmentation", "_gt", "_label", "_annotation")
-MODALITIES = words(
-    """rgb colour color visible vis thermal ir infrared lwir nir swir depth event events dvs radar lidar disparity
-    polarisation polarization"""
-)
 
 
 @dataclass
@@ -52,8 +52,8 @@ def find_layout(root: Path, known: frozenset[str] = frozenset()) -> Layout:
     labelled = [folder for folder in named if _holds_classes(folder)]
     flat = [folder for folder in named if folder not in labelled and below(folder)]
     if not labelled:
-        _refuse_flat_parts(root, base, flat, [folder for folder in tops if folder not in named])
-        _refuse_others(root, tops)
+        refuse_flat_parts(root, base, flat, [folder for folder in tops if folder not in named])
+        refuse_others(root, tops)
         unlabelled = [folder for folder in flat if parts[folder.name] != "train"]
         for folder in unlabelled:
             layout.left.append((f"in {folder.name}/ without a class, kept for `predict`", below(folder)))
@@ -71,13 +71,11 @@ def find_layout(root: Path, known: frozenset[str] = frozenset()) -> Layout:
     return layout
 
 
-def below(folder: Path) -> list[Path]:
-    """The pictures in a folder and below it."""
-    return files_below(folder, SUFFIXES)
-
-
 def _holds_classes(folder: Path) -> bool:
-    return any(below(inner) for inner in folders_in(folder))
+    """Whether class folders with pictures lie in a folder; a lone images/ is none."""
+    inner = [entry for entry in folders_in(folder) if below(entry)]
+    lone = len(inner) == 1 and inner[0].name.lower() in IMAGES
+    return _holds_classes(inner[0]) if lone else bool(inner)
 
 
 def _unwrapped(root: Path, base: Path, known: frozenset[str], layout: Layout, part: str = "") -> Path:
@@ -86,7 +84,7 @@ def _unwrapped(root: Path, base: Path, known: frozenset[str], layout: Layout, pa
     part: that `base` says itself.
     """
     while True:
-        inner = folders_in(base)
+        inner = [folder for folder in folders_in(base) if below(folder)]
         images = [folder for folder in inner if folder.name.lower() in IMAGES]
         companions = [folder for folder in inner if folder.name.lower() in COMPANIONS]
         if len(images) == 1 and companions and len(inner) == 1 + len(companions):
@@ -109,7 +107,7 @@ def _unwrapped(root: Path, base: Path, known: frozenset[str], layout: Layout, pa
 
 
 def _is_wrapped(base: Path, inner: list[Path], part: str) -> bool:
-    """Whether a lone folder stands around classes or parts, and is none itself."""
+    """Whether the one folder with pictures stands around classes or parts, and is none itself."""
     return (
         len(inner) == 1
         and part_of_name(inner[0].name) in ("", part)
@@ -117,39 +115,6 @@ def _is_wrapped(base: Path, inner: list[Path], part: str) -> bool:
         and not files_in(inner[0], SUFFIXES)
         and _holds_classes(inner[0])
     )
-
-
-def _refuse_flat_parts(root: Path, base: Path, flat: list[Path], others: list[Path]) -> None:
-    filled = [folder for folder in others if below(folder)]
-    if len(flat) > 1 or (flat and not filled):
-        names = " and ".join(f"{folder.name}/ ({len(below(folder))} pictures)" for folder in flat)
-        raise DataError(
-            f"{root}: {names} say parts of a set, not classes, and hold pictures without class folders. A classifier "
-            f"needs {flat[0].name}/CLASS/*.jpg; unlabelled pictures can be predicted by a finished run "
-            "(`learnerkit evaluate RUN --data FOLDER`)"
-        )
-    if len(flat) == 1 and len(filled) == 1:
-        raise DataError(
-            f"{base}: {flat[0].name}/ says a part of a set and {filled[0].name}/ says none; they look like no two "
-            "classes. Name the parts train/ and test/, with class folders in each"
-        )
-
-
-def _refuse_others(root: Path, tops: list[Path]) -> None:
-    """DataError where the folders are folds, modalities, or images beside what describes them."""
-    names = [folder.name for folder in tops]
-    if len(tops) > 1 and all(FOLD.fullmatch(name) for name in names):
-        raise DataError(
-            f"{root}: {some(names)} look like folds of a cross-validation, not like classes. Make train/ and valid/ of "
-            f"them (links will do), such as valid/ of {names[0]} and train/ of the others"
-        )
-    if len(tops) > 1 and all(name.lower() in MODALITIES for name in names):
-        raise DataError(
-            f"{root}: {some(names)} look like modalities of one scene, not like classes. With labels/ beside them they "
-            "are a set of frames (detection_dls); combine_modalities makes one array of them"
-        )
-    if len(tops) > 1 and all(name.lower() in IMAGES | COMPANIONS for name in names):
-        raise DataError(f"{root}: {some(names)} look like images and what describes them, not like classes")
 
 
 def _add_parts(
@@ -177,13 +142,24 @@ def _add_parts(
         layout.left.append((f"in {folder.name}/ without a class, kept for `predict`", below(folder)))
     for folder, part in labelled.items():
         inner = _unwrapped(root, folder, known, layout, part)
+        refuse_others(root, folders_in(inner))
         _add_classes(layout, inner, part, folders_in(inner))
 
 
 def _add_classes(layout: Layout, base: Path, part: str, folders: list[Path]) -> None:
-    layout.folders += [(folder, folder.name, part) for folder in folders]
+    for folder in folders:
+        said = {} if part else _parts_inside(folder)
+        layout.folders += [(inner, folder.name, of) for inner, of in said.items()] or [(folder, folder.name, part)]
     if stray := files_in(base, SUFFIXES):
         layout.left.append((f"directly in {base.name}/, of no class", stray))
+
+
+def _parts_inside(folder: Path) -> dict[Path, str]:
+    """The folders of parts in a class folder, where all of it lies in them: `CLASS/train` beside `CLASS/test`."""
+    inner = [entry for entry in folders_in(folder) if below(entry)]
+    said = parts_among([entry.name for entry in inner])
+    whole = len(said) == len(inner) > 1 and not files_in(folder, SUFFIXES)
+    return {entry: said[entry.name] for entry in inner} if whole and "train" in said.values() else {}
 
 
 def _list_pictures(layout: Layout) -> None:

@@ -10,7 +10,7 @@ from learnerkit.classify.dls import evaluation_dls
 from learnerkit.classify.evaluate import named_figures, predict_views, write_predictions, write_report_text
 from learnerkit.classify.folder import list_folder, read_folder
 from learnerkit.classify.metrics import confusion
-from learnerkit.classify.packed import read_packed
+from learnerkit.classify.packed import is_packed, read_packed
 from learnerkit.classify.source import ImageSource
 from learnerkit.core.errors import DataError
 from learnerkit.core.run_folder import RunFolder
@@ -21,7 +21,7 @@ from learnerkit.data.faults import Fault, refuse_faults
 from learnerkit.data.loaders import KitLoaders, whole
 from learnerkit.data.pictures import SUFFIXES, as_channels, decode_all
 from learnerkit.data.source import UNLABELLED, like_run, meant_part
-from learnerkit.data.walk import files_below, files_in, folders_in
+from learnerkit.data.walk import IMAGES, files_below, files_in, folders_in
 from learnerkit.learner.kit import KitLearner
 from learnerkit.pages.confusion import draw_confusion
 
@@ -69,9 +69,18 @@ def read_other(path: Path, described: dict[str, Any]) -> ImageSource:
     if is_cifar(path):
         source = read_cifar(path, "coarse" if data["name"].endswith("-coarse") else "fine")
     elif path.is_file() and path.suffix.lower() not in SUFFIXES:
+        if not is_packed(path):
+            raise DataError(
+                f"{path}: files of this kind are not read; give a folder of pictures, a CIFAR folder or archive, .npy, "
+                ".npz or a pickled dict of arrays"
+            )
         source = read_packed(path, vocab)
-    elif path.is_dir() and any(files_below(folder, SUFFIXES) for folder in folders_in(path)):
-        source = read_folder(list_folder(path, vocab), size, labelled=False)
+    elif path.is_dir() and (inner := [folder for folder in folders_in(path) if files_below(folder, SUFFIXES)]):
+        flat = len(inner) == 1 and inner[0].name.lower() in IMAGES and not folders_in(inner[0])
+        if flat:
+            source = _flat_pictures(inner[0], vocab, size)
+        else:
+            source = read_folder(list_folder(path, vocab), size, labelled=False)
     else:
         source = _flat_pictures(path, vocab, size)
     source.images = as_channels(source.images, data["shape"][0])

@@ -33,11 +33,16 @@ def read_packed(path: Path, vocab: list[str]) -> ImageSource:
     vocab: class names that the labels are numbers of, or names among.
     """
     content = {str(key).lower(): value for key, value in _content(path).items()}
+    given_keys = list(content)
     key = next((name for name in PIXELS if name in content), None)
     if key is None:
         raise DataError(f"{path}: has the keys {some(list(content), 8)}; images are needed as {', '.join(PIXELS[:4])}")
     try:
         pixels, notes = as_pixels(_pictures(np.asarray(content[key])))
+        if np.ndim(content[key]) == 2:
+            notes.append("rows are taken as planes, one channel after another, as CIFAR's are")
+        aside = [name for name in given_keys if name in PIXELS and name != key]
+        notes += [f"its images are '{key}'; {some(aside)} left out"] if aside else []
         given = next((content[name] for name in LABELS if name in content), None)
         codes, faults = np.full(len(pixels), UNLABELLED), []
         if given is not None:

@@ -91,6 +91,7 @@ class _Restricted(pickle.Unpickler):
 
 
 MAX_OPCODES = 5_000_000
+MOST_DEEP = 5  # lists in lists: rows of pictures of channels
 
 
 def _scan(data: bytes) -> None:
@@ -119,17 +120,19 @@ def _plain(value: Any, depth: int = 0) -> Any:
         return value.array if isinstance(value.array, np.ndarray) else [_plain(item, 3) for item in value.array]
     if isinstance(value, bytes):
         return value.decode("latin1")
-    if depth < 3 and isinstance(value, dict):
+    if depth < MOST_DEEP and isinstance(value, dict):
         return {_plain(key, depth + 1): _plain(item, depth + 1) for key, item in value.items()}
-    if depth < 3 and isinstance(value, list):
+    if depth < MOST_DEEP and isinstance(value, (list, tuple)):
         return [_plain(item, depth + 1) for item in value]
-    if isinstance(value, (str, int, float)):
+    if value is None or isinstance(value, (str, int, float)):
         return value
     raise UnsafeFileError(f"holds a {type(value).__name__} at depth {depth}, which a set of images never does")
 
 
 def load_set_pickle(data: bytes, name: str) -> dict[str, Any]:
-    """The dict of a pickled set of images, keys and strings as str, arrays as they are; a lone array as its 'data'.
+    """The dict of a pickled set of images, keys and strings as str, arrays as they are.
+
+    A lone array is its 'data', a pair of arrays its 'data' and 'labels'.
 
     data: the bytes of the file.
     name: how errors call the file.
@@ -144,6 +147,8 @@ def load_set_pickle(data: bytes, name: str) -> dict[str, Any]:
         raise DataError(f"{name}: is truncated or not a pickle ({error})") from error
     if isinstance(value, np.ndarray):
         return {"data": value}
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], np.ndarray):
+        return {"data": value[0], "labels": value[1]}
     if not isinstance(value, dict):
         raise DataError(f"{name}: holds a {type(value).__name__}; a dict is needed, with data and labels")
     return value

@@ -119,6 +119,8 @@ def accepted(
     source: None when nothing is good; the others as in `refuse_faults`.
     """
     refuse_faults(what, faults, samples, bad if source is not None else "refuse", remedy)
+    if source is None:
+        raise DataError(f"{what}: none of its {samples:,} samples can be used")
     source.quarantine = faults
     return source
 

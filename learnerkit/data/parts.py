@@ -55,7 +55,7 @@ def parts_of(
     if not parts.valid_is_test:
         warn_of_copies_across(source, parts)
     if labels is not None:
-        check_classes(source.name, parts, labels)
+        check_classes(source.name, parts, labels, source.vocab)
     if bs < 1:
         raise DataError(f"bs={bs}: a batch has 1 sample or more")
     if len(parts.train) < bs:

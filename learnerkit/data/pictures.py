@@ -22,7 +22,8 @@ SUFFIXES = words(  # what Pillow reads pixels of by itself; no vector files, no 
 )
 LAYERED = ("PSD", "ICO", "ICNS", "MPO")  # whose further frames are layers, sizes or previews of one picture
 UNREADABLE = (OSError, ValueError, SyntaxError, DataError, Image.DecompressionBombError)
-CHECK_VERSION = 3
+BITS_PER_SAMPLE, SAMPLES_PER_PIXEL, EXTRA_SAMPLES, UNSPECIFIED = 258, 277, 338, 0  # of TIFF
+CHECK_VERSION = 4
 
 
 def decode(file: Path, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -35,10 +36,26 @@ def decode(file: Path, size: tuple[int, int] | None = None) -> np.ndarray:
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format not in LAYERED:
             raise DataError(f"holds {frames} pictures; save the one that counts as a file of its own")
+        if bits := _bits_lost(image, file):
+            raise DataError(bits)
         rgb = as_rgb(ImageOps.exif_transpose(image))
         if size is not None and rgb.size != size[::-1]:
             rgb = rgb.resize(size[::-1], Image.Resampling.BILINEAR)
         return np.asarray(rgb).transpose(2, 0, 1)
+
+
+def _bits_lost(image: Image.Image, file: Path) -> str:
+    """What Pillow cuts without a word: 16-bit colours, and channels of a TIFF behind the third; '' where nothing is."""
+    if image.format == "PNG":
+        with file.open("rb") as opened:
+            deep = opened.read(25)[24:] == b"\x10"
+        return "16-bit pixels; they would be cut to 8 bits. Convert them to 8 bits." if deep else ""
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    if max(tags.get(BITS_PER_SAMPLE, (8,))) > 8:
+        return "more than 8 bits a pixel; they would be cut to 8 bits. Convert them to 8 bits."
+    if UNSPECIFIED in tags.get(EXTRA_SAMPLES, ()):
+        return f"{tags.get(SAMPLES_PER_PIXEL)} channels; those behind the third would be lost. Save three of them."
+    return ""
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
@@ -118,4 +135,4 @@ def check_image(file: Path) -> Checked:
 def reason_of(error: Exception, file: Path) -> str:
     """An exception's text in the words of somebody who has the file."""
     text = getattr(error, "strerror", None) or str(error)
-    return re.sub(rf":? ?'?{re.escape(str(file))}'?", "", text) or type(error).__name__
+    return re.sub(rf"(?<![\w.-]):? ?'?{re.escape(str(file))}'?(?![\w.-])", "", text) or type(error).__name__

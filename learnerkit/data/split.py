@@ -167,10 +167,10 @@ def _shuffled(rows: np.ndarray, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(rows)
 
 
-def check_classes(name: str, split: Split, labels: np.ndarray) -> None:
+def check_classes(name: str, split: Split, labels: np.ndarray, vocab: Sequence[str] = ()) -> None:
     """DataError when a classifier cannot learn what it is measured on; a class absent from a part is a warning.
 
-    name: of the set.
+    name: of the set; vocab: class names, for the message.
     """
     present = np.unique(labels[split.train])
     if len(present) < 2:
@@ -179,8 +179,8 @@ def check_classes(name: str, split: Split, labels: np.ndarray) -> None:
         rows = getattr(split, part)
         absent = np.setdiff1d(labels[rows], present)
         if len(absent):
-            what = f"class code(s) {absent.tolist()} stand in {part} but not in train; nothing can learn them"
-            raise DataError(f"{name}: {what}")
+            named = some([vocab[code] if code < len(vocab) else code for code in absent.tolist()])
+            raise DataError(f"{name}: class(es) {named} stand in {part} but not in train; nothing can learn them")
         missing = np.setdiff1d(present, labels[rows])
         if len(missing) and len(rows):
             warn(f"{name}: {len(missing)} class(es) have no image in {part}; their figures there are undefined")

@@ -22,6 +22,8 @@ PART_WORDS = {
     "testing": "test",
     "tst": "test",
     "holdout": "test",
+    "evaluation": "test",
+    "trainval": "train",
 }
 # that may stand beside a part's word without making another name of it
 FILLERS = words(
@@ -30,7 +32,12 @@ FILLERS = words(
 )
 SYSTEM = frozenset({"__macosx", "__pycache__", "@eadir", "$recycle.bin", "system volume information", "lost+found"})
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
-FOLD = re.compile(r"(cv|fold|split|part)s?[ _-]?\d+", re.IGNORECASE)
+FOLD = re.compile(r"(?:^|[\W_])(?:cv|k?fold|split|part|batch|chunk|shard)s?[ _-]?(?:\d+|[a-f])$", re.IGNORECASE)
+IMAGES = words("images image imgs img jpegimages pictures pics photos")
+COMPANIONS = words(  # what stands beside images and is no image to learn
+    """masks mask labels label annotations annotation segmentation segmentations segmentationclass segmentationobject gt
+    groundtruth ground_truth targets trimaps contours overlays heatmaps visualized visualised"""
+)
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_a-zA-Z]+")
 
 
@@ -77,6 +84,17 @@ def _part_of_word(word: str) -> str:
 def _rest(name: str) -> list[str]:
     """The words of a name that neither say a part nor are numbers or fillers."""
     return [word for word in _words(name) if not (_part_of_word(word) or word in FILLERS or word.isdigit())]
+
+
+def parts_by_folder(files: Sequence[Path], root: Path) -> dict[Path, str]:
+    """The part of each file as the folders below a root say: the first one that names a part among its neighbours."""
+    inner = {file: file.relative_to(root).parts[:-1] if file.is_relative_to(root) else () for file in files}
+    depth = max((len(places) for places in inner.values()), default=0)
+    levels = [parts_among(sorted({places[n] for places in inner.values() if len(places) > n})) for n in range(depth)]
+    return {
+        file: next((levels[n][place] for n, place in enumerate(places) if place in levels[n]), "")
+        for file, places in inner.items()
+    }
 
 
 def natural(path: Path | str) -> list[tuple[int, int, str]]:

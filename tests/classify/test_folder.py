@@ -40,7 +40,7 @@ def test_bad_folders_are_refused_with_every_file(tmp_path):
     with pytest.raises(DataError) as caught:
         read_folder(list_folder(root))
     text = str(caught.value)
-    assert "3 fault(s) in 8 samples" in text and "a/0.png" in text and "b/1.png" in text and "b/2.png: I" in text
+    assert "3 fault(s) in 8 samples" in text and "a/0.png" in text and "b/1.png" in text and "b/2.png: 16-bit" in text
     sizes = write_folder(tmp_path / "sizes")
     Image.fromarray(np.zeros((9, 8, 3), np.uint8)).save(sizes / "b" / "3.png")
     with pytest.raises(

@@ -74,7 +74,7 @@ def test_impossible_splits_are_refused_and_thin_ones_warned_of():
     thin = np.where(np.arange(40) >= 30, 0, np.arange(40) % 2)
     with pytest.raises(DataError, match="one class only"):
         check_classes("s", make_split(np.zeros(40, int), parts), np.zeros(40, int))
-    with pytest.raises(DataError, match=r"code\(s\) \[2\] stand in valid but not in train"):
+    with pytest.raises(DataError, match=r"class\(es\) 2 stand in valid but not in train"):
         check_classes("s", make_split(strange, parts), strange)
     with pytest.warns(UserWarning, match="no image in test"):
         check_classes("s", make_split(thin, parts), thin)

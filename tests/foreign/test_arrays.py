@@ -71,6 +71,8 @@ def test_an_order_of_axes_that_is_guessed_is_said(shape, found):
             r"a table with the columns file, label; .*array_dls\(table\['file'\]",
         ),
         (["no/such/file.png"], "No such file"),
+        ("a.png", "is str 'a.png'; arrays"),
+        (7, "is int 7; arrays"),
     ],
 )
 def test_images_that_are_refused_with_the_remedy(given, said):
@@ -111,6 +113,12 @@ def test_labels_of_every_kind(given, codes, vocab, said):
         ([[1, 1], [1, 0], [0, 1], [0, 1]], None, "row 0 is 1, 1.*several classes an image are not learnt"),
         ([[0.7, 0.3]] * 4, None, "are not one-hot"),
         ([0, 1, 2], None, r"4 images but labels of shape \(3,\)"),
+        (["a", "b", float("nan"), "a"], None, r"1 label\(s\) are no names, in the rows 2"),
+        (["a", "b", None, "a"], None, r"1 image\(s\) without a label, in the rows 2"),
+        (["a", "b", "", "a"], None, r"1 image\(s\) without a label, in the rows 2"),
+        (["Cat", "cat", "dog", "dog"], None, "look like one class"),
+        (np.eye(3)[[0, 1, 2, 0]], ["a", "b"], "labels have 3 columns, one a class, and there are 2"),
+        ([[1], [1, 2], [3], [0]], None, "labels are of several lengths"),
     ],
 )
 def test_labels_that_are_refused_with_the_remedy(given, vocab, said):
@@ -166,6 +174,25 @@ def test_packed_files_of_competitions(tmp_path, write, name, content):
     assert np.array_equal(source.images, PIXELS) and np.array_equal(source.labels, LABELS)
     ids = content.get("ids", range(12))
     assert list(source.ids) == [str(name) for name in ids]
+
+
+def test_pairs_and_files_of_other_kinds(tmp_path):
+    (tmp_path / "pair.pkl").write_bytes(
+        pickle.dumps(
+            (
+                PIXELS,
+                LABELS,
+            )
+        )
+    )
+    assert np.array_equal(read_other(tmp_path / "pair.pkl", DESCRIBED).labels, LABELS)
+    nested = write_pickle(tmp_path / "nested.pkl", data=PIXELS.tolist(), labels=LABELS.tolist(), note=None)
+    assert np.array_equal(read_other(nested, DESCRIBED).images, PIXELS)
+    for suffix in (".csv", ".zip", ".h5", ".txt"):
+        (tmp_path / f"x{suffix}").write_bytes(b"PK")
+        with pytest.raises(DataError, match=f"x{suffix}: files of this kind are not read"):
+            read_other(tmp_path / f"x{suffix}", DESCRIBED)
+    assert as_pixels(torch.zeros(2, 3, 8, 8, dtype=torch.bfloat16))[0].shape == (2, 3, 8, 8)
 
 
 def test_packed_files_without_labels_and_rows_of_squares(tmp_path):

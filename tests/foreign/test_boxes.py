@@ -88,7 +88,7 @@ def test_parts_may_be_lists_of_folders_and_what_stands_in_none_is_named(tmp_path
     assert parts == {image.name: {"val": "valid"}.get(image.part, "train") for image in IMAGES}
     write(tmp_path / "set" / "data.yaml", "train: images/train\nval: images/val\nnames: [square, bar]\n")
     source = read_detection(tmp_path / "set")
-    assert "2 image(s) stand in no part of data.yaml, left out: images/test/" in source.notes[0]
+    assert "2 picture(s) that belong to no part of the set left out: images/test/" in source.notes[0]
     assert not np.isin(source.parts, ["test", ""]).any()
 
 
@@ -373,3 +373,132 @@ def test_a_refusal_writes_nothing(tmp_path, command):
     words = ["--data", tmp_path / "set", "--out", tmp_path / "runs", "--name", "a"]
     code, _, err = command("train", "rgbx-mit", *words)
     assert code == 2 and "class 7 is not in 0..1" in err and not (tmp_path / "runs").exists()
+
+
+# what lies around and beside a set
+
+
+def voc_devkit(images, root):
+    voc(images, root / "VOCdevkit" / "VOC2012")
+
+
+def visdrone(images, root):
+    yolo_pairs(images, root, lambda image: (root / f"VisDrone2019-DET-{image.part}", ""))
+    write(root / "classes.txt", "\n".join(NAMES))
+
+
+def autosplit(images, root):
+    yolo_pairs(images, root, lambda image: (root, ""))
+    write(root / "classes.txt", "\n".join(NAMES))
+    for part, those in of_part(images).items():
+        write(root / f"autosplit_{part}.txt", "".join(f"./images/{image.name}.png\n" for image in those))
+
+
+def with_obj_data(images, root):
+    darknet(images, root)
+    (root / "train.txt").rename(root / "first.txt")
+    text = "classes = 2\ntrain = data/first.txt\nvalid = data/val.txt\nnames = data/obj.names\n"
+    write(root / "obj.data", text)
+
+
+def labels_beside(images, root):
+    for image in images:
+        save(image, root / "images" / image.part / f"{image.name}.png")
+        write(root / "images" / image.part / f"{image.name}.txt", yolo_lines(image))
+    write(root / "classes.txt", "\n".join(NAMES))
+
+
+def wrapped(images, root):
+    ultralytics(images, root / "download" / "set")
+
+
+def capital(images, root):
+    listed(images, root)
+    for name in ("images", "labels"):
+        (root / name).rename(root / name.capitalize())
+
+
+def annots(images, root):
+    official_coco(images, root)
+    (root / "annotations").rename(root / "annots")
+
+
+@pytest.mark.parametrize(
+    "layout", [voc_devkit, visdrone, autosplit, with_obj_data, labels_beside, wrapped, capital, annots]
+)
+def test_habits_of_people_and_tools(tmp_path, layout):
+    layout(IMAGES, tmp_path)
+    read, said = found(read_detection(tmp_path)), expected(IMAGES)
+    assert {name: part for name, (part, _) in read.items()} == {name: part for name, (part, _) in said.items()}
+    assert {name: len(boxes) for name, (_, boxes) in read.items()} == {n: len(boxes) for n, (_, boxes) in said.items()}
+
+
+@pytest.mark.parametrize("folder", ["masks", "SegmentationClass", "visualized", "gt"])
+def test_masks_beside_images_are_no_channel(tmp_path, folder):
+    listed(IMAGES, tmp_path)
+    for image in IMAGES:
+        save(image, tmp_path / folder / f"{image.part}2017" / f"{image.name}.png")
+    source = read_detection(tmp_path)
+    assert source.channels == 3 and found(source) == expected(IMAGES)
+    assert "9 picture(s) that belong to no part of the set left out" in " ".join(source.notes)
+
+
+def test_folders_that_are_no_part_and_formats_that_are_none_are_named(tmp_path):
+    listed(IMAGES, tmp_path)
+    save(IMAGES[0], tmp_path / "more" / "s.jpg")
+    (tmp_path / "images" / "a.heic").write_bytes(b"x")
+    notes = " ".join(read_detection(tmp_path).notes)
+    assert "1 picture(s) that belong to no part of the set left out: more/s.jpg" in notes
+    assert "1 file(s) of no format of frames left out: images/a.heic" in notes
+
+
+def test_keypoints_are_cut_off_as_the_description_says(tmp_path):
+    lines = "0 0.5 0.5 0.2 0.2 0.5 0.5 2 0.6 0.6 2\n"
+    root = label_set(tmp_path, [lines, lines])
+    (root / "classes.txt").unlink()
+    write(root / "data.yaml", "names: [square, bar]\nkpt_shape: [2, 3]\n")
+    source = read_detection(root)
+    assert np.allclose(source.boxes[0], [[25.6, 19.2, 38.4, 28.8]]) and "the 2 keypoints" in source.notes[0]
+
+
+def test_parts_above_modalities_and_sets_of_modalities(tmp_path):
+    for part, those in of_part(IMAGES).items():
+        modalities([*those], tmp_path / "a" / part)
+        for file in (tmp_path / "a" / part).rglob("*.*"):
+            if file.parent.name == part and file.name != "classes.txt":
+                file.rename(file.parent.parent / file.name)
+    source = read_detection(tmp_path / "a")
+    assert source.channels == 4 and found(source) == expected(IMAGES)
+    for kind in ("rgb", "ir"):
+        yolo_pairs(IMAGES, tmp_path, lambda image, kind=kind: (tmp_path / "b" / kind, ""))
+    with pytest.raises(DataError, match=r"ir/, rgb/ are modalities with labels each"):
+        read_detection(tmp_path / "b")
+
+
+def test_frames_that_most_lack_are_named_where_folders_are_called_modalities(tmp_path):
+    modalities(IMAGES, tmp_path, ("rgb", "ir"))
+    for image in IMAGES[:7]:
+        (tmp_path / "ir" / image.part / f"{image.name}.png").unlink()
+    assert sum("is missing in ir/" in str(fault) for fault in scan_detection(tmp_path)[1]) == 7
+
+
+def test_nothing_is_left_where_no_image_is_labelled(tmp_path):
+    listed(IMAGES, tmp_path)
+    for file in (tmp_path / "labels").rglob("*.txt"):
+        file.unlink()
+    write(tmp_path / "labels" / "classes.txt", "\n".join(NAMES))
+    with pytest.raises(DataError, match="none of its 9 samples can be used"):
+        read_detection(tmp_path, unlabelled="skip")
+
+
+def test_cvat_and_run_length_masks_are_named(tmp_path):
+    save(IMAGES[0], tmp_path / "a" / "images" / "0000.png")
+    write(tmp_path / "a" / "annotations.xml", "<annotations><version>1.1</version></annotations>")
+    with pytest.raises(DataError, match="is of CVAT's own format; export Pascal VOC, YOLO or COCO"):
+        read_detection(tmp_path / "a")
+
+    def run_length(content):
+        content["annotations"][0] |= {"bbox": [], "segmentation": {"counts": [1, 2], "size": [48, 64]}}
+
+    with pytest.raises(DataError, match="has a run-length mask and no bbox"):
+        read_detection(coco_set(tmp_path / "b", run_length))

@@ -3,8 +3,10 @@
 import shutil
 import unicodedata
 
+import imagecodecs
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from learnerkit.classify.folder import list_folder, read_folder
@@ -62,6 +64,11 @@ def test_names_that_say_parts(tmp_path, names, parts):
         (("train", "training_set", "test"), "train/ and training_set/ both say the train part"),
         (("fold_0", "fold_1", "fold_2"), "folds of a cross-validation"),
         (("fold1", "fold2"), "folds of a cross-validation"),
+        (("batch_1", "batch_2"), "batches of one set"),
+        (("HAM_part_1", "HAM_part_2"), "batches of one set"),
+        (("data_fold_a", "data_fold_b"), "folds of a cross-validation"),
+        (("color", "grayscale", "segmented"), "variants or pieces of one set"),
+        (("train/rgb", "train/ir"), "variants or pieces of one set"),
     ],
 )
 def test_parts_that_cannot_be_told(tmp_path, names, said):
@@ -81,6 +88,33 @@ def test_a_lone_folder_called_like_a_part_may_be_a_class(tmp_path):
     assert read(write_folder(tmp_path / "b", ("test_tube", "train_station")))[0] == expected(
         [""], classes=("test_tube", "train_station")
     )
+
+
+def test_parts_inside_the_classes_are_parts(tmp_path):
+    root = write_folder(tmp_path, ("train", "test"), parts=TWO)
+    assert read(root)[0] == expected(["train", "test"])
+
+
+@pytest.mark.parametrize("names", [("original", "augmented"), ("raw", "processed"), ("query", "gallery")])
+def test_variants_are_no_classes(tmp_path, names):
+    with pytest.raises(DataError, match="look like variants of one set"):
+        list_folder(write_folder(tmp_path, names))
+
+
+def test_folders_without_pictures_around_the_classes_are_passed_over(tmp_path):
+    root = write_folder(tmp_path / "images", TWO).parent
+    (root / "meta").mkdir()
+    (root / "meta" / "classes.txt").write_text("cats")
+    counts, notes = read(root)
+    assert counts == expected([""]) and "meta/classes.txt" in notes
+
+
+def test_a_lone_images_folder_in_a_part_is_no_class(tmp_path):
+    write_folder(tmp_path / "train", TWO)
+    write_folder(tmp_path / "val", ("images",))
+    (tmp_path / "val" / "val_annotations.txt").write_text("0.png cats")
+    with pytest.raises(DataError, match="val/ says the valid part and holds 4 pictures without class"):
+        list_folder(tmp_path)
 
 
 def test_a_flat_test_folder_is_kept_for_predict(tmp_path):
@@ -215,8 +249,15 @@ def test_pixels_mean_the_same_in_every_mode(tmp_path):
     for name in ("turned.png", "alpha.png", "cmyk.tif"):
         assert np.array_equal(decode(tmp_path / name).transpose(1, 2, 0), shown), name
     Image.fromarray(np.zeros((6, 9), np.uint16)).save(tmp_path / "deep.png")
+    tifffile.imwrite(tmp_path / "colours.tif", shown.astype(np.uint16), photometric="rgb")
+    tifffile.imwrite(
+        tmp_path / "rgbn.tif", np.dstack([shown, shown[..., :1]]), photometric="rgb", extrasamples=["unspecified"]
+    )
+    (tmp_path / "colours.png").write_bytes(imagecodecs.png_encode(shown.astype(np.uint16)))
     image.save(tmp_path / "many.gif", save_all=True, append_images=[turned.resize((9, 6))])
-    for name, said in (("deep.png", "would be cut to 8 bits"), ("many.gif", "holds 2 pictures")):
+    refused = {"deep.png": "would be cut to 8 bits", "many.gif": "holds 2 pictures", "colours.tif": "more than 8 bits"}
+    refused |= {"colours.png": "16-bit pixels", "rgbn.tif": "4 channels; those behind the third would be lost"}
+    for name, said in refused.items():
         with pytest.raises(DataError, match=said):
             decode(tmp_path / name)
 

@@ -38,8 +38,8 @@ def kind_of(content: Any) -> str:
     annotations = content.get("annotations")
     if not isinstance(annotations, list):
         return "images without annotations" if "annotations" not in content and "categories" in content else ""
-    first = next((entry for entry in annotations if isinstance(entry, dict)), {})
-    if kind := next((kind for key, kind in OTHERS.items() if key in first), ""):
+    held = {key for entry in annotations if isinstance(entry, dict) for key in OTHERS if entry.get(key)}
+    if kind := next((kind for key, kind in OTHERS.items() if key in held), ""):
         return kind
     return "boxes" if isinstance(content.get("categories"), list) else ""
 
@@ -101,7 +101,8 @@ def boxes_of(
     height, width = size
     said = (entry.get("height") or height, entry.get("width") or width)
     if said != size:  # its boxes are of another picture
-        text = f"says {entry['file_name']} is {said[1]}x{said[0]} pixels; it is {width}x{height}"
+        text = f"says {entry['file_name']} is {said[1]!r}x{said[0]!r} pixels; it is {width}x{height}"
+        text += ", turned as its EXIF orientation says" if said == (width, height) else ""
         return no_boxes(Fault(name, text, f"image {entry['id']}"))
     entries = [(f"annotation {annotation.get('id', number)}", annotation) for number, annotation in annotations]
     pixel = 1.0 / min(width, height)  # COCO's own boxes reach past the edge by rounding
@@ -112,11 +113,14 @@ def boxes_of(
 def parse_annotation(annotation: dict, codes: dict[int | str, int], size: tuple[int, int]) -> RawBox:
     """The box of an annotation, or the region around its polygons; DataError says what is wrong with it."""
     for key in ("iscrowd", "ignore"):
-        if annotation.get(key, 0) not in (0, 1):
+        if annotation.get(key) not in (None, 0, 1):
             raise DataError(f"{key} is {annotation[key]!r}; 0 or 1 is needed")
     box, category = annotation.get("bbox"), annotation.get("category_id")
-    if box is None:
-        box = box_around(annotation.get("segmentation"))
+    segmentation = annotation.get("segmentation")
+    if not box:
+        box = box_around(segmentation)
+    if box is None and isinstance(segmentation, dict):
+        raise DataError("has a run-length mask and no bbox; write the bbox too (pycocotools.mask.toBbox)")
     if not _is_box(box):
         raise DataError(f"bbox is {box!r:.80}; four numbers are needed: x, y, width, height")
     if type(category) not in ID or category not in codes:

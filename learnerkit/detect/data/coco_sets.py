@@ -1,17 +1,20 @@
 """The images of a COCO set: its annotation files, where their images lie, and which other JSON files are none of it."""
 
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from learnerkit.core.errors import DataError
-from learnerkit.core.text import some
+from learnerkit.core.text import some, words
 from learnerkit.data.faults import Fault
-from learnerkit.data.walk import files_below, files_in, folders_in, part_in, part_of_name
+from learnerkit.data.walk import files_below, files_in, folders_in, part_of_name, parts_among
 from learnerkit.detect.data.coco import NOT_COCO, boxes_of, kind_of, read_annotations, read_content
 from learnerkit.detect.data.frames import SUFFIXES
 from learnerkit.detect.data.gather import Boxes
-from learnerkit.detect.data.table import Listed, Listing, name_below
+from learnerkit.detect.data.table import Listed, Listing, left_out, name_below
 
+FOLDERS = words("annotations annotation annots anns labels json jsons")  # in which annotation files may lie
 RUN_FILES = ("run.json", "status.json")  # of a run written beside a set
 
 
@@ -19,25 +22,36 @@ def annotation_files(path: Path) -> list[Path]:
     """The JSON files of a set: the file itself, or those of a folder, its annotations/ and its folders of parts."""
     if path.is_file():
         return [path] if path.suffix.lower() == ".json" else []
-    inner = [folder for folder in folders_in(path) if folder.name == "annotations" or part_of_name(folder.name)]
+    inner = [folder for folder in folders_in(path) if folder.name.lower() in FOLDERS or part_of_name(folder.name)]
     found = [file for place in (path, *inner) for file in files_in(place, {".json"})]
     return [file for file in found if file.name not in RUN_FILES]
 
 
 def is_coco(path: Path) -> bool:
-    """Whether a path is, or holds, COCO annotations, good or damaged."""
+    """Whether a path is, or holds, COCO annotations."""
     for file in annotation_files(path):
         try:
-            if kind_of(read_content(file)) == "boxes":
+            stat = file.stat()
+            if _kind(file, stat.st_size, stat.st_mtime_ns) in ("boxes", "keypoints"):
                 return True
-        except DataError:
+        except (DataError, OSError):
             continue
     return False
 
 
-def part_of(file: Path, root: Path) -> str:
-    """'train', 'valid', 'test' or '' as an annotation file's name or folder says."""
-    return part_in(file.stem) or ("" if file.parent == root else part_in(file.parent.name))
+@lru_cache(maxsize=256)
+def _kind(file: Path, size: int, changed: int) -> str:
+    """What a JSON file holds, asked once a file: it may be large.
+
+    size, changed: of the file, lest it is another one now.
+    """
+    return kind_of(read_content(file))
+
+
+def part_of(file: Path, files: Sequence[Path]) -> str:
+    """'train', 'valid', 'test' or '' as an annotation file's name says among its neighbours', or its folder."""
+    beside = [other.stem for other in files if other.parent == file.parent]
+    return parts_among(beside).get(file.stem, "") or part_of_name(file.parent.name)
 
 
 def list_coco(path: Path, images_in: Path | None = None) -> Listing:
@@ -49,10 +63,12 @@ def list_coco(path: Path, images_in: Path | None = None) -> Listing:
     contents, notes, damaged = _contents(path, root)
     first, content = contents[0]
     categories = _categories(content)
+    codes = {key: number for number, key in enumerate(categories)}
+    files = [file for file, _ in contents]
     faults, seen, listed = list(damaged), {}, []
     find = ImageFinder(images_in or root)
     for file, content in contents:
-        name, part = name_below(file, root), part_of(file, root)
+        name, part = name_below(file, root), part_of(file, files)
         if _categories(content) != categories:
             raise DataError(f"{file}: has other categories than {first.name}; they must be the same")
         by_image: dict[int | str, list] = {}
@@ -67,16 +83,13 @@ def list_coco(path: Path, images_in: Path | None = None) -> Listing:
                 faults.append(Fault(name, f"{entry['file_name']} stands in {seen[place]} already", image))
             else:
                 seen[place] = name
-                codes = {key: number for number, key in enumerate(categories)}
                 read = _Reader(entry, annotations, codes, name)
                 listed.append(Listed((place,), name_below(place, root), read, part, absolute=True))
         for image, annotations in by_image.items():
             fault = f"{len(annotations)} annotation(s) of image {image!r}, which is not among the images"
             faults.append(Fault(name, fault, samples=0))
-    aside = [file for file in files_below(images_in or root, SUFFIXES) if file not in seen] if path.is_dir() else []
-    if aside:
-        names = some([name_below(file, root) for file in aside])
-        notes.append(f"{len(aside):,} picture(s) stand in no annotation file, left out: {names}")
+    if path.is_dir() and images_in is None:
+        notes += left_out(root, seen)
     return Listing(root, listed, list(categories.values()), faults, notes)
 
 
@@ -138,14 +151,14 @@ class ImageFinder:
         """The image, or what to say of it."""
         plain = PurePosixPath(name.replace("\\", "/"))
         words_of = [word for word in plain.parts if word not in ("..", ".", "/")]
-        foreign = plain.is_absolute() or (words_of and words_of[0].endswith(":"))  # of another machine: its end counts
+        elsewhere = plain.is_absolute() or ".." in plain.parts or (words_of and words_of[0].endswith(":"))
         inner = PurePosixPath(*words_of)
         words = {word for word in (part, "val" if part == "valid" else "", annotations.parent.name) if word}
         short = annotations.stem.removeprefix("instances_")
         words |= {annotations.stem, short, short.removeprefix("_annotations.coco")} - {""}
         folders = [annotations.parent, self.root, self.root / "images"]
         folders += [base / word for base in (self.root, self.root / "images") for word in sorted(words)]
-        for start in range(len(inner.parts) if foreign else 1):
+        for start in range(len(inner.parts) if elsewhere else 1):  # of another machine: its end counts
             for folder in folders:
                 if inner.parts and (place := folder.joinpath(*inner.parts[start:])).is_file():
                     return place

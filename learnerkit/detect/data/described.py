@@ -3,34 +3,38 @@
 Format: docs.ultralytics.com/datasets/detect.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from learnerkit.core.errors import DataError
-from learnerkit.core.text import some
 from learnerkit.data.faults import Fault
 from learnerkit.data.walk import files_below
 from learnerkit.detect.data.frames import SUFFIXES
 from learnerkit.detect.data.names import read_lines
 from learnerkit.detect.data.table import Finder, name_below
 
-PARTS = {"train": "train", "val": "valid", "test": "test"}  # keys of a data.yaml
+PARTS = {"train": "train", "val": "valid", "valid": "valid", "validation": "valid", "test": "test"}  # of a data.yaml
 IMAGES, LABELS = "images", "labels"
 
 
-def label_of(image: Path, images_in: Path | None = None) -> Path:
-    """Where an image's label lies: in labels/ in place of the last images/ of its path, else beside it.
+def label_of(image: Path, root: Path, images_in: Path | None = None) -> Path:
+    """Where an image's label lies: in labels/ in place of the last images/ below the root, else beside it.
 
     images_in: a folder that stands for images/.
     """
     if images_in is not None:
         return (images_in.parent / LABELS / image.relative_to(images_in)).with_suffix(".txt")
     places = list(image.parts)
-    at = next((n for n in range(len(places) - 2, -1, -1) if places[n].lower() == IMAGES), None)
-    if at is not None:
-        places[at] = LABELS if places[at].islower() else LABELS.capitalize()
-    return Path(*places).with_suffix(".txt")
+    above = len(root.parts) if image.is_relative_to(root) else 0
+    at = next((n for n in range(len(places) - 2, above - 1, -1) if places[n].lower() == IMAGES), None)
+    beside = image.with_suffix(".txt")
+    if at is None:
+        return beside
+    places[at] = LABELS if places[at].islower() else LABELS.capitalize()
+    place = Path(*places).with_suffix(".txt")
+    return beside if beside.is_file() and not place.is_file() else place
 
 
 def from_lists(
@@ -78,27 +82,22 @@ def described_images(file: Path, described: dict[str, Any]) -> tuple[Path, dict[
                 raise DataError(f"{file}: {key}: {entry} holds no picture")
             for image in found:
                 if said.setdefault(image, part) != part:
-                    raise DataError(f"{file}: {name_below(image, base)} stands in both {said[image]} and {part}")
+                    raise DataError(
+                        f"{file}: {name_below(image, base)} stands in both {said[image]} and {part}; leave val out "
+                        "of it to draw a valid part by lot: what was trained on measures nothing"
+                    )
                 images[image] = part
-    aside = [image for image in _labelled(base) if image not in images]
-    if aside:
-        names = some([name_below(image, base) for image in aside])
-        notes.append(f"{len(aside):,} image(s) stand in no part of {file.name}, left out: {names}")
     return base, images, faults, notes
-
-
-def _labelled(base: Path) -> list[Path]:
-    return [image for image in files_below(base, SUFFIXES) if label_of(image).is_file()]
 
 
 def _listed(file: Path, every: list[Path], base: Path) -> tuple[list[Path], list[Fault]]:
     """The images of a list file; a line that names none is a fault."""
     images: dict[Path, str] = {}
-    beside = {image.resolve(): image for image in every}
+    beside = {Path(os.path.abspath(image)): image for image in every}
     find = Finder(every, base)
 
     def found(word: str) -> Path | str:
-        place = (file.parent / word).resolve()
+        place = Path(os.path.abspath(file.parent / word))
         return beside.get(place) or (place if place.is_file() else find(word.removeprefix("./")))
 
     faults = from_lists({file: "listed"}, images, found, base)
@@ -125,7 +124,7 @@ def _base(file: Path, path: Any) -> tuple[Path, list[str]]:
 def _place(entry: str, key: str, base: Path, file: Path) -> tuple[Path, list[str]]:
     """The folder or list that a description means, and what had to be guessed."""
     word = entry.replace("\\", "/")
-    for place in (base / word, file.parent / word, base / word.removeprefix("../")):
+    for place in (base / word.removeprefix("../"), base / word, file.parent / word):  # Roboflow's lie below, not beside
         if place.exists():
             return place, []
     tail = [part for part in Path(word).parts if part not in ("..", "/")]

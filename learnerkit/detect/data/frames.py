@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from learnerkit.core.errors import DataError
+from learnerkit.data import pictures
 from learnerkit.data.checked import Checked
 from learnerkit.data.pictures import UNREADABLE, reason_of
 from learnerkit.detect.data.deep import decode_deep
 from learnerkit.detect.data.tiff import MOST_CHANNELS
 
-PICTURES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
+PICTURES = pictures.SUFFIXES
 SUFFIXES = PICTURES | {".npy"}
+KINDS = ".npy, .png, .jpg, .tif ..."  # as messages name them
 CHECK_VERSION = 2
 ROUNDING = 1e-6  # past 0..1 that floats may be
 MAGIC = b"\x93NUMPY"

@@ -5,28 +5,40 @@ from pathlib import Path
 from learnerkit.core.errors import DataError
 from learnerkit.core.text import some, words
 from learnerkit.data.faults import Fault
-from learnerkit.data.walk import files_below, folders_in
+from learnerkit.data.walk import COMPANIONS, files_below, folders_in
 from learnerkit.detect.data.frames import SUFFIXES
 from learnerkit.detect.data.table import Listed
 
-COLOURS = words("rgb colour color visible vis visual images image img")
-ORDER = ("thermal", "ir", "infrared", "lwir", "nir", "depth", "event", "events", "dvs")
+COLOURS = words("rgb colour color visible vis visual images image img jpegimages")
+ORDER = ("thermal", "t", "ir", "infrared", "lwir", "nir", "depth", "event", "events", "dvs")
 ALIKE = 0.5  # share of names that folders of one scene have in common
 
 
 def modality_folders(root: Path) -> dict[str, Path]:
-    """The folders of modalities of a set by their names, RGB first; {} where there are not two with equal names.
+    """The folders of modalities of a set by their names, RGB first; {} where there are not two.
 
-    root: the folder that holds them, beside labels.
+    Folders that are called so are; others where most names of their files are those of the fullest one. Masks and other
+    companions of images are none.
     """
-    names = {folder: _keys(folder) for folder in folders_in(root)}
-    filled = {folder: set(keys) for folder, keys in names.items() if keys}
-    if len(filled) < 2:
-        return {}
-    common = set.intersection(*filled.values())
-    if len(common) < ALIKE * max(map(len, filled.values())):
-        return {}
-    return {folder.name: folder for folder in sorted(filled, key=_place)}
+    names = {folder: set(_keys(folder)) for folder in folders_in(root) if not _is_companion(folder.name)}
+    filled = {folder: keys for folder, keys in names.items() if keys}
+    known = [folder for folder in filled if folder.name.lower() in COLOURS | set(ORDER)]
+    fullest = max((known if len(known) > 1 else filled), key=lambda folder: len(filled[folder]), default=None)
+    alike = [
+        folder
+        for folder, keys in filled.items()
+        if (folder in known and len(known) > 1) or len(keys & filled[fullest]) >= ALIKE * len(filled[fullest])
+    ]
+    return {folder.name: folder for folder in sorted(alike, key=_place)} if len(alike) > 1 else {}
+
+
+def is_known(name: str) -> bool:
+    """Whether a folder's name is a modality's."""
+    return name.lower() in COLOURS | set(ORDER)
+
+
+def _is_companion(name: str) -> bool:
+    return name.lower() in COMPANIONS or name.lower().startswith("segmentation")
 
 
 def _place(folder: Path) -> tuple[int, int, str]:
@@ -62,6 +74,6 @@ def joined(root: Path, folders: dict[str, Path], listed: list[Listed]) -> tuple[
         alone = sorted(set(keys[name]) - set(keys[first]))
         faults += [Fault(f"{name}/{key}", f"is missing in {first}/") for key in alone]
     notes = []
-    if first.lower() not in COLOURS:
+    if not all(map(is_known, folders)):
         notes.append(f"its channels are taken in the order {', '.join(folders)}, by their names")
     return kept, faults, notes

@@ -1,13 +1,17 @@
 """The one table behind every format of boxes: an image's files, its part, and how to read its boxes."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from learnerkit.core.text import some, words
 from learnerkit.data.faults import Fault
+from learnerkit.data.walk import files_below, folders_in
+from learnerkit.detect.data.frames import SUFFIXES
 from learnerkit.detect.data.gather import Boxes
 
+TEXTS = words(".txt .xml .json .yaml .yml .names .data .cfg .md .csv .cache .labels .license .pdf .html .log .py .sh")
 Read = Callable[[tuple[int, int], bool], Boxes | None]
 
 
@@ -46,9 +50,32 @@ class Listing:
     modalities: tuple[str, ...] = ()
 
 
+def inside(root: Path, name: str) -> Path:
+    """A folder directly below one, whatever the case of its name; the plain path where there is none."""
+    alike = [folder for folder in folders_in(root) if folder.name.lower() == name] if root.is_dir() else []
+    return alike[0] if alike else root / name
+
+
 def name_below(file: Path, root: Path) -> str:
     """A file's path below a folder; the way to it where it lies elsewhere."""
     return str(file.relative_to(root)) if file.is_relative_to(root) else os.path.relpath(file, root)
+
+
+def left_out(root: Path, used: Iterable[Path], told: Iterable[Path] = ()) -> list[str]:
+    """Lines that name what lies below a root and is neither used nor told already: pictures, and files of no format.
+
+    used: the images of the set; told: further files that are accounted for. Texts and annotations are not named.
+    """
+    known = {*used, *told}
+    rest = [file for file in files_below(root) if file not in known and file.suffix.lower() not in TEXTS]
+    pictures = [file for file in rest if file.suffix.lower() in SUFFIXES]
+    others = [file for file in rest if file.suffix.lower() not in SUFFIXES]
+    lines = {"picture(s) that belong to no part of the set": pictures, "file(s) of no format of frames": others}
+    return [
+        f"{len(files):,} {what} left out: {some([name_below(file, root) for file in files])}"
+        for what, files in lines.items()
+        if files
+    ]
 
 
 class Finder:

@@ -12,11 +12,11 @@ from pathlib import Path
 from learnerkit.core.errors import DataError
 from learnerkit.core.text import some
 from learnerkit.data.faults import Fault
-from learnerkit.data.walk import files_below, files_in, folders_in, part_in
+from learnerkit.data.walk import COMPANIONS, files_below, files_in, part_of_name, parts_by_folder
 from learnerkit.detect.data.frames import SUFFIXES
 from learnerkit.detect.data.gather import Boxes, RawBox, gather_boxes, is_number, no_boxes, pixel_box
 from learnerkit.detect.data.names import class_names, read_lines
-from learnerkit.detect.data.table import Finder, Listed, Listing, name_below
+from learnerkit.detect.data.table import Finder, Listed, Listing, left_out, name_below
 
 LARGEST = 2**24  # bytes of one annotation
 
@@ -57,13 +57,14 @@ def list_voc(root: Path, images_in: Path | None = None) -> Listing:
     images_in: the folder of its images, where not every picture is one.
     """
     read = {file: read_xml(file, name_below(file, root)) for file in files_below(root, {".xml"})}
-    pictures = [
-        file for file in files_below(images_in or root, SUFFIXES) if not file.parent.name.startswith("Segmentation")
-    ]
-    find = Finder(pictures, root)
+    every = files_below(images_in or root, SUFFIXES)
+    masks = [file for file in every if COMPANIONS & {part.lower() for part in file.relative_to(root).parts[:-1]}]
+    masks = [file for file in masks if file.with_suffix(".xml") not in read]  # beside an annotation it is an image
+    pictures = sorted(set(every) - set(masks))
+    find = Places(pictures, root)
     faults, owner = [], {}
     for file, annotated in read.items():
-        image = _image_of(file, annotated, find)
+        image = find(file, annotated)
         if image is None:
             word = annotated.image or file.stem
             faults.append(Fault(annotated.name, annotated.reason or f"its image {word} is not there", samples=0))
@@ -75,15 +76,20 @@ def list_voc(root: Path, images_in: Path | None = None) -> Listing:
     _refuse_relative(root, objects)
     first = 0 if any(min(box[:2]) == 0 for box in objects) else 1
     notes = [] if first else ["its boxes are counted from 0 on, for a 0 stands among them; VOC's are from 1"]
-    vocab = class_names([root]) or sorted({name for annotated in read.values() for name, _, _ in annotated.objects})
+    vocab = class_names([root]) or sorted(
+        {name for annotated in read.values() for name, _, _ in annotated.objects} - {""}
+    )
     codes = {name: code for code, name in enumerate(vocab)}
+    notes += [f"{len(masks):,} mask(s) left out: {some([name_below(file, root) for file in masks])}"] if masks else []
+    notes += left_out(root, pictures, masks) if images_in is None else []
     parts, wrong = _parts(root, pictures)
+    folders = parts_by_folder(pictures, root)
     listed = [
         Listed(
             (image,),
             name_below(image, root),
             partial(boxes_of, owner.get(image), codes, first),
-            parts.get(image, "") if parts else _part_by_folder(image, root),
+            parts.get(image, "") if parts else folders[image],
             f"{image.stem}.xml",
             absolute=True,
         )
@@ -92,47 +98,47 @@ def list_voc(root: Path, images_in: Path | None = None) -> Listing:
     return Listing(root, listed, vocab, faults + wrong, notes)
 
 
-def _part_by_folder(image: Path, root: Path) -> str:
-    return next((part for word in image.relative_to(root).parts[:-1] if (part := part_in(word))), "")
+class Places:
+    """Finds the picture of an annotation: in its own folder, in one that is called alike, else anywhere."""
 
+    def __init__(self, pictures: list[Path], root: Path) -> None:
+        self.beside = {picture.with_suffix(""): picture for picture in pictures}
+        self.alike: dict[tuple[str, str], list[Path]] = {}
+        for picture in pictures:
+            self.alike.setdefault((picture.parent.name, picture.stem), []).append(picture)
+        self.find = Finder(pictures, root)
 
-def _image_of(file: Path, annotated: Annotated, find: Finder) -> Path | None:
-    """The image of an annotation: of its own name, beside it or elsewhere, else of the name that it gives."""
-    beside = [picture for picture in files_in(file.parent, SUFFIXES) if picture.stem == file.stem]
-    for found in (*beside, find(file.stem), find(annotated.image)):
-        if isinstance(found, Path):
-            return found
-    return None
+    def __call__(self, file: Path, annotated: Annotated) -> Path | None:
+        """The picture, None where there is none or more than one."""
+        if picture := self.beside.get(file.with_suffix("")):
+            return picture
+        alike = self.alike.get((file.parent.name, file.stem), [])
+        if len(alike) == 1:
+            return alike[0]
+        return next(
+            (found for word in (file.stem, annotated.image) if isinstance(found := self.find(word), Path)), None
+        )
 
 
 def _parts(root: Path, pictures: list[Path]) -> tuple[dict[Path, str], list[Fault]]:
-    """Parts by the lists of ImageSets/Main, or of a text file a part beside the folders."""
-    main = root / "ImageSets" / "Main"
-    places = [main] if main.is_dir() else [root, *(folder for folder in folders_in(root) if folder.name == "ImageSets")]
-    lists = {
-        file: file.stem
-        for place in places
-        for file in files_in(place, {".txt"})
-        if file.stem in ("train", "val", "test")
-    }
+    """Parts by the lists of ImageSets/Main, or of texts in the set's folder; trainval only where there is no train."""
+    lists = [file for file in files_below(root, {".txt"}) if file.parent.name in ("Main", "ImageSets")]
+    lists = [file for file in lists or files_in(root, {".txt"}) if part_of_name(file.stem)]
+    if {"train", "val"} & {file.stem for file in lists}:
+        lists = [file for file in lists if file.stem != "trainval"]
     parts: dict[Path, str] = {}
     faults = []
     find = Finder(pictures, root)
-    for file, word in lists.items():
+    for file in lists:
+        part = part_of_name(file.stem)
         for number, line in enumerate(read_lines(file), 1):
             name = line.split()[0] if line.split() else ""
             image = find(name) if name else None
             if isinstance(image, str):
                 faults.append(Fault(name_below(file, root), f"'{name}' {image}", f"line {number}", samples=0))
-            elif image is not None and parts.setdefault(image, part_in(word)) != part_in(word):
-                faults.append(
-                    Fault(
-                        name_below(file, root),
-                        f"'{name}' stands in {parts[image]} already",
-                        f"line {number}",
-                        samples=0,
-                    )
-                )
+            elif image is not None and parts.setdefault(image, part) != part:
+                said = f"'{name}' stands in {parts[image]} already"
+                faults.append(Fault(name_below(file, root), said, f"line {number}", samples=0))
     return parts, faults
 
 
@@ -153,6 +159,8 @@ def read_xml(file: Path, name: str) -> Annotated:
         if b"<!ENTITY" in data:
             return Annotated(name, reason="defines entities, which no annotation does")
         root = ElementTree.fromstring(data)
+        if root.tag == "annotations":
+            return Annotated(name, reason="is of CVAT's own format; export Pascal VOC, YOLO or COCO from it")
         size = tuple(int(float(root.findtext(f"size/{side}") or 0)) for side in ("height", "width"))
         annotated = Annotated(name, (root.findtext("filename") or "").strip(), size)
         for place in root.iter("object"):
@@ -185,7 +193,7 @@ def boxes_of(
     def parse(entry: tuple[str, list[float], bool]) -> RawBox:
         name, corners, difficult = entry
         if name not in codes:
-            raise DataError(f"its class {name!r} is not among the classes")
+            raise DataError(f"its class {name!r} is not among the classes" if name else "its class has no name")
         if not all(map(is_number, corners)):
             raise DataError(f"bndbox is {corners}; four numbers are needed: xmin, ymin, xmax, ymax")
         x1, y1, x2, y2 = corners

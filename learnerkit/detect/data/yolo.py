@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from learnerkit.core.errors import DataError
 from learnerkit.data.faults import Fault
@@ -75,6 +76,20 @@ def are_polygons(labels: Sequence[LabelFile], root: Path, asked: bool = False) -
     return False, []
 
 
+def without_keypoints(labels: Sequence[LabelFile], file: Path, described: dict[str, Any]) -> list[str]:
+    """Cut the keypoints off lines of a pose set, whose `kpt_shape` says how many there are; what is said of it."""
+    shape = described["kpt_shape"]
+    if not isinstance(shape, list) or len(shape) != 2 or not all(type(n) is int and n > 0 for n in shape):
+        raise DataError(f"{file}: kpt_shape is {shape!r}; two numbers are needed: keypoints, and numbers of each")
+    columns = BOX + shape[0] * shape[1]
+    for label in labels:
+        label.lines = [
+            (number, " ".join(line.split()[:BOX]) if len(line.split()) == columns else line)
+            for number, line in label.lines
+        ]
+    return [f"the {shape[0]} keypoints of each line are left out, its box is taken"]
+
+
 def _is_polygon(columns: int) -> bool:
     return columns >= 7 and columns % 2 == 1
 
@@ -124,7 +139,7 @@ def parse_line(line: str, n_classes: int | None, polygons: bool = False) -> RawB
 
 
 def _wrong_columns(n: int) -> str:
-    why = ""
+    why = " (separated by spaces, not commas)" if n == 1 else ""
     if n == BOX + 1:
         why = "; a sixth is a confidence or a track, and predictions are no labels"
     elif _is_polygon(n):

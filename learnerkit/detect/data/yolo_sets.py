@@ -9,22 +9,22 @@ from typing import Any
 
 from learnerkit.core.files import read_yaml
 from learnerkit.data.faults import Fault
-from learnerkit.data.walk import files_below, files_in, folders_in, part_of_name
+from learnerkit.data.walk import files_below, files_in, folders_in, parts_among, parts_by_folder
 from learnerkit.detect.data.described import IMAGES, LABELS, PARTS, described_images, from_lists, label_of
-from learnerkit.detect.data.frames import SUFFIXES
-from learnerkit.detect.data.names import LISTS, WORDS, class_names, description_of
-from learnerkit.detect.data.table import Finder, Listed, Listing, name_below
-from learnerkit.detect.data.yolo import are_polygons, open_label, read_label
+from learnerkit.detect.data.frames import KINDS, SUFFIXES
+from learnerkit.detect.data.names import LISTS, WORDS, class_names, description_of, read_lines
+from learnerkit.detect.data.table import Finder, Listed, Listing, inside, left_out, name_below
+from learnerkit.detect.data.yolo import are_polygons, open_label, read_label, without_keypoints
 
 
 def is_yolo(path: Path) -> bool:
     """Whether a path is a YOLO set, from the names of its files alone."""
     if path.is_file():
         return path.suffix.lower() in (".yaml", ".yml")
-    inside = [path, *folders_in(path)]
-    if any((place / IMAGES).is_dir() and _holds_labels(place / LABELS) for place in inside):
+    places = [path, *folders_in(path)]
+    if any(inside(place, IMAGES).is_dir() and _holds_labels(inside(place, LABELS)) for place in places):
         return True
-    return any(_beside(place) for place in inside)
+    return any(_beside(place) for place in places)
 
 
 def _holds_labels(folder: Path) -> bool:
@@ -54,9 +54,11 @@ def list_yolo(path: Path, polygons: bool = False, images_in: Path | None = None)
     else:
         images, faults, notes = _found(root, images_in)
     vocab = class_names([root, *(folder for folder in folders_in(root) if folder.name.lower() != IMAGES)], described)
-    places = {image: label_of(image, images_in) for image in images}
+    places = {image: label_of(image, root, images_in) for image in images}
     kept, twice = _one_a_label(images, places, root)
     labels = {image: open_label(places[image], name_below(places[image], root)) for image in kept}
+    if described is not None and "kpt_shape" in described[1]:
+        notes = [*notes, *without_keypoints([label for label in labels.values() if label is not None], *described)]
     boxed, said = are_polygons([label for label in labels.values() if label is not None], root, polygons)
     n_classes = None if vocab is None else len(vocab)
     listed = [
@@ -70,7 +72,8 @@ def list_yolo(path: Path, polygons: bool = False, images_in: Path | None = None)
         for image in sorted(kept)
     ]
     faults = [*twice, *faults, *_orphans(places, root)]
-    return Listing(root, listed, vocab, faults, notes + said)
+    aside = [] if images_in is not None else left_out(root, images)
+    return Listing(root, listed, vocab, faults, notes + said + aside)
 
 
 def _read(label: Any, n_classes: int | None, polygons: bool, size: tuple[int, int], clip: bool) -> Any:
@@ -101,28 +104,30 @@ def _orphans(places: dict[Path, Path], root: Path) -> list[Fault]:
     """
     folders = {label.parent for image, label in places.items() if label.parent != image.parent}
     texts = {text for folder in folders if folder.is_dir() for text in files_in(folder, {".txt"})}
-    if (root / LABELS).is_dir():
-        texts |= set(files_below(root / LABELS, {".txt"}))
+    if inside(root, LABELS).is_dir():
+        texts |= set(files_below(inside(root, LABELS), {".txt"}))
     lonely = sorted(text for text in texts - set(places.values()) if text.name not in LISTS)
-    every = {label_of(file) for file in files_below(root, SUFFIXES)} if lonely else set()  # of images left out, too
-    reason = f"has no image in images/ ({', '.join(sorted(SUFFIXES))})"
+    every = (
+        {label_of(file, root) for file in files_below(root, SUFFIXES)} if lonely else set()
+    )  # of images left out, too
+    reason = f"has no image in images/ ({KINDS})"
     return [Fault(name_below(text, root), reason, samples=0) for text in lonely if text not in every]
 
 
 def _found(root: Path, images_in: Path | None) -> tuple[dict[Path, str], list[Fault], list[str]]:
     """Images by part as folders and lists say them, faults of the lists, and notes."""
-    parted = [folder for folder in folders_in(root) if (folder / IMAGES).is_dir()]
+    parted = [folder for folder in folders_in(root) if inside(folder, IMAGES).is_dir()]
     if images_in is not None:
         files = files_below(images_in, SUFFIXES)
-    elif (root / IMAGES).is_dir():
-        files = files_below(root / IMAGES, SUFFIXES)
+    elif inside(root, IMAGES).is_dir():
+        files = files_below(inside(root, IMAGES), SUFFIXES)
     elif parted:
-        files = [file for folder in parted for file in files_below(folder / IMAGES, SUFFIXES)]
+        files = [file for folder in parted for file in files_below(inside(folder, IMAGES), SUFFIXES)]
     else:
         files = [file for folder in (root, *folders_in(root)) for file in files_below(folder, SUFFIXES)]
         files = sorted(set(files))
-    images = {file: _part_by_folder(file, root) for file in files}
-    lists = {file: part for file in files_in(root, {".txt"}) if (part := part_of_name(file.stem))}
+    images = parts_by_folder(files, root)
+    lists = part_lists(root, set(files))
     if not lists:
         return images, [], []
     images = dict.fromkeys(images, "")
@@ -130,6 +135,20 @@ def _found(root: Path, images_in: Path | None) -> tuple[dict[Path, str], list[Fa
     return images, faults, []
 
 
-def _part_by_folder(file: Path, root: Path) -> str:
-    words = file.relative_to(root).parts[:-1]
-    return next((part for word in words if (part := part_of_name(word))), "")
+def part_lists(root: Path, images: set[Path]) -> dict[Path, str]:
+    """The lists of a set's parts: text files that say one by their name, or what a darknet's *.data calls so.
+
+    images: of the set; a text file of one's name is its label.
+    """
+    places = [root, *(folder for folder in (root / "ImageSets", root / "ImageSets" / "Main") if folder.is_dir())]
+    labels = {image.with_suffix(".txt") for image in images}
+    texts = [file for place in places for file in files_in(place, {".txt"}) if file not in labels]
+    said = parts_among([file.stem for file in texts])
+    lists = {file: said[file.stem] for file in texts if file.stem in said}
+    for file in files_in(root, {".data"}):
+        for line in read_lines(file):
+            key, _, value = (word.strip() for word in line.partition("="))
+            named = next((text for text in texts if text.name == Path(value).name), None)
+            if key in PARTS and named is not None:
+                lists[named] = PARTS[key]
+    return lists
