@@ -148,6 +148,8 @@ def evaluate(
                 if plain is not None:
                     with_tta = f"   with {tta} views {averaged:.4f}" if averaged is not None and tta else ""
                     console.print(f"  {part + ' ' + key:<20} {plain:.4f}{with_tta}")
+        if results.get("images") and not any(f"all_{key}" in results for key in measures):
+            console.print(f"  {results['images']:,} samples without labels: predicted, not measured")
     console.print(f"  written to           {folder}")
 
 

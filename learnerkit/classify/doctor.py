@@ -1,5 +1,6 @@
 """What `verify` and `learnerkit doctor DATA` say of a set of images: every fault, near copies, and what is there."""
 
+import warnings
 from pathlib import Path
 
 from learnerkit.classify.cifar import is_cifar, read_cifar, scan_cifar
@@ -9,8 +10,9 @@ from learnerkit.core.errors import DataError
 from learnerkit.data.faults import Report, told
 from learnerkit.data.hashes import SIDE
 from learnerkit.data.near_copies import near_copies_of, told_of_near_copies
+from learnerkit.data.parts import parts_of
 from learnerkit.data.pictures import SUFFIXES
-from learnerkit.data.split import make_split
+from learnerkit.data.split import Split
 from learnerkit.data.walk import files_below
 from learnerkit.task import Line
 
@@ -28,7 +30,7 @@ def verify(path: Path) -> Report:
     Copies that contradict each other are faults of folders.
     """
     report, source = _scanned(path)
-    if source is not None:
+    if source is not None and report:
         report.near_copies.extend(map(str, near_copies_of(source, source.labels)[0]))
     return report
 
@@ -40,6 +42,8 @@ def _scanned(path: Path) -> tuple[Report, ImageSource | None]:
         return Report(path, source.name if source else "CIFAR", rows, faults), source
     listing = list_folder(path)
     report = Report(path, "image folder", len(listing.files), scan_folder(listing))
+    if report.faults:  # they are mended first
+        return report, None
     try:
         return report, stream_folder(listing, (SIDE, SIDE), bad="skip")
     except DataError:
@@ -53,20 +57,32 @@ def examine(path: Path, bad: str = "refuse") -> list[Line]:
     """
     report, _ = _scanned(path)
     lines = told(report.faults, report.samples, str(path), bad)
-    if not all(good for good, _ in lines):
-        return [*lines, (False, f"{path}: {report.samples:,} images, {len(report.faults)} fault(s)")]
-    source, sizes = _opened(path, bad)
-    lines += [(True, note) for note in (*source.notes, *sizes)]
-    split = make_split(source.labels, source.parts)
+    wrong = not all(good for good, _ in lines)
+    if wrong:
+        lines.append((False, f"{path}: {report.samples:,} images, {len(report.faults)} fault(s)"))
+    try:
+        source, sizes = _opened(path, "skip" if wrong else bad)
+        split, said = _dealt(source)
+    except DataError as error:
+        return [*lines, (False, str(error))] if not wrong else lines
     _, height, width = source.shape
     per_class = [int((source.labels == code).sum()) for code in range(len(source.vocab))]
     return [
         *lines,
+        *((None, text) for text in (*said, *sizes)),
         (True, f"{path}: {len(source):,} images of {width}x{height}, {len(source.vocab)} classes"),
         (True, f"images a class: {min(per_class):,} to {max(per_class):,}; parts {split.counts} by {split.by}"),
         (True, f"fingerprint {source.fingerprint}"),
-        *told_of_near_copies(*near_copies_of(source, source.labels)),
+        *((None, text) for _, text in told_of_near_copies(source.near_copies, split)[1:]),
     ]
+
+
+def _dealt(source: ImageSource) -> tuple[Split, list[str]]:
+    """The parts as a training would deal them, and what it would warn of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        split = parts_of(source, 1, None, 42, None, source.labels, source.groups)
+    return split, [str(warning.message).removeprefix(f"{source.name}: ") for warning in caught]
 
 
 def _opened(path: Path, bad: str) -> tuple[ImageSource, list[str]]:

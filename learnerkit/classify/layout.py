@@ -147,6 +147,12 @@ def _add_parts(
 
 
 def _add_classes(layout: Layout, base: Path, part: str, folders: list[Path]) -> None:
+    for folder in [folder for folder in folders if folder.name.lower() in COMPANIONS]:
+        stems = {file.stem for other in folders if other != folder for file in below(other)}
+        own = {file.stem for file in below(folder)}
+        if own and len(own & stems) > len(own) / 2:  # of the images of the classes beside them
+            layout.left.append((f"in {folder.name}/, masks of images beside them", below(folder)))
+            folders = [other for other in folders if other != folder]
     for folder in folders:
         said = {} if part else _parts_inside(folder)
         layout.folders += [(inner, folder.name, of) for inner, of in said.items()] or [(folder, folder.name, part)]
@@ -167,8 +173,9 @@ def _list_pictures(layout: Layout) -> None:
     deep = []
     for folder, name, _ in layout.folders:
         inner = {entry.name.lower(): entry for entry in folders_in(folder)}
-        companions = [inner[word] for word in inner if word in COMPANIONS] if set(inner) & IMAGES else []
         pictures = below(folder)
+        own = bool(set(inner) & IMAGES) or any(file.parent == folder for file in pictures)
+        companions = [inner[word] for word in inner if word in COMPANIONS] if own else []
         beside = [file for file in pictures if any(place in file.parents for place in companions)]
         masks = _masks([file for file in pictures if file not in set(beside)])
         if beside:

@@ -16,6 +16,7 @@ from learnerkit.data.source import UNLABELLED
 
 PIXELS = ("data", "images", "x", "x_test", "test_images", "arr_0", "features")
 LABELS = ("labels", "label", "y", "y_test", "test_labels", "targets", "target", "fine_labels", "classes", "arr_1")
+PLANE = 3 * 32 * 32  # of CIFAR's rows, whose order is known
 IDS = ("ids", "id", "names", "filenames", "files")
 PICKLES = frozenset({".pkl", ".pickle", ".p", ".bin", ""})
 
@@ -39,7 +40,7 @@ def read_packed(path: Path, vocab: list[str]) -> ImageSource:
         raise DataError(f"{path}: has the keys {some(list(content), 8)}; images are needed as {', '.join(PIXELS[:4])}")
     try:
         pixels, notes = as_pixels(_pictures(np.asarray(content[key])))
-        if np.ndim(content[key]) == 2:
+        if np.ndim(content[key]) == 2 and np.shape(content[key])[1] != PLANE:
             notes.append("rows are taken as planes, one channel after another, as CIFAR's are")
         aside = [name for name in given_keys if name in PIXELS and name != key]
         notes += [f"its images are '{key}'; {some(aside)} left out"] if aside else []

@@ -106,6 +106,11 @@ class ImageSource:
         return len(self.images)
 
     @property
+    def in_memory(self) -> bool:
+        """Whether images need not be read from their files."""
+        return not isinstance(self.images, FileImages)
+
+    @property
     def channels(self) -> int:
         """Channels of an image."""
         return self.shape[0]

@@ -191,6 +191,8 @@ def read_yaml(path: PathLike, words: Collection[str] = ()) -> dict:
         raise RecipeError(f"{path}: is not valid YAML ({error})") from error
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
+    if value is None:
+        raise RecipeError(f"{path}: is empty; a mapping of keys to values is needed")
     if not isinstance(value, dict):
         raise RecipeError(f"{path}: holds a {type(value).__name__}; a mapping of keys to values is needed")
     return value

@@ -57,7 +57,9 @@ def warn_of_copies_across(source: Source, split: Split) -> None:
         rows = getattr(split, part)
         again = [row for row in rows if int(source.copies[row]) in trained]
         if again:
-            warn(
-                f"{source.name}: {len(again)} of {len(rows)} {part} samples stand in the training part too, such as "
+            text = (
+                f"{len(again)} of {len(rows)} {part} samples stand in the training part too, such as "
                 f"{source.ids[again[0]]}; the figures of {part} flatter"
             )
+            source.found = [*source.found, text]
+            warn(f"{source.name}: {text}")

@@ -1,5 +1,6 @@
 """Bad samples: listed all at once and refused before training, or set aside on request; never silently dropped."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,7 +76,8 @@ def _by_reason(faults: Sequence[Fault]) -> list[str]:
     """A line a fault; many of one reason are one line with their number and the first of them."""
     alike: dict[str, list[Fault]] = {}
     for fault in faults:
-        alike.setdefault(fault.reason, []).append(fault)
+        own = re.escape(Path(fault.file).stem)  # its label's name says it again
+        alike.setdefault(re.sub(rf"(?<=/){own}(?=\.)", "*", fault.reason), []).append(fault)
     lines = []
     for reason, those in alike.items():
         if len(those) > MOST_ALIKE:

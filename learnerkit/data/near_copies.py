@@ -21,7 +21,7 @@ from learnerkit.data.split import Split, make_split
 VERSION = 1  # of what is remembered
 MOST_IMAGES = 200_000  # that are looked at
 MOST_TOLD = 20  # that `doctor` names
-REMEMBERED_FROM = 1000  # images; with fewer, looking is as quick as reading
+REMEMBERED_FROM = 1000  # images in memory; with fewer, looking is as quick as reading
 Found = tuple[list["NearCopy"], Split | None]
 PAIRS = (("valid", "train"), ("test", "train"), ("test", "valid"))
 
@@ -54,7 +54,7 @@ def near_copies_across(source: Source, split: Split) -> list[NearCopy]:
     """
     if getattr(source, "thumbnails", None) is None or sum(split.counts.values()) > MOST_IMAGES:
         return []
-    if len(source) < REMEMBERED_FROM:
+    if len(source) < REMEMBERED_FROM and getattr(source, "in_memory", False):
         return _looked_for(source, split)
     key = sha256(f"{VERSION} {source.fingerprint} {split.hash(source.ids)}".encode())[:20]
     file = cache_folder() / "near_copies" / f"{key}.json"
@@ -137,5 +137,6 @@ def warn_of_near_copies(source: Source, split: Split) -> None:
         warn(f"{source.name}: near copies were not looked for among {n:,} samples; up to {MOST_IMAGES:,} they are")
     source.near_copies = near_copies_across(source, split)
     if source.near_copies:
-        text = summary(source.near_copies, split)
-        warn(f"{source.name}: {text}; figures measured on them flatter. The run's near_copies.csv lists all")
+        text = f"{summary(source.near_copies, split)}; figures measured on them flatter"
+        source.found = [*source.found, text]
+        warn(f"{source.name}: {text}. The run's near_copies.csv lists all")

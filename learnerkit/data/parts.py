@@ -34,6 +34,7 @@ def parts_of(
     groups: samples that stay together; copies of one sample when None.
     more: of `make_split`.
     """
+    source.found = []
     for note in source.notes:
         warn(f"{source.name}: {note}")
     copies, alike = source.copies, np.zeros(len(source), dtype=np.int64)
@@ -45,9 +46,10 @@ def parts_of(
         else:
             parts = make_split(dealt_by, source.parts, split, split_seed, groups, limit=limit, **more)
     except DataError as error:
-        again = len(copies) - len(np.unique(copies)) if copies is not None else 0
+        dealt = copies is not None and not isinstance(split, Mapping)
+        again = len(copies) - len(np.unique(copies)) if dealt else 0
         note = f" {again} of {len(source)} samples are copies of others; copies stay in one part." if again else ""
-        raise DataError(f"{source.name}: {error}{note}") from error
+        raise DataError(f"{source.name}: {str(error).rstrip('.')}.{note}") from error
     named = np.isin(source.parts, PARTS)
     if named.any() and not named.all() and not isinstance(split, Mapping):
         aside = [source.ids[row] for row in np.flatnonzero(~named)]
@@ -77,7 +79,7 @@ def split_by_ids(source: Source, given: Mapping[str, Sequence[str]], told: bool 
     lists = {part: [str(name) for name in given.get(part, ())] for part in PARTS}
     gone = [name for names in lists.values() for name in names if name not in rows]
     if gone:
-        raise DataError(f"split: {len(gone):,} listed sample(s) are not in the set: {some(gone)}")
+        raise DataError(f"split: {len(gone):,} listed sample(s) are not in the set, or not any more: {some(gone)}")
     both = lists["valid"] == lists["test"] != []
     listed = lists["train"] + lists["valid"] + ([] if both else lists["test"])
     twice = [name for name, n in Counter(listed).items() if n > 1]
@@ -85,6 +87,6 @@ def split_by_ids(source: Source, given: Mapping[str, Sequence[str]], told: bool 
         raise DataError(f"split: {len(twice):,} sample(s) are listed more than once: {some(twice)}")
     if told and len(listed) < len(rows):
         aside = sorted(set(rows) - set(listed), key=rows.get)
-        warn(f"{source.name}: {len(aside):,} sample(s) stand in no part of the given split: {some(aside)}")
+        warn(f"{source.name}: {len(aside):,} sample(s) are new, for the given parts name none of them: {some(aside)}")
     parts = (np.array([rows[name] for name in lists[part]], dtype=np.int64) for part in PARTS)
     return Split(*parts, valid_is_test=both, by="lists")

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from learnerkit.core.errors import DataError
+from learnerkit.core.text import some
 from learnerkit.core.warn import warn
 from learnerkit.data.faults import Fault
 
@@ -29,6 +30,8 @@ class Source(Protocol):
     contents: a digest of each sample, equal for equal samples; None where there is none.
     quarantine: what was set aside; copies: for each sample the row of the first equal one, None where all differ.
     notes: what had to be guessed or was left aside, a line each; told once when the parts are dealt, and in run.json.
+    found: what was warned of when the parts were dealt, for run.json.
+    in_memory: whether samples need not be read from files.
     near_copies: what was found of them across the parts, see `data.near_copies`.
     """
 
@@ -45,6 +48,8 @@ class Source(Protocol):
     quarantine: Sequence[Fault] = ()
     copies: np.ndarray | None = None
     notes: Sequence[str] = ()
+    found: Sequence[str] = ()
+    in_memory: bool = False
     near_copies: Sequence[Any] = ()
     # rows to small pictures, uint8 [n,C,32,32], which near copies are looked for among; a set may have none
     thumbnails: Callable[[np.ndarray], np.ndarray | None] | None = None
@@ -63,7 +68,7 @@ def common_facts(source: Source) -> dict[str, Any]:
         "shape": list(source.shape),
         "stats": source.stats,
         "keeps": list(source.keeps),
-        "notes": list(source.notes),
+        "notes": [*source.notes, *getattr(source, "found", ())],
     }
 
 
@@ -103,7 +108,7 @@ def like_run(source: S, path: Path, described: dict[str, Any], fixed: int | None
     """
     data, vocab = described["data"], described["classes"]
     if list(source.vocab) != vocab:
-        raise DataError(f"{path}: its classes are {list(source.vocab)[:5]}..., the run's {vocab[:5]}...")
+        raise DataError(f"{path}: its classes are {some(source.vocab, 5)}; the run's are {some(vocab, 5)}")
     found, needed = tuple(source.shape)[:fixed], tuple(data["shape"])[:fixed]
     if found != needed:
         raise DataError(f"{path}: its samples have {_size_text(found)}, the run's {_size_text(needed)}")

@@ -10,7 +10,6 @@ from learnerkit._fastai import TransformBlock
 from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
-from learnerkit.core.text import some
 from learnerkit.core.warn import warn
 from learnerkit.data.loaders import KitLoaders, make_loaders
 from learnerkit.data.parts import parts_of
@@ -223,8 +222,7 @@ def detection_dls(
     modalities: names of the channels behind RGB; thermal and event where there are two.
     """
     source = read_detection(path, bad, unlabelled=unlabelled, polygons=polygons)
-    if not source.named:
-        source.notes.append(f"no file names its classes; they are called by their numbers, {some(source.vocab)}")
+    source.notes += source.unnamed
     if modalities:
         behind = source.channels - source.colours
         if len(modalities) != behind:

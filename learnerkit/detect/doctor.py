@@ -42,7 +42,9 @@ def examine(path: Path, bad: str = "refuse") -> list[Line]:
     lines.append((source is not None, f"{path}: {n:,} images, {len(faults)} fault(s)"))
     if bad != "refuse" and source is not None:
         lines.append((True, _staying(faults, source, n, bad)))
-    return lines if source is None else lines + _described(source) + _tried(source)
+    if source is None:
+        return lines
+    return lines + [(None, text) for text in source.unnamed] + _described(source) + _tried(source)
 
 
 def draw(path: Path) -> dict[str, Figure]:
@@ -69,7 +71,9 @@ def _boxes(source: FrameSource) -> list[Line]:
     negatives = sum(not len(boxes) for boxes in source.boxes)
     lines = [(True, f"{sum(counts):,} boxes; {negatives:,} image(s) without any (valid negatives)")]
     named = zip(source.vocab[:MOST_CLASSES], counts, strict=False)
-    return lines + [(True, f"class {name}: {count:,} boxes") for name, count in named]
+    lines += [(True, f"class {name}: {count:,} boxes") for name, count in named]
+    more = len(source.vocab) - MOST_CLASSES
+    return lines + ([(True, f"... and {more} classes more")] if more > 0 else [])
 
 
 def _sizes(source: FrameSource) -> list[Line]:
@@ -129,4 +133,5 @@ def _passed(source: FrameSource, told: set[str]) -> list[Line]:
     if not torch.isfinite(loss):
         return [(False, f"the loss of a batch is {loss.item()}")]
     full = frame_dls(source, bs=1)
-    return [(True, f"parts {full.split.counts}; anchors that fit: {fitting_anchors(full)}; a batch through mit_b0")]
+    dealt = f"parts {full.split.counts} by {full.split.by}"
+    return [(True, f"{dealt}; anchors that fit: {fitting_anchors(full)}; a batch through mit_b0")]

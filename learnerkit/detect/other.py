@@ -1,5 +1,6 @@
 """Measure a finished detector on other frames: a detection set, or frames without labels."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from learnerkit.core.errors import DataError
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz
+from learnerkit.core.text import some
 from learnerkit.core.warn import warn
 from learnerkit.data.faults import Fault, refuse_faults
 from learnerkit.data.loaders import whole
@@ -38,12 +40,28 @@ def open_other(path: Path, described: dict[str, Any]) -> FrameLoaders:
     source = read_detection(path, least=0, **same) if is_detection(path) else read_frames(path, described["classes"])
     if not source.named and len(source.vocab) <= len(described["classes"]):
         source.vocab = list(described["classes"])
+    elif source.named and source.vocab != described["classes"]:
+        source = by_name(source, path, described["classes"])
     source = meant_part(like_run(source, path, described, fixed=1))
     for note in source.notes:
         warn(f"{source.name}: {note}")
     source.modalities = tuple(data["modalities"])
     source.stretch = tuple(map(tuple, data["stretch"])) if data.get("stretch") else None
     return frame_loaders(source, whole(source), data["size"], bs=2, drop_last=False)
+
+
+def by_name(source: FrameSource, path: Path, vocab: list[str]) -> FrameSource:
+    """The set with its classes numbered as a run's are; DataError names those that the run does not know."""
+    strange = [name for name in source.vocab if name not in vocab]
+    if strange:
+        raise DataError(f"{path}: its class(es) {some(strange)} are not among the run's: {some(vocab, 10)}")
+    numbers = np.array([vocab.index(name) for name in source.vocab])
+    frames = []
+    for frame in source.frames:
+        ignored = frame.ignored.copy()
+        ignored[:, 4] = numbers[ignored[:, 4].astype(int)]
+        frames.append(replace(frame, codes=numbers[frame.codes], ignored=ignored))
+    return replace(source, frames=frames, vocab=list(vocab))
 
 
 def evaluate_other(learn: DetectionLearner, target: RunFolder, tta: int = 0, codes: bool = False) -> dict[str, Any]:

@@ -80,7 +80,9 @@ def _rebuild_dls(task: Task, run: RunFolder, call: dict | None, data: PathLike |
         dls = _function(task, call["call"], run.path)(**arguments)
     except DataError as error:
         hint = "" if data is not None else " If the data have moved, say where they are: data=, or evaluate's --data."
-        raise DataError(f"{run.path}: its data cannot be read as it was trained on them: {error}.{hint}") from error
+        raise DataError(
+            f"{run.path}: its data cannot be read as it was trained on them: {str(error).rstrip('.')}.{hint}"
+        ) from error
     if members is not None and (changed := members.changed(dls.source.ids, dls.source.contents)):
         raise DataError(
             f"{run.path}: {len(changed):,} of the samples that it was trained and measured on are others now: "

@@ -70,13 +70,13 @@ def test_who_decided_the_parts_is_said():
     parted = source(parts=np.array(["train"] * 30 + ["test"] * 10))
     assert parts_of(parted, 4, None, 42, None, parted.labels).by == "files; valid by lot 42, 0.9, 0.1"
     lists = {"train": ["2", "0"], "valid": ["5"], "test": ["9"]}
-    with pytest.warns(UserWarning, match=r"stand in no part of the given split: 1, 3, 4 and \d+ more"):
+    with pytest.warns(UserWarning, match=r"are new, for the given parts name none of them: 1, 3, 4 and \d+ more"):
         dealt = parts_of(held, 2, lists, 42, None)
     assert dealt.by == "lists" and dealt.train.tolist() == [2, 0]
     assert parts_of(held, 1, lists, 42, 1).counts == {"train": 1, "valid": 1, "test": 1}
     for wrong, said in (
         ({"train": ["0"], "val": ["1"]}, "there is no part 'val'"),
-        ({"train": ["0", "nobody"]}, r"1 listed sample\(s\) are not in the set: nobody"),
+        ({"train": ["0", "nobody"]}, r"1 listed sample\(s\) are not in the set, or not any more: nobody"),
         ({"train": ["0", "1"], "valid": ["1"]}, r"1 sample\(s\) are listed more than once: 1"),
     ):
         with pytest.raises(DataError, match=said):

@@ -104,7 +104,7 @@ def test_other_frames_that_do_not_fit_are_refused(run, tmp_path):
     assert "3 channel(s), the run's 5" in call("evaluate", run, "--data", write_scenes(tmp_path / "rgb", channels=3))
     named = write_scenes(tmp_path / "named")
     (named / "classes.txt").write_text("cat\ndog\n")
-    assert "its classes are ['cat', 'dog']" in call("evaluate", run, "--data", named)
+    assert "its class(es) cat, dog are not among the run's: square, bar" in call("evaluate", run, "--data", named)
 
 
 def test_a_report_is_drawn_from_the_files_alone(run):

@@ -31,10 +31,10 @@ def test_a_picture_that_was_added_changes_no_part(trained):
     evaluate_run(run)
     before = results(run)
     Image.fromarray(np.full((12, 12, 3), 7, np.uint8)).save(root / "a" / "0000.png")
-    with pytest.warns(UserWarning, match=r"1 sample\(s\) stand in no part of the given split: a/0000\.png"):
+    with pytest.warns(UserWarning, match=r"1 sample\(s\) are new, for the given parts name none of them: a/0000\.png"):
         evaluate_run(run)
     assert results(run) == before
-    with pytest.warns(UserWarning, match="stand in no part"):
+    with pytest.warns(UserWarning, match="are new"):
         again = load_run(run).dls
     assert [again.ids(part) for part in ("train", "valid", "test")] == [
         dls.ids(part) for part in ("train", "valid", "test")
@@ -46,7 +46,7 @@ def test_a_picture_that_is_gone_or_another_is_refused(trained):
     name = dls.ids("test")[0]
     pixels = (root / name).read_bytes()
     (root / name).unlink()
-    with pytest.raises(DataError, match=rf"1 listed sample\(s\) are not in the set: {name}"):
+    with pytest.raises(DataError, match=rf"1 listed sample\(s\) are not in the set, or not any more: {name}"):
         evaluate_run(run)
     Image.fromarray(np.full((12, 12, 3), 7, np.uint8)).save(root / name)
     with pytest.raises(DataError, match=rf"1 of the samples .* are others now: {name}.*--data"):

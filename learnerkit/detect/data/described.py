@@ -114,8 +114,6 @@ def _base(file: Path, path: Any) -> tuple[Path, list[str]]:
     for place in (file.parent / given, file.parent.parent / given):
         if place.is_dir():
             return place, []
-    if given.name == file.parent.name or given.name == "..":
-        return file.parent, []
     return file.parent, [
         f"its {file.name} says path: {path}, which is not here; paths are taken from {file.parent.name}/"
     ]

@@ -96,6 +96,14 @@ def _parts_of_modalities(path: Path) -> dict[Path, str]:
 
 
 def _refuse_sets_of_modalities(path: Path) -> None:
+    images, labels = (inside(path, name) for name in (IMAGES, LABELS))
+    inner = [folder.name for folder in folders_in(images) if is_known(folder.name)] if images.is_dir() else []
+    labelled = {folder.name for folder in folders_in(labels)} if labels.is_dir() else set()
+    if len(inner) > 1 and not labelled & set(inner):
+        raise DataError(
+            f"{path}: {images.name}/ holds modalities ({some(inner)}); move them beside labels/ for one set of all "
+            "channels"
+        )
     whole = [folder for folder in folders_in(path) if is_known(folder.name) and inside(folder, IMAGES).is_dir()]
     if len(whole) > 1:
         names = some([f"{folder.name}/" for folder in whole])

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from learnerkit.core.text import some
 from learnerkit.data.copies import first_copies
 from learnerkit.data.faults import Fault
 from learnerkit.data.hashes import told
@@ -113,6 +114,15 @@ class FrameSource:
             digest.update(f"{len(frame.boxes)}".encode() + frame.boxes.tobytes() + frame.codes.tobytes())
             digest.update(frame.ignored.tobytes())
         return digest.hexdigest()[:16]
+
+    @property
+    def unnamed(self) -> list[str]:
+        """A line where no file names the classes, with the numbers that never occur; none where they are named."""
+        if self.named:
+            return []
+        absent = sorted(set(range(len(self.vocab))) - {int(code) for codes in self.codes for code in codes})
+        gaps = f"; {some(absent)} never occur" if absent else ""
+        return [f"no file names its classes; they are called by their numbers, {some(self.vocab)}{gaps}"]
 
     def facts(self) -> dict[str, Any]:
         """What run.json records of the set."""
