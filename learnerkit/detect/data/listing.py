@@ -104,7 +104,8 @@ def _refuse_sets_of_modalities(path: Path) -> None:
             f"{path}: {images.name}/ holds modalities ({some(inner)}); move them beside labels/ for one set of all "
             "channels"
         )
-    whole = [folder for folder in folders_in(path) if is_known(folder.name) and inside(folder, IMAGES).is_dir()]
+    known = [folder for folder in folders_in(path) if is_known(folder.name)]
+    whole = [folder for folder in known if inside(folder, IMAGES).is_dir() and inside(folder, LABELS).is_dir()]
     if len(whole) > 1:
         names = some([f"{folder.name}/" for folder in whole])
         raise DataError(
