@@ -21,6 +21,7 @@ from learnerkit.data.split import Split, make_split
 VERSION = 1  # of what is remembered
 MOST_IMAGES = 200_000  # that are looked at
 MOST_TOLD = 20  # that `doctor` names
+EXAMPLES = 3  # in a line
 REMEMBERED_FROM = 1000  # images in memory; with fewer, looking is as quick as reading
 Found = tuple[list["NearCopy"], Split | None]
 PAIRS = (("valid", "train"), ("test", "train"), ("test", "valid"))
@@ -114,6 +115,8 @@ def told_of_near_copies(found: list[NearCopy], split: Split | None) -> list[tupl
     """Lines of (good, text) for `doctor`: how many, and the likest `MOST_TOLD` of them; they are no faults."""
     if not found or split is None:
         return []
+    if len(found) <= EXAMPLES:  # the summary names them all
+        return [(True, summary(found, split))]
     rest = len(found) - MOST_TOLD
     more = [f"... and {rest} more; learnerkit.all.verify(path).near_copies has all"] if rest > 0 else []
     return [(True, line) for line in (summary(found, split), *map(str, found[:MOST_TOLD]), *more)]
@@ -126,7 +129,7 @@ def summary(found: list[NearCopy], split: Split) -> str:
         names = {pair.name for pair in found if (pair.part, pair.other_part) == (part, other)}
         if names:
             counts.append(f"{len(names):,} of {split.counts[part]:,} {part} samples are near copies of {other} samples")
-    examples = "; ".join(map(str, found[:3]))
+    examples = "; ".join(map(str, found[:EXAMPLES]))
     return f"{', '.join(counts)}, such as {examples}"
 
 
