@@ -38,7 +38,7 @@ def train(
     check_fit(recipe)
     task = get_task(recipe.task)
     check_options(task.evaluate, recipe.evaluate.model_dump(), f"task '{task.name}': evaluate")
-    trained = False
+    trained = again = False
     if resume:
         folder = RunFolder.open(Path(out) / name)
         further = folder.described().get("n_epoch") != recipe.train.epochs
@@ -46,8 +46,7 @@ def train(
         if trained and is_finished(folder.path):
             warn(nothing_to_train(folder, "trained and measured"))
             return folder
-        if further and is_finished(folder.path):
-            warn(f"{folder.path}: was measured on its test part once, and will be again; run.json says so")
+        again = further and is_finished(folder.path)
         allow = ("epochs", *allow) if further else allow
     dls = task.open_dls(recipe)
     if trained:
@@ -59,6 +58,8 @@ def train(
         learn.task = task.name  # whose learner it is, even where it is built by another task's function
         fit(recipe, learn)
         folder = run.folder
+    if again:
+        warn(f"{folder.path}: was measured on its test part once, and is again; run.json says so")
     _evaluate(task, recipe, learn, folder)
     folder.unlock()
     return folder

@@ -288,7 +288,7 @@ def test_a_recipes_run_goes_on_from_the_command_line(command, tmp_path):
     code, _, err = command("train", "--resume", tmp_path / "a")
     assert code == 0 and "is trained and measured already (1 epochs)" in err
     code, _, err = command("train", "--resume", tmp_path / "a", "--epochs", "2")
-    assert code == 0 and "measured on its test part once, and will be again" in err
+    assert code == 0 and "measured on its test part once, and is again" in err
     run = read_json(tmp_path / "a" / "run.json")
     assert run["resolved"]["train"]["epochs"] == run["n_epoch"] == 2
     assert read_json(tmp_path / "a" / "results.json")["epochs"] == 2 and (tmp_path / "a" / "predictions.npz").exists()
