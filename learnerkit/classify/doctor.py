@@ -13,7 +13,7 @@ from learnerkit.data.near_copies import near_copies_of, told_of_near_copies
 from learnerkit.data.parts import parts_of
 from learnerkit.data.pictures import SUFFIXES
 from learnerkit.data.split import Split
-from learnerkit.data.walk import files_below
+from learnerkit.data.walk import holds
 from learnerkit.task import Line
 
 LOOKED_AT = 64, 64  # pixels, where images have several sizes
@@ -21,7 +21,7 @@ LOOKED_AT = 64, 64  # pixels, where images have several sizes
 
 def is_set(path: Path) -> bool:
     """Whether a path is a CIFAR set, or a folder with images somewhere below it."""
-    return is_cifar(path) or (path.is_dir() and bool(files_below(path, SUFFIXES)))
+    return is_cifar(path) or (path.is_dir() and holds(path, SUFFIXES))
 
 
 def verify(path: Path) -> Report:

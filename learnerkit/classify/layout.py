@@ -16,6 +16,7 @@ from learnerkit.data.walk import (
     files_below,
     files_in,
     folders_in,
+    holds,
     is_ignored,
     part_of_name,
     parts_among,
@@ -50,7 +51,7 @@ def find_layout(root: Path, known: frozenset[str] = frozenset()) -> Layout:
     parts = parts_among([folder.name for folder in tops])
     named = [folder for folder in tops if folder.name in parts]
     labelled = [folder for folder in named if _holds_classes(folder)]
-    flat = [folder for folder in named if folder not in labelled and below(folder)]
+    flat = [folder for folder in named if folder not in labelled and holds(folder, SUFFIXES)]
     if not labelled:
         refuse_flat_parts(root, base, flat, [folder for folder in tops if folder not in named])
         refuse_others(root, tops)
@@ -62,7 +63,9 @@ def find_layout(root: Path, known: frozenset[str] = frozenset()) -> Layout:
         _add_classes(layout, base, "", [folder for folder in tops if folder not in unlabelled])
     else:
         _add_parts(root, layout, base, {folder: parts[folder.name] for folder in labelled}, flat, known)
-        strange = [folder for folder in tops if folder not in labelled and folder not in flat and below(folder)]
+        strange = [
+            folder for folder in tops if folder not in labelled and folder not in flat and holds(folder, SUFFIXES)
+        ]
         for folder in strange:
             layout.left.append((f"in {folder.name}/, which names no part", below(folder)))
         if stray := files_in(base, SUFFIXES):
@@ -73,7 +76,7 @@ def find_layout(root: Path, known: frozenset[str] = frozenset()) -> Layout:
 
 def _holds_classes(folder: Path) -> bool:
     """Whether class folders with pictures lie in a folder; a lone images/ is none."""
-    inner = [entry for entry in folders_in(folder) if below(entry)]
+    inner = [entry for entry in folders_in(folder) if holds(entry, SUFFIXES)]
     lone = len(inner) == 1 and inner[0].name.lower() in IMAGES
     return _holds_classes(inner[0]) if lone else bool(inner)
 
@@ -83,8 +86,9 @@ def _unwrapped(root: Path, base: Path, known: frozenset[str], layout: Layout, pa
 
     part: that `base` says itself.
     """
+    seen = {base.resolve()}  # a link may lead back
     while True:
-        inner = [folder for folder in folders_in(base) if below(folder)]
+        inner = [folder for folder in folders_in(base) if holds(folder, SUFFIXES)]
         images = [folder for folder in inner if folder.name.lower() in IMAGES]
         companions = [folder for folder in inner if folder.name.lower() in COMPANIONS]
         if len(images) == 1 and companions and len(inner) == 1 + len(companions):
@@ -98,8 +102,9 @@ def _unwrapped(root: Path, base: Path, known: frozenset[str], layout: Layout, pa
                 if pictures := below(folder):
                     layout.left.append((f"in {folder.relative_to(root)}/, beside {images[0].name}/", pictures))
             base = images[0]
-        elif _is_wrapped(base, inner, part) and inner[0].name not in known:
+        elif _is_wrapped(base, inner, part) and inner[0].name not in known and inner[0].resolve() not in seen:
             base = inner[0]
+            seen.add(base.resolve())
             if not part:
                 layout.notes.append(f"the classes are looked for in {base.relative_to(root)}/")
         else:
@@ -162,7 +167,7 @@ def _add_classes(layout: Layout, base: Path, part: str, folders: list[Path]) -> 
 
 def _parts_inside(folder: Path) -> dict[Path, str]:
     """The folders of parts in a class folder, where all of it lies in them: `CLASS/train` beside `CLASS/test`."""
-    inner = [entry for entry in folders_in(folder) if below(entry)]
+    inner = [entry for entry in folders_in(folder) if holds(entry, SUFFIXES)]
     said = parts_among([entry.name for entry in inner])
     whole = len(said) == len(inner) > 1 and not files_in(folder, SUFFIXES)
     return {entry: said[entry.name] for entry in inner} if whole and "train" in said.values() else {}

@@ -5,7 +5,7 @@ from pathlib import Path
 from learnerkit.core.errors import DataError
 from learnerkit.core.text import some, words
 from learnerkit.data.pictures import SUFFIXES
-from learnerkit.data.walk import COMPANIONS, FOLD, IMAGES, files_below, folders_in, parts_among
+from learnerkit.data.walk import COMPANIONS, FOLD, IMAGES, files_below, folders_in, holds, parts_among
 
 MODALITIES = words(
     """rgb colour color visible vis thermal ir infrared lwir nir swir depth event events dvs radar lidar disparity
@@ -27,7 +27,7 @@ def refuse_flat_parts(root: Path, base: Path, flat: list[Path], others: list[Pat
 
     flat: those folders; others: the folders beside them, which say no part.
     """
-    filled = [folder for folder in others if below(folder)]
+    filled = [folder for folder in others if holds(folder, SUFFIXES)]
     if len(flat) > 1 or (flat and not filled):
         names = " and ".join(f"{folder.name}/ ({len(below(folder))} pictures)" for folder in flat)
         raise DataError(
@@ -50,7 +50,7 @@ def refuse_others(root: Path, tops: list[Path]) -> None:
             f"{root}: {some(names)} look like folds of a cross-validation or batches of one set, not like classes. "
             f"Make train/ and valid/ of them (links will do), such as valid/ of {names[0]} and train/ of the others"
         )
-    inner = [{entry.name for entry in folders_in(folder) if below(entry)} for folder in tops]
+    inner = [{entry.name for entry in folders_in(folder) if holds(entry, SUFFIXES)} for folder in tops]
     alike = len(tops) > 1 and len(inner[0]) > 1 and all(held == inner[0] for held in inner)
     if alike and not parts_among(sorted(inner[0])) and not {name.lower() for name in inner[0]} & (IMAGES | COMPANIONS):
         raise DataError(

@@ -21,7 +21,7 @@ from learnerkit.data.faults import Fault, refuse_faults
 from learnerkit.data.loaders import KitLoaders, whole
 from learnerkit.data.pictures import SUFFIXES, as_channels, decode_all
 from learnerkit.data.source import UNLABELLED, like_run, meant_part
-from learnerkit.data.walk import IMAGES, files_below, files_in, folders_in
+from learnerkit.data.walk import IMAGES, files_below, files_in, folders_in, holds
 from learnerkit.learner.kit import KitLearner
 from learnerkit.pages.confusion import draw_confusion
 
@@ -75,7 +75,7 @@ def read_other(path: Path, described: dict[str, Any]) -> ImageSource:
                 ".npz or a pickled dict of arrays"
             )
         source = read_packed(path, vocab)
-    elif path.is_dir() and (inner := [folder for folder in folders_in(path) if files_below(folder, SUFFIXES)]):
+    elif path.is_dir() and (inner := [folder for folder in folders_in(path) if holds(folder, SUFFIXES)]):
         flat = len(inner) == 1 and inner[0].name.lower() in IMAGES and not folders_in(inner[0])
         if flat:
             source = _flat_pictures(inner[0], vocab, size)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from learnerkit.classify.arrays import as_codes, as_pixels
+from learnerkit.classify.cifar import PLANE
 from learnerkit.classify.source import ImageSource
 from learnerkit.core.errors import DataError
 from learnerkit.core.text import some
@@ -16,7 +17,6 @@ from learnerkit.data.source import UNLABELLED
 
 PIXELS = ("data", "images", "x", "x_test", "test_images", "arr_0", "features")
 LABELS = ("labels", "label", "y", "y_test", "test_labels", "targets", "target", "fine_labels", "classes", "arr_1")
-PLANE = 3 * 32 * 32  # of CIFAR's rows, whose order is known
 IDS = ("ids", "id", "names", "filenames", "files")
 PICKLES = frozenset({".pkl", ".pickle", ".p", ".bin", ""})
 

@@ -117,7 +117,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, Array):
         if value.array is None:
             raise UnsafeFileError("holds an array without content")
-        return value.array if isinstance(value.array, np.ndarray) else [_plain(item, 3) for item in value.array]
+        return value.array if isinstance(value.array, np.ndarray) else [_plain(item, MOST_DEEP) for item in value.array]
     if isinstance(value, bytes):
         return value.decode("latin1")
     if depth < MOST_DEEP and isinstance(value, dict):

@@ -7,9 +7,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from learnerkit.core.warn import warn
 from learnerkit.data.faults import Fault
-from learnerkit.data.source import Source
+from learnerkit.data.source import Source, tell
 from learnerkit.data.split import Split
 
 
@@ -32,7 +31,7 @@ def merged_groups(groups: np.ndarray, copies: np.ndarray) -> np.ndarray:
 
 
 def digests(rows: np.ndarray) -> Iterable[bytes]:
-    """An 8-byte digest of each row of an array."""
+    """A 16-byte digest of each row of an array."""
     return (hashlib.blake2b(np.ascontiguousarray(row), digest_size=16).digest() for row in rows)
 
 
@@ -57,9 +56,8 @@ def warn_of_copies_across(source: Source, split: Split) -> None:
         rows = getattr(split, part)
         again = [row for row in rows if int(source.copies[row]) in trained]
         if again:
-            text = (
+            tell(
+                source,
                 f"{len(again)} of {len(rows)} {part} samples stand in the training part too, such as "
-                f"{source.ids[again[0]]}; the figures of {part} flatter"
+                f"{source.ids[again[0]]}; the figures of {part} flatter",
             )
-            source.found = [*source.found, text]
-            warn(f"{source.name}: {text}")

@@ -13,9 +13,8 @@ import torch
 from learnerkit.core.errors import DataError, LearnerkitError
 from learnerkit.core.files import atomic_write, cache_folder, read_json, sha256
 from learnerkit.core.members import PARTS
-from learnerkit.core.warn import warn
 from learnerkit.data.similar import near_copies
-from learnerkit.data.source import Source
+from learnerkit.data.source import Source, tell
 from learnerkit.data.split import Split, make_split
 
 VERSION = 1  # of what is remembered
@@ -137,9 +136,8 @@ def warn_of_near_copies(source: Source, split: Split) -> None:
     """One warning where samples of valid or test are near copies of what is trained on; the set remembers them."""
     n = sum(split.counts.values())
     if getattr(source, "thumbnails", None) is not None and n > MOST_IMAGES:
-        warn(f"{source.name}: near copies were not looked for among {n:,} samples; up to {MOST_IMAGES:,} they are")
+        tell(source, f"near copies were not looked for among {n:,} samples; up to {MOST_IMAGES:,} they are")
     source.near_copies = near_copies_across(source, split)
     if source.near_copies:
         text = f"{summary(source.near_copies, split)}; figures measured on them flatter"
-        source.found = [*source.found, text]
-        warn(f"{source.name}: {text}. The run's near_copies.csv lists all")
+        tell(source, f"{text}. The run's near_copies.csv lists all")

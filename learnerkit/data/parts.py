@@ -12,7 +12,7 @@ from learnerkit.core.text import some
 from learnerkit.core.warn import warn
 from learnerkit.data.copies import warn_of_copies_across
 from learnerkit.data.near_copies import warn_of_near_copies
-from learnerkit.data.source import Source
+from learnerkit.data.source import Source, tell
 from learnerkit.data.split import Shares, Split, check_classes, make_split
 
 
@@ -53,7 +53,7 @@ def parts_of(
     named = np.isin(source.parts, PARTS)
     if named.any() and not named.all() and not isinstance(split, Mapping):
         aside = [source.ids[row] for row in np.flatnonzero(~named)]
-        warn(f"{source.name}: {len(aside):,} sample(s) stand in no part by the files, left out: {some(aside)}")
+        tell(source, f"{len(aside):,} sample(s) stand in no part by the files, left out: {some(aside)}")
     if not parts.valid_is_test:
         warn_of_copies_across(source, parts)
     if labels is not None:
@@ -87,6 +87,6 @@ def split_by_ids(source: Source, given: Mapping[str, Sequence[str]], told: bool 
         raise DataError(f"split: {len(twice):,} sample(s) are listed more than once: {some(twice)}")
     if told and len(listed) < len(rows):
         aside = sorted(set(rows) - set(listed), key=rows.get)
-        warn(f"{source.name}: {len(aside):,} sample(s) are new, for the given parts name none of them: {some(aside)}")
+        tell(source, f"{len(aside):,} sample(s) are new, for the given parts name none of them: {some(aside)}")
     parts = (np.array([rows[name] for name in lists[part]], dtype=np.int64) for part in PARTS)
     return Split(*parts, valid_is_test=both, by="lists")

@@ -72,6 +72,12 @@ def common_facts(source: Source) -> dict[str, Any]:
     }
 
 
+def tell(source: Source, text: str) -> None:
+    """Warn of what was found of a set, and keep it for run.json."""
+    source.found = [*source.found, text]
+    warn(f"{source.name}: {text}")
+
+
 def with_views(source: S, keeps: Sequence[str] | None, flip: bool | None) -> tuple[S, bool]:
     """A copy of a set for one call, with the views that it says keep its classes, and whether samples are mirrored.
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def is_ignored(name: str) -> bool:
     return name.startswith(".") or name.lower() in SYSTEM or name.lower() in SYSTEM_FILES
 
 
-def part_in(name: str) -> str:
+def _part_in(name: str) -> str:
     """'train', 'valid' or 'test' as one word of a name says; '' where none does, or two that differ."""
     said = {part for word in _words(name) if (part := _part_of_word(word))}
     return said.pop() if len(said) == 1 else ""
@@ -54,7 +54,7 @@ def part_in(name: str) -> str:
 
 def part_of_name(name: str) -> str:
     """'train', 'valid' or 'test' where a folder's or list's name says that alone, such as Training_set or train2017."""
-    return "" if _rest(name) else part_in(name)
+    return "" if _rest(name) else _part_in(name)
 
 
 def parts_among(names: Sequence[str]) -> dict[str, str]:
@@ -64,8 +64,8 @@ def parts_among(names: Sequence[str]) -> dict[str, str]:
     """
     found = {}
     for name in names:
-        part, rest = part_in(name), _rest(name)
-        if part and (not rest or any(_rest(other) == rest and part_in(other) not in ("", part) for other in names)):
+        part, rest = _part_in(name), _rest(name)
+        if part and (not rest or any(_rest(other) == rest and _part_in(other) not in ("", part) for other in names)):
             found[name] = part
     return found
 
@@ -130,7 +130,16 @@ def files_below(
     be unreadable later, and named, instead of being passed over.
     ignored: whether a file or folder of a name is passed over.
     """
-    found, seen = [], set()
+    return sorted(_walked(root, suffixes, ignored))
+
+
+def holds(root: Path, suffixes: Container[str] | None = None) -> bool:
+    """Whether `files_below` has anything; it stops at the first."""
+    return next(_walked(root, suffixes, is_ignored), None) is not None
+
+
+def _walked(root: Path, suffixes: Container[str] | None, ignored: Callable[[str], Any]) -> Iterator[Path]:
+    seen = set()
     for place, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(place)
         if real in seen:
@@ -138,6 +147,6 @@ def files_below(
             continue
         seen.add(real)
         folders[:] = [name for name in folders if not ignored(name)]
-        entries = [name for name in (*names, *(folders if suffixes is not None else ())) if not ignored(name)]
-        found += [Path(place) / name for name in entries if suffixes is None or Path(name).suffix.lower() in suffixes]
-    return sorted(found)
+        for name in (*names, *(folders if suffixes is not None else ())):
+            if not ignored(name) and (suffixes is None or Path(name).suffix.lower() in suffixes):
+                yield Path(place) / name

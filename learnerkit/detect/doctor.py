@@ -8,6 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from learnerkit.core.errors import LearnerkitError
+from learnerkit.core.members import PARTS
 from learnerkit.data.faults import Fault, Report, told
 from learnerkit.data.near_copies import near_copies_of
 from learnerkit.detect.data.channels import complaints
@@ -100,11 +101,11 @@ def _channels(source: FrameSource) -> list[Line]:
 
 
 def _parts(source: FrameSource) -> list[Line]:
-    named = ("train", "valid", "test")
-    if not np.isin(source.parts, named).any():
+    inside = np.isin(source.parts, PARTS)
+    if not inside.any():
         return []
-    counts = ", ".join(f"{int((source.parts == part).sum())} {part}" for part in named)
-    outside = int((source.parts == "none").sum())
+    counts = ", ".join(f"{int((source.parts == part).sum())} {part}" for part in PARTS)
+    outside = int((~inside).sum())
     return [(True, f"parts by its files: {counts}" + (f"; {outside} image(s) in none" if outside else ""))]
 
 

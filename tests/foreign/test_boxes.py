@@ -112,10 +112,12 @@ def test_a_description_that_does_not_fit_is_refused(tmp_path, text, said):
 
 def test_paths_of_another_machine_are_found_by_their_end_and_said(tmp_path):
     ultralytics(IMAGES, tmp_path / "set")
-    text = "path: /home/somebody/datasets/set\ntrain: /data/set/images/train\nval: images/val\ntest: images/test\n"
+    text = "path: /elsewhere/set\ntrain: /elsewhere/set/images/train\nval: images/val\ntest: images/test\n"
     write(tmp_path / "set" / "data.yaml", text + "names: [square, bar]\n")
     source = read_detection(tmp_path / "set")
-    assert found(source) == expected(IMAGES) and "/data/set/images/train, which is not here" in " ".join(source.notes)
+    assert found(source) == expected(IMAGES) and "/elsewhere/set/images/train, which is not here" in " ".join(
+        source.notes
+    )
 
 
 @pytest.mark.parametrize("file", ["classes.txt", "obj.names", "my.names", "labels.txt", "notes.json"])

@@ -1,7 +1,7 @@
 """The images of a COCO set: its annotation files, where their images lie, and which other JSON files are none of it."""
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,7 +11,6 @@ from learnerkit.data.faults import Fault
 from learnerkit.data.walk import files_below, files_in, folders_in, part_of_name, parts_among
 from learnerkit.detect.data.coco import NOT_COCO, boxes_of, kind_of, read_annotations, read_content
 from learnerkit.detect.data.frames import SUFFIXES
-from learnerkit.detect.data.gather import Boxes
 from learnerkit.detect.data.table import Listed, Listing, left_out, name_below
 
 FOLDERS = words("annotations annotation annots anns labels json jsons")  # in which annotation files may lie
@@ -59,7 +58,7 @@ def list_coco(path: Path, images_in: Path | None = None) -> Listing:
 
     path: its folder, or one annotation file. images_in: the folder of its images, where not every picture is one.
     """
-    root = path if path.is_dir() else path.parent.parent if path.parent.name == "annotations" else path.parent
+    root = path if path.is_dir() else path.parent.parent if path.parent.name.lower() in FOLDERS else path.parent
     contents, notes, damaged = _contents(path, root)
     first, content = contents[0]
     categories = _categories(content)
@@ -83,7 +82,7 @@ def list_coco(path: Path, images_in: Path | None = None) -> Listing:
                 faults.append(Fault(name, f"{entry['file_name']} stands in {seen[place]} already", image))
             else:
                 seen[place] = name
-                read = _Reader(entry, annotations, codes, name)
+                read = partial(boxes_of, entry, annotations, codes, name)
                 listed.append(Listed((place,), name_below(place, root), read, part, absolute=True))
         for image, annotations in by_image.items():
             fault = f"{len(annotations)} annotation(s) of image {image!r}, which is not among the images"
@@ -91,18 +90,6 @@ def list_coco(path: Path, images_in: Path | None = None) -> Listing:
     if path.is_dir() and images_in is None:
         notes += left_out(root, seen)
     return Listing(root, listed, list(categories.values()), faults, notes)
-
-
-class _Reader:
-    """Reads the boxes of one entry of an annotation file."""
-
-    def __init__(
-        self, entry: dict, annotations: list[tuple[int, dict]], codes: dict[int | str, int], name: str
-    ) -> None:
-        self.entry, self.annotations, self.codes, self.name = entry, annotations, codes, name
-
-    def __call__(self, size: tuple[int, int], clip: bool) -> Boxes:
-        return boxes_of(self.entry, self.annotations, self.codes, self.name, size, clip)
 
 
 def _contents(path: Path, root: Path) -> tuple[list[tuple[Path, dict[str, Any]]], list[str], list[Fault]]:

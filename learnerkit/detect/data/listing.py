@@ -7,7 +7,7 @@ from pathlib import Path
 
 from learnerkit.core.errors import DataError
 from learnerkit.core.text import some
-from learnerkit.data.walk import files_below, folders_in, part_of_name, parts_among
+from learnerkit.data.walk import files_below, folders_in, holds, part_of_name, parts_among
 from learnerkit.detect.data.coco_sets import FOLDERS, is_coco, list_coco
 from learnerkit.detect.data.described import IMAGES, LABELS
 from learnerkit.detect.data.modalities import is_known, joined, modality_folders
@@ -16,6 +16,8 @@ from learnerkit.detect.data.table import Listing, inside, left_out, name_below
 from learnerkit.detect.data.voc import is_voc, list_voc
 from learnerkit.detect.data.yolo_sets import is_yolo, list_yolo
 
+Reader = Callable[[Path, bool], Listing]
+MOST_WRAPPED = 5  # folders around a set
 EXPECTED = (
     "images/ with labels/ (YOLO), a data.yaml, COCO annotations (JSON), Pascal VOC (XML), or folders of modalities "
     "with labels/"
@@ -24,7 +26,7 @@ EXPECTED = (
 
 def is_detection(path: Path) -> bool:
     """Whether a path is a detection set of any format, or the one folder around such a set."""
-    return path.exists() and _format_of(_unwrapped(path)) is not None
+    return path.exists() and _located(path)[1] is not None
 
 
 def list_detection(path: Path, polygons: bool = False) -> Listing:
@@ -32,8 +34,7 @@ def list_detection(path: Path, polygons: bool = False) -> Listing:
 
     path: a folder, a COCO annotation file, or a data.yaml; polygons: see `yolo.are_polygons`.
     """
-    place = _unwrapped(path)
-    read = _format_of(place)
+    place, read = _located(path)
     if read is None:
         inner = [f"{folder.name}/" for folder in folders_in(path)] if path.is_dir() else []
         found = f" It holds {some(inner)}." if inner else ""
@@ -46,18 +47,20 @@ def list_detection(path: Path, polygons: bool = False) -> Listing:
     return listing
 
 
-def _unwrapped(path: Path) -> Path:
-    """The folder of a set: past single folders around it."""
+def _located(path: Path) -> tuple[Path, Reader | None]:
+    """The folder of a set, past single folders around it, and the reader of its format; None where there is none."""
     place = path
-    while place.is_dir() and _format_of(place) is None:
-        inner = folders_in(place)
+    for _ in range(MOST_WRAPPED):
+        if (read := _format_of(place)) is not None:
+            return place, read
+        inner = folders_in(place) if place.is_dir() else []
         if len(inner) != 1:
-            return path
+            break
         place = inner[0]
-    return place
+    return path, None
 
 
-def _format_of(path: Path) -> Callable[[Path, bool], Listing] | None:
+def _format_of(path: Path) -> Reader | None:
     """The reader of a path's format, None where it has none."""
     if _are_modalities(path):
         return _list_modalities
@@ -82,11 +85,11 @@ def _modalities(path: Path) -> dict[str, Path]:
 
 
 def _labelled(path: Path) -> bool:
-    return inside(path, LABELS).is_dir() and bool(files_below(inside(path, LABELS), {".txt"}))
+    return inside(path, LABELS).is_dir() and holds(inside(path, LABELS), {".txt"})
 
 
 def _holds_xml(path: Path) -> bool:
-    return any(files_below(folder, {".xml"}) for folder in folders_in(path) if folder.name.lower() in FOLDERS)
+    return any(holds(folder, {".xml"}) for folder in folders_in(path) if folder.name.lower() in FOLDERS)
 
 
 def _parts_of_modalities(path: Path) -> dict[Path, str]:

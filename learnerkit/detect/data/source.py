@@ -29,7 +29,7 @@ class Frame:
     files, name: where its channels lie, and how it is called; size: its height and width in pixels.
     boxes: float32 [n,4], x1 y1 x2 y2 in pixels of the stored frame; codes: int64 [n].
     ignored: float32 [k,5], boxes and classes of regions that are neither learnt nor counted.
-    part: 'train', 'valid', 'test', 'none' or ''; digest: of its content.
+    part: 'train', 'valid', 'test' or ''; digest: of its content.
     """
 
     files: tuple[Path, ...]

@@ -12,7 +12,7 @@ from pathlib import Path
 from learnerkit.core.errors import DataError
 from learnerkit.core.text import some
 from learnerkit.data.faults import Fault
-from learnerkit.data.walk import COMPANIONS, files_below, files_in, part_of_name, parts_by_folder
+from learnerkit.data.walk import COMPANIONS, files_below, files_in, holds, part_of_name, parts_by_folder
 from learnerkit.detect.data.frames import SUFFIXES
 from learnerkit.detect.data.gather import Boxes, RawBox, gather_boxes, is_number, no_boxes, pixel_box
 from learnerkit.detect.data.names import class_names, read_lines
@@ -40,7 +40,7 @@ def is_voc(path: Path) -> bool:
     """Whether a folder holds XML annotations and pictures."""
     if not path.is_dir():
         return False
-    return any(_is_annotation(file) for file in files_below(path, {".xml"})[:3]) and bool(files_below(path, SUFFIXES))
+    return any(_is_annotation(file) for file in files_below(path, {".xml"})[:3]) and holds(path, SUFFIXES)
 
 
 def _is_annotation(file: Path) -> bool:

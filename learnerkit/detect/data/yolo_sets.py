@@ -5,11 +5,10 @@ Layouts: docs.ultralytics.com/datasets/detect, Roboflow's YOLO exports, darknet.
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from learnerkit.core.files import read_yaml
 from learnerkit.data.faults import Fault
-from learnerkit.data.walk import files_below, files_in, folders_in, parts_among, parts_by_folder
+from learnerkit.data.walk import files_below, files_in, folders_in, holds, parts_among, parts_by_folder
 from learnerkit.detect.data.described import IMAGES, LABELS, PARTS, described_images, from_lists, label_of
 from learnerkit.detect.data.frames import KINDS, SUFFIXES
 from learnerkit.detect.data.names import LISTS, WORDS, class_names, description_of, read_lines
@@ -29,7 +28,7 @@ def is_yolo(path: Path) -> bool:
 
 def _holds_labels(folder: Path) -> bool:
     """Whether a folder has label files, or nothing at all; masks are none."""
-    return folder.is_dir() and (bool(files_below(folder, {".txt"})) or not files_below(folder))
+    return folder.is_dir() and (holds(folder, {".txt"}) or not holds(folder))
 
 
 def _beside(folder: Path) -> bool:
@@ -65,7 +64,7 @@ def list_yolo(path: Path, polygons: bool = False, images_in: Path | None = None)
         Listed(
             (image,),
             name_below(image, root),
-            partial(_read, labels[image], n_classes, boxed),
+            partial(read_label, labels[image], n_classes=n_classes, polygons=boxed),
             kept[image],
             name_below(places[image], root),
         )
@@ -74,10 +73,6 @@ def list_yolo(path: Path, polygons: bool = False, images_in: Path | None = None)
     faults = [*twice, *faults, *_orphans(places, root)]
     aside = [] if images_in is not None else left_out(root, images)
     return Listing(root, listed, vocab, faults, notes + said + aside)
-
-
-def _read(label: Any, n_classes: int | None, polygons: bool, size: tuple[int, int], clip: bool) -> Any:
-    return read_label(label, size, clip, n_classes, polygons)
 
 
 def _one_a_label(images: dict[Path, str], places: dict[Path, Path], root: Path) -> tuple[dict[Path, str], list[Fault]]:
