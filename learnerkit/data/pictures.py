@@ -23,6 +23,7 @@ SUFFIXES = words(  # what Pillow reads pixels of by itself; no vector files, no 
 LAYERED = ("PSD", "ICO", "ICNS", "MPO")  # whose further frames are layers, sizes or previews of one picture
 UNREADABLE = (OSError, ValueError, SyntaxError, DataError, Image.DecompressionBombError)
 BITS_PER_SAMPLE, SAMPLES_PER_PIXEL, EXTRA_SAMPLES, UNSPECIFIED = 258, 277, 338, 0  # of TIFF
+PNG = b"\x89PNG\r\n\x1a\n"
 CHECK_VERSION = 4
 
 
@@ -46,16 +47,21 @@ def decode(file: Path, size: tuple[int, int] | None = None) -> np.ndarray:
 
 def _bits_lost(image: Image.Image, file: Path) -> str:
     """What Pillow cuts without a word: 16-bit colours, and channels of a TIFF behind the third; '' where nothing is."""
-    if image.format == "PNG":
-        with file.open("rb") as opened:
-            deep = opened.read(25)[24:] == b"\x10"
-        return "16-bit pixels; they would be cut to 8 bits. Convert them to 8 bits." if deep else ""
+    if png_kind(file)[0] == 16:
+        return "16-bit pixels; they would be cut to 8 bits. Convert them to 8 bits."
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     if max(tags.get(BITS_PER_SAMPLE, (8,))) > 8:
         return "more than 8 bits a pixel; they would be cut to 8 bits. Convert them to 8 bits."
     if UNSPECIFIED in tags.get(EXTRA_SAMPLES, ()):
         return f"{tags.get(SAMPLES_PER_PIXEL)} channels; those behind the third would be lost. Save three of them."
     return ""
+
+
+def png_kind(file: Path) -> tuple[int, int]:
+    """Bits of a value and colour type of a PNG, from its header; (0, 0) for other files."""
+    with file.open("rb") as opened:
+        head = opened.read(26)
+    return (head[24], head[25]) if len(head) == 26 and head.startswith(PNG) else (0, 0)
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

@@ -112,7 +112,7 @@ def _dealt(
     shares = _shares(split, named, default, held_out)
     if not named:
         train, held, test = deal(labels, shares, split_seed, groups)
-        return Split(train, arranged(held), test, by=f"lot {split_seed}, {some(shares)}")
+        return Split(train, arranged(held), test, by=f"lot ({_lot(split_seed, shares)})")
     train, held, test = (np.flatnonzero(parts == part) for part in PARTS)
     if split == "test":
         if len(held):
@@ -121,8 +121,12 @@ def _dealt(
     if shares is not None:
         chosen = deal(labels[train], shares, split_seed, None if groups is None else groups[train])
         train, held = train[chosen[0]], train[chosen[1]]
-    by = "files" if shares is None else f"files; valid by lot {split_seed}, {some(shares)}"
+    by = "files" if shares is None else f"files; valid by lot ({_lot(split_seed, shares)})"
     return Split(train, arranged(held), test, by=by)
+
+
+def _lot(split_seed: int, shares: Sequence[float]) -> str:
+    return f"split_seed {split_seed}, shares {' / '.join(f'{share:g}' for share in shares)}"
 
 
 def _shares(split: Shares, named: list[str], default: Sequence[float], held_out: float) -> Sequence[float] | None:

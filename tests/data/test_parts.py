@@ -66,9 +66,11 @@ def test_a_limit_is_one_or_more(limit):
 
 def test_who_decided_the_parts_is_said():
     held = source()
-    assert parts_of(held, 4, None, 42, None, held.labels).by == "lot 42, 0.7, 0.15, 0.15"
+    assert parts_of(held, 4, None, 42, None, held.labels).by == "lot (split_seed 42, shares 0.7 / 0.15 / 0.15)"
     parted = source(parts=np.array(["train"] * 30 + ["test"] * 10))
-    assert parts_of(parted, 4, None, 42, None, parted.labels).by == "files; valid by lot 42, 0.9, 0.1"
+    assert (
+        parts_of(parted, 4, None, 42, None, parted.labels).by == "files; valid by lot (split_seed 42, shares 0.9 / 0.1)"
+    )
     lists = {"train": ["2", "0"], "valid": ["5"], "test": ["9"]}
     with pytest.warns(UserWarning, match=r"are new, for the given parts name none of them: 1, 3, 4 and \d+ more"):
         dealt = parts_of(held, 2, lists, 42, None)

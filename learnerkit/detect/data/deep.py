@@ -7,11 +7,10 @@ from PIL import Image, ImageOps
 
 from learnerkit.core.errors import DataError, LearnerkitError
 from learnerkit.core.optional import optional
-from learnerkit.data.pictures import check_end
+from learnerkit.data.pictures import check_end, png_kind
 from learnerkit.detect.data.tiff import is_tiff, read_tiff
 
 OPAQUE_OR_NOT = 0.9  # of the pixels at either end of an alpha channel, from which it may well be transparency
-PNG = b"\x89PNG\r\n\x1a\n"
 GREY, PALETTE = 0, 3  # colour types of PNG
 EXIF_ORIENTATION = 0x0112
 
@@ -27,7 +26,7 @@ def decode_deep(file: Path) -> np.ndarray:
         if found is not None:
             pixels, alpha, orientation = found
             return _as_colours(upright(without_alpha(pixels) if alpha else pixels, orientation))
-    depth, colour = _png_kind(file)
+    depth, colour = png_kind(file)
     with Image.open(file) as image:
         check_end(image, file)
         if image.format != "MPO" and image.format != "TIFF" and getattr(image, "n_frames", 1) > 1:
@@ -54,7 +53,7 @@ def called_alpha(file: Path) -> list[str]:
         alpha = found is not None and found[1]
     else:
         with Image.open(file) as image:
-            alpha = image.mode in ("RGBA", "LA") or _png_kind(file)[1] in (4, 6)
+            alpha = image.mode in ("RGBA", "LA") or png_kind(file)[1] in (4, 6)
     last = len(decode_deep(file)) - 1
     kept = alpha and last in (1, 3)
     return [f"channel {last} varies and is taken as a channel, though its files call it alpha"] if kept else []
@@ -62,13 +61,6 @@ def called_alpha(file: Path) -> list[str]:
 
 def _as_colours(pixels: np.ndarray) -> np.ndarray:
     return np.repeat(pixels, 3, axis=0) if len(pixels) == 1 and pixels.dtype == np.uint8 else pixels
-
-
-def _png_kind(file: Path) -> tuple[int, int]:
-    """Bits of a value and colour type of a PNG, from its header; (0, 0) for other files."""
-    with file.open("rb") as opened:
-        head = opened.read(26)
-    return (head[24], head[25]) if len(head) == 26 and head.startswith(PNG) else (0, 0)
 
 
 def _deep_png(file: Path) -> np.ndarray:
