@@ -12,6 +12,12 @@ from learnerkit.core.run_folder import RunFolder, csv_text
 from learnerkit.core.text import now
 
 
+def class_names(dls: Any) -> list[str]:
+    """Names of the classes of any DataLoaders: their vocab, numbers where they say `c` alone; none without either."""
+    vocab = getattr(dls, "vocab", None)
+    return [str(name) for name in (range(getattr(dls, "c", 0)) if vocab is None else vocab)]
+
+
 def identity(learn: Learner) -> dict[str, Any]:
     """What must be the same for a resume to mean the same run."""
     dls = learn.dls
@@ -20,7 +26,7 @@ def identity(learn: Learner) -> dict[str, Any]:
     facts = {
         "task": learn.task,
         "recipe": {"dls": getattr(dls, "recipe", None), "learner": learn.recipe},
-        "classes": list(source.vocab) if source else [str(name) for name in getattr(dls, "vocab", [])],
+        "classes": class_names(dls),
         "fingerprint": source.fingerprint if source else None,
         "split": split,
         "seed": learn.seed,
@@ -35,7 +41,7 @@ def write_identity(learn: Learner, folder: RunFolder, **more: Any) -> None:
     """
     source, facts = getattr(learn.dls, "source", None), getattr(learn.dls, "facts", None)
     described = {**identity(learn), "data": facts() if facts is not None else None}
-    described |= {**environment(learn.dls.device), "started": now()}
+    described |= {**environment(next(learn.model.parameters()).device), "started": now()}
     described |= {"n_epoch": learn.n_epoch, "fit": learn.current.call, **more}
     write_json(folder.file("run.json"), described)
     if quarantine := getattr(source, "quarantine", None):

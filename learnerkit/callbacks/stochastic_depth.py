@@ -4,6 +4,7 @@ from fastai.callback.core import Callback
 from torchvision.ops import StochasticDepth as DropBranch
 
 from learnerkit.core.errors import ModelError
+from learnerkit.core.ranges import ShareBelowOne, checked
 from learnerkit.ops.depth import linear_rates
 
 
@@ -17,9 +18,8 @@ class StochasticDepth(Callback):
 
     order = -5
 
-    def __init__(self, p: float = 0.2) -> None:
-        if not 0 <= p < 1:
-            raise ValueError(f"StochasticDepth(p={p}): a probability from 0 to below 1")
+    @checked
+    def __init__(self, p: ShareBelowOne = 0.2) -> None:
         self.p = p
         self.kept: list[tuple[DropBranch, float]] = []
 

@@ -6,6 +6,7 @@ import torch
 from fastai.callback.core import Callback
 
 from learnerkit.core.errors import DataError
+from learnerkit.core.ranges import AtLeastOne, Flag, checked
 from learnerkit.ops.views import View, make_views
 
 
@@ -23,12 +24,13 @@ class TTA(Callback):
 
     order, run_train = 8, False
 
+    @checked
     def __init__(
         self,
-        n: int = 16,
+        n: AtLeastOne = 16,
         views: Sequence[Callable[[torch.Tensor], torch.Tensor]] | None = None,
-        mirror: bool | None = None,
-        per_view: bool = False,
+        mirror: Flag | None = None,
+        per_view: Flag = False,
     ) -> None:
         self.n, self.views, self.mirror, self.per_view = n, views, mirror, per_view
         self.view_accuracy: dict[str, float] = {}

@@ -16,7 +16,7 @@ from learnerkit.all import (
     detection_learner,
     load_run,
 )
-from learnerkit.core.errors import DataError, LearnerkitError, ModelError, TrainingError
+from learnerkit.core.errors import DataError, LearnerkitError, ModelError, RecipeError, TrainingError
 from learnerkit.detect.boxes import scores_of, unpack_boxes
 from learnerkit.detect.dls import channel_means
 from learnerkit.detect.interpret import SwitchOff, predicted
@@ -245,7 +245,7 @@ def test_what_cannot_be_is_refused(root, toy_dls):
         detection_learner(toy_dls)
     with pytest.raises(LearnerkitError, match="bs"):
         detection_dls(root, bs=20)
-    with pytest.raises(DataError, match="longer side"):
+    with pytest.raises(RecipeError, match=r"size=\(48, 64\)"):
         detection_dls(root, size=(48, 64))
 
 
