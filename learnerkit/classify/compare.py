@@ -22,7 +22,7 @@ from learnerkit.core.members import groups_of
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.statistics import holm, mcnemar, paired_interval
 from learnerkit.core.tensors import read_npz
-from learnerkit.core.text import formatted, p_text
+from learnerkit.core.text import formatted, p_text, some
 from learnerkit.pages.choice import choice_text, in_order, leaders
 from learnerkit.pages.comparison import (
     add_legends,
@@ -49,12 +49,13 @@ COLUMNS = (
     Column("test_std", "std over seeds", "{:.2%}", brief="std", brief_form="{:.1%}", optional=True),
     Column("test_macro_f1", "macro F1", "{:.4f}"),
     Column("difference", "behind the first", "{:.2%}", brief="behind", brief_form="{:.1%}", optional=True),
-    Column(("ci_low", "ci_high"), "95 % interval", "{0[0]:.2%} to {0[1]:.2%}", "95 % of it", _brief, optional=True),
+    Column(("ci_low", "ci_high"), "95 % interval", "{0[0]:.2%} to {0[1]:.2%}", "95 % interval", _brief, optional=True),
     Column("mcnemar_p", "McNemar p", p_text, optional=True),
     Column("holm_p", "Holm p", p_text, brief="Holm p", optional=True),
     Column("parameters", "parameters", "{:,.0f}"),
     Column("seconds", "seconds", "{:,.0f}"),
 )
+NAMED = 4  # variants that the verdict calls by name
 NOTE = """Figures are means over the runs of a variant. The order is that of the accuracy on valid, equal ones by the
 lower loss there, then by fewer parameters: the test part chooses nothing, so that the test accuracy of the first is not
 flattered. "Behind the first" is the difference of the test accuracies, below 0 where a variant is ahead of the first,
@@ -144,9 +145,9 @@ def verdict(comparison: Comparison) -> str:
     if not others:
         return text + "; there is no other to compare it with."
     places = {place: [row["variant"] for row in others if apart(first, row) == place] for place in (1, -1, 0)}
-    parts = [f"better than {', '.join(places[1])} (Holm p < .05, interval above 0)"] if places[1] else []
-    parts += [f"worse than {', '.join(places[-1])} (Holm p < .05, interval below 0)"] if places[-1] else []
-    parts += [f"not to be told apart from {', '.join(places[0])}"] if places[0] else []
+    parts = [f"better than {some(places[1], NAMED)} (Holm p < .05, interval above 0)"] if places[1] else []
+    parts += [f"worse than {some(places[-1], NAMED)} (Holm p < .05, interval below 0)"] if places[-1] else []
+    parts += [f"not to be told apart from {some(places[0], NAMED)}"] if places[0] else []
     said = f"on test {first['variant']} is" if len(leaders(comparison.rows)) > 1 else "on test it is"
     return f"{text}; {said} {'; '.join(parts)}."
 
@@ -157,7 +158,7 @@ def draw(comparison: Comparison) -> Figure:
     draw_bars(bars, comparison, "test_accuracy", "test_std", "{:.1%}", beside="valid_accuracy")
     bars.set(title=bar_title(comparison, "Test accuracy", "valid_accuracy"), xlabel="accuracy")
     known = [run for run in comparison.runs if run.results.get("valid_accuracy") is not None]
-    draw_points(points, comparison, {label: [_both(run) for run in some] for label, some in variants_of(known).items()})
+    draw_points(points, comparison, {label: list(map(_both, runs)) for label, runs in variants_of(known).items()})
     low, high = points.get_xlim()
     points.plot([low, high], [low, high], color="grey", linewidth=0.8, linestyle="--")
     points.set(title="Validation against test, a point a run", xlabel="valid accuracy", ylabel="test accuracy")

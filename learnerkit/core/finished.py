@@ -10,7 +10,7 @@ import numpy as np
 from learnerkit.core.calls import NOT_THE_WEIGHTS
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import read_json
-from learnerkit.core.labels import Named, key_names, worded_apart
+from learnerkit.core.labels import Named, brief, key_names, worded_apart
 from learnerkit.core.run_folder import RunFolder
 
 NOT_A_VARIANT = ("seed", "cache", "num_workers", "device", "lost", *NOT_THE_WEIGHTS)
@@ -24,6 +24,7 @@ class Finished:
     part: on which it was measured; n: samples of it; samples: hash of those samples and their truth.
     arrays: what was predicted on them, by the task's own names.
     settings: what the run was made with, by dotted key; label: what sets it apart from the others, its seed left out.
+    words: the settings that the label says, in words by their names.
     groups: of those samples, int64 [N]; None where each stands alone, or the run does not say.
     name: of its folder, as the comparison calls it.
     """
@@ -40,6 +41,7 @@ class Finished:
     label: str = ""
     groups: np.ndarray | None = None
     name: str = ""
+    words: dict[str, str] = field(default_factory=dict)
 
     @property
     def seed(self) -> Any:
@@ -63,6 +65,11 @@ class Comparison:
     rows: list[dict[str, Any]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
+
+    def short_names(self, longest: int) -> tuple[dict[str, str], str]:
+        """What the variants are called in so many letters, and the settings that these names leave unsaid."""
+        words = {run.label: run.words for run in self.runs}
+        return brief({row["variant"]: words.get(row["variant"], {}) for row in self.rows}, longest)
 
     @property
     def part(self) -> str:
@@ -108,12 +115,11 @@ def label_runs(runs: list[Finished]) -> list[str]:
     varying = [key for key in keys if len({repr(run.settings.get(key)) for run in runs}) > 1]
     columns = [worded_apart([run.settings.get(key) for run in runs]) for key in varying]
     for number, run in enumerate(runs):
-        values = [column[number] for column in columns]
+        run.words = dict(zip(key_names(varying), (column[number] for column in columns), strict=True))
         if len(varying) == 1 and isinstance(run.settings.get(varying[0]), (str, Named)):
-            run.label = values[0]  # 'concat' says it alone, '4' does not
+            (run.label,) = run.words.values()  # 'concat' says it alone, '4' does not
         else:
-            pairs = zip(key_names(varying), values, strict=True)
-            run.label = " ".join(f"{key}={value}" for key, value in pairs) or "all"
+            run.label = " ".join(f"{key}={value}" for key, value in run.words.items()) or "all"
     return varying
 
 

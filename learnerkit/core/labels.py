@@ -1,6 +1,6 @@
 """Settings in words: short, never in Python's form, and different where the settings are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,22 @@ def key_names(keys: Sequence[str]) -> list[str]:
     return [
         word if last.count(word) == 1 else ".".join(key.split(".")[-2:]) for key, word in zip(keys, last, strict=True)
     ]
+
+
+def brief(labels: Mapping[str, Mapping[str, str]], longest: int) -> tuple[dict[str, str], str]:
+    """Short names of variants, by their label, and the settings that these leave unsaid: '' for none.
+
+    labels: of each variant its settings in words by their key; where a label is longer than so many letters, all of
+        them are called by these words alone, shortened where even they are too long.
+    """
+    if max(map(len, labels), default=0) <= longest:
+        return {label: label for label in labels}, ""
+    bare = {label: " ".join(words.values()) or label for label, words in labels.items()}
+    if len(set(bare.values())) < len(bare):
+        return shortened(list(labels), longest), ""
+    short = shortened(list(bare.values()), longest)
+    keys = list(dict.fromkeys(key for words in labels.values() for key in words))
+    return {label: short[text] for label, text in bare.items()}, " ".join(keys)
 
 
 def shortened(labels: Sequence[str], longest: int) -> dict[str, str]:

@@ -20,7 +20,7 @@ from learnerkit.core.members import groups_of
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.statistics import drawn_groups
 from learnerkit.core.tensors import read_npz
-from learnerkit.core.text import formatted
+from learnerkit.core.text import formatted, some
 from learnerkit.detect.matching import as_tensors
 from learnerkit.detect.metrics import FIGURES
 from learnerkit.detect.resampled import resampled_map
@@ -58,14 +58,15 @@ COLUMNS = (
     Column("rank_size", "place by size"),
     Column("seconds", "training s", "{:,.0f}"),
 )
+NAMED = 4  # variants that the verdict calls by name
 NOTE = """Figures are means over the runs of a variant. The order is that of mAP on valid, equal ones by the lower
-loss there, then by fewer parameters: the test part chooses nothing. Average precision is COCO's (101 recalls; mAP is the
-mean over overlaps of .5 to .95). The time is the model's for one image at a time, median, measured at the end of each
-run on its own device: compare it within one machine alone. "Behind the first" is the difference in mAP on the part named
-above, below 0 where a variant is ahead of the first, with the paired percentile bootstrap interval over the images (500
-resamples, the same for all variants; images that belong together are drawn together where the runs say which they are;
-not corrected for the number of variants). It says what other images would change; what another seed would change, only
-runs of several seeds say."""
+loss there, then by fewer parameters: the test part chooses nothing. Average precision is COCO's (101 recalls; mAP is
+the mean over overlaps of .5 to .95). The time is the model's for one image at a time, median, measured at the end of
+each run on its own device: compare it within one machine alone. "Behind the first" is the difference in mAP on the part
+named above, below 0 where a variant is ahead of the first, with the paired percentile bootstrap interval over the
+images (500 resamples, the same for all variants; images that belong together are drawn together where the runs say
+which they are; not corrected for the number of variants). It says what other images would change; what another seed
+would change, only runs of several seeds say."""
 
 
 def read(run: RunFolder, described: dict[str, Any]) -> Finished:
@@ -141,9 +142,9 @@ def verdict(comparison: Comparison) -> str:
     ahead = [row["variant"] for row in measured if row["ci_low"] > 0]
     behind = [row["variant"] for row in measured if row["ci_high"] < 0]
     alike = [row["variant"] for row in measured if row["ci_low"] <= 0 <= row["ci_high"]]
-    luck = f"; ahead of {', '.join(ahead)} on other images too (interval above 0)" if ahead else ""
-    luck += f"; behind {', '.join(behind)} on other images too (interval below 0)" if behind else ""
-    luck += f"; not to be told apart from {', '.join(alike)}" if alike else ""
+    luck = f"; ahead of {some(ahead, NAMED)} on other images too (interval above 0)" if ahead else ""
+    luck += f"; behind {some(behind, NAMED)} on other images too (interval below 0)" if behind else ""
+    luck += f"; not to be told apart from {some(alike, NAMED)}" if alike else ""
     luck += "; runs of more seeds would say what a seed changes" if measured and best["n"] == 1 else ""
     return (
         f"{choice_text(comparison, 'valid_mAP', 'mAP', 'mAP {:.4f}')}{luck}; "

@@ -7,7 +7,6 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from learnerkit.core.finished import Comparison, Finished, variants_of
-from learnerkit.core.labels import shortened
 from learnerkit.pages.figure import new_figure, whole_epochs
 from learnerkit.pages.letters import plain_text
 
@@ -31,8 +30,7 @@ def styles_of(comparison: Comparison) -> dict[str, dict[str, Any]]:
 
 def names_of(comparison: Comparison) -> dict[str, str]:
     """What each variant is called in a picture."""
-    labels = [row["variant"] for row in comparison.rows]
-    return {label: plain_text(text, 80) for label, text in shortened(labels, LONGEST).items()}
+    return {label: plain_text(text, 80) for label, text in comparison.short_names(LONGEST)[0].items()}
 
 
 def bar_height(comparison: Comparison) -> float:
@@ -103,14 +101,16 @@ def add_legends(figure: Figure, panels: list[Any], comparison: Comparison) -> No
     """Say which colour is which: in each panel of several colours, or once below all of them where there are many."""
     if len(comparison.rows) < 2:
         return
+    unsaid = plain_text(comparison.short_names(LONGEST)[1], 80)
     if len(comparison.rows) <= FEW:
         for panel in panels:
-            panel.legend(fontsize=8)
+            panel.legend(fontsize=8, title=unsaid, title_fontsize=8)
         return
     handles = dict(zip(*reversed(panels[0].get_legend_handles_labels()), strict=True))
     widest = max(map(len, handles))
     columns = max(1, min(len(handles), int(figure.get_figwidth() / (0.075 * widest + 0.55))))
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns, fontsize=8)
+    look = {"loc": "outside lower center", "ncols": columns, "fontsize": 8, "title": unsaid, "title_fontsize": 8}
+    figure.legend(handles.values(), handles.keys(), **look)
 
 
 def draw_ranked(comparison: Comparison, key: str, spread: str, title: str, monitor: str, form: str) -> Figure:

@@ -1,4 +1,4 @@
-"""Which runs can be compared: those below some folders, each once; what cannot be is left out by name, with the reason."""
+"""Which runs can be compared: those below some folders, each once; others are left out by name, with the reason."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -29,8 +29,7 @@ class Candidates:
 
 def find_candidates(roots: Sequence[Path]) -> Candidates:
     """The finished runs below folders, each named by its place below what holds them all; a run may be given itself."""
-    root = Path(os.path.commonpath([path.absolute() for path in roots])) if len(roots) > 1 else roots[0]
-    found, seen = Candidates(root), set()
+    found, seen = Candidates(root := _common(roots)), set()
     for given in roots:
         folders = sorted(path.parent for path in given.rglob("run.json")) if given.is_dir() else []
         if not folders:
@@ -46,6 +45,14 @@ def find_candidates(roots: Sequence[Path]) -> Candidates:
         found.unfinished += [line for line in _never_begun(given, root) if line not in found.unfinished]
     found.left_out += found.unfinished
     return found
+
+
+def _common(roots: Sequence[Path]) -> Path:
+    """The one folder, or the one that holds them all; relative where they are."""
+    if len(roots) == 1:
+        return roots[0]
+    root = os.path.commonpath([path.absolute() for path in roots])
+    return Path(root if any(path.is_absolute() for path in roots) else os.path.relpath(root))
 
 
 def _name(folder: Path, root: Path) -> str:
@@ -98,9 +105,8 @@ def comparable(found: Candidates) -> list[Finished]:
             f"{found.root}: these runs were measured on different {chosen[0].part} samples and cannot be ranked:\n"
             f"  {listed}\nTrain them with one split_seed and one set, or compare the groups apart."
         )
-    found.left_out += [
-        f"{run.name}: {_unlike(run, chosen[0])}" for run in found.runs if not any(run is one for one in chosen)
-    ]
+    others = [run for runs in groups.values() if runs is not chosen for run in runs]
+    found.left_out += [f"{run.name}: {_unlike(run, chosen[0])}" for run in others]
     return chosen
 
 

@@ -10,7 +10,6 @@ from rich.table import Table
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike, atomic_write, made_folder
 from learnerkit.core.finished import Comparison, label_runs, variants_of, without_repeats
-from learnerkit.core.labels import shortened
 from learnerkit.core.run_folder import csv_text
 from learnerkit.pages.choice import leaders
 from learnerkit.pages.comparison import draw_all_courses
@@ -96,13 +95,15 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     widths = [max(map(len, texts)) + GAP for texts in zip(heads, *cells, strict=True)]
     named = [column.key == "variant" for column in columns]
     room = console.width - sum(width for width, name in zip(widths, named, strict=True) if not name) - GAP
-    short = shortened([row["variant"] for row in comparison.rows], max(12, room))
+    short, unsaid = comparison.short_names(max(12, room))
     table = Table(box=None, padding=(0, GAP, 0, 0))
     for head, name in zip(heads, named, strict=True):
         table.add_column(head, justify="left" if name else "right", no_wrap=True)
     for texts in cells:
         table.add_row(*(short[text] if name else text for text, name in zip(texts, named, strict=True)))
     console.print(table)
+    if unsaid:
+        console.print(f"  a variant is its {unsaid}")
     for line in comparison.left_out:
         console.print(f"  left out: {line}")
     console.print(f"  {verdict(comparison)}")
