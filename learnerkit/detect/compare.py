@@ -20,7 +20,7 @@ from learnerkit.core.members import groups_of
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.statistics import drawn_groups
 from learnerkit.core.tensors import read_npz
-from learnerkit.core.text import formatted, some
+from learnerkit.core.text import both, formatted, some
 from learnerkit.detect.matching import as_tensors
 from learnerkit.detect.metrics import FIGURES
 from learnerkit.detect.resampled import resampled_map
@@ -135,7 +135,7 @@ def verdict(comparison: Comparison) -> str:
     best = comparison.rows[0]
     if best["mAP"] is None:
         return f"No object stands on the {comparison.n:,} {comparison.part} images; there is nothing to rank by."
-    place = {name: " and ".join(row["variant"] for row in comparison.rows if row[name] == 1) for name, _, _ in RANKS}
+    place = {name: both([row["variant"] for row in comparison.rows if row[name] == 1]) for name, _, _ in RANKS}
     fastest = min(row["ms_per_image"] for row in comparison.rows)
     smallest = min(row["parameters"] for row in comparison.rows)
     measured = [row for row in comparison.rows if row["ci_low"] is not None]

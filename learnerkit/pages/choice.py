@@ -3,7 +3,7 @@
 from typing import Any
 
 from learnerkit.core.finished import Comparison, first_known
-from learnerkit.core.text import Form, formatted
+from learnerkit.core.text import Form, both, formatted
 
 TIES = (("valid_loss", "its lower loss there"), ("parameters", "its fewer parameters"))
 
@@ -44,8 +44,8 @@ def choice_text(comparison: Comparison, valid: str, figure: str, form: Form) -> 
     """
     rows, part = comparison.rows, comparison.part
     best, *others = leaders(rows)
-    names, on = " and ".join(row["variant"] for row in (best, *others)), comparison.measured_on
-    measured = " and ".join(formatted(row.get(figure), form) for row in (best, *others))
+    names, on = both([row["variant"] for row in (best, *others)]), comparison.measured_on
+    measured = both([formatted(row.get(figure), form) for row in (best, *others)])
     if part == "valid":
         where, figures = "valid", f"{measured} on {on}; there is no test part"
     elif chosen_by(rows, valid, figure) == valid:

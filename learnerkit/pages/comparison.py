@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from learnerkit.core.finished import Comparison, Finished, variants_of
 from learnerkit.pages.figure import new_figure, whole_epochs
@@ -45,7 +46,7 @@ def has_seeds(comparison: Comparison) -> bool:
 
 def titled(comparison: Comparison, title: str) -> str:
     """The title of a panel of courses, with what its lines and bands are."""
-    return f"{title}: mean over seeds, band from least to greatest" if has_seeds(comparison) else title
+    return f"{title} (mean and range over seeds)" if has_seeds(comparison) else title
 
 
 def draw_bars(panel: Any, comparison: Comparison, key: str, spread: str, form: str, beside: str = "") -> None:
@@ -106,11 +107,11 @@ def add_legends(figure: Figure, panels: list[Any], comparison: Comparison) -> No
         for panel in panels:
             panel.legend(fontsize=8, title=unsaid, title_fontsize=8)
         return
-    handles = dict(zip(*reversed(panels[0].get_legend_handles_labels()), strict=True))
-    widest = max(map(len, handles))
-    columns = max(1, min(len(handles), int(figure.get_figwidth() / (0.075 * widest + 0.55))))
+    names = list(names_of(comparison).values())
+    lines = [Line2D([], [], **style, markersize=5) for style in styles_of(comparison).values()]
+    columns = max(1, min(len(names), int(figure.get_figwidth() / (0.075 * max(map(len, names)) + 0.55))))
     look = {"loc": "outside lower center", "ncols": columns, "fontsize": 8, "title": unsaid, "title_fontsize": 8}
-    figure.legend(handles.values(), handles.keys(), **look)
+    figure.legend(lines, names, **look)
 
 
 def draw_ranked(comparison: Comparison, key: str, spread: str, title: str, monitor: str, form: str) -> Figure:
@@ -130,7 +131,7 @@ def draw_ranked(comparison: Comparison, key: str, spread: str, title: str, monit
 
 def bar_title(comparison: Comparison, title: str, beside: str) -> str:
     """The title of a panel of bars, with what its whiskers and diamonds are."""
-    said = ["bar: std over seeds"] if has_seeds(comparison) else []
+    said = ["whisker: std over seeds"] if has_seeds(comparison) else []
     said += ["diamond: on valid"] if any(row.get(beside) is not None for row in comparison.rows) else []
     return f"{title} ({', '.join(said)})" if said else title
 
@@ -150,6 +151,8 @@ def draw_all_courses(comparison: Comparison, curve: tuple[str, str]) -> Figure:
     for panel in axes.ravel()[len(titles) :]:
         panel.set_axis_off()
     if has_seeds(comparison):
-        figure.suptitle("Mean over the seeds of a variant, in a band from the least to the greatest", fontsize=11)
+        figure.suptitle(
+            "Lines: mean over the seeds of a variant; bands: from the least to the greatest of them", fontsize=11
+        )
     add_legends(figure, list(drawn), comparison)
     return figure

@@ -103,7 +103,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         table.add_row(*(short[text] if name else text for text, name in zip(texts, named, strict=True)))
     console.print(table)
     if unsaid:
-        console.print(f"  a variant is its {unsaid}")
+        console.print(f"  a variant is called by its {unsaid}")
     for line in comparison.left_out:
         console.print(f"  left out: {line}")
     console.print(f"  {verdict(comparison)}")

@@ -29,4 +29,7 @@ def test_a_task_without_a_ranking_of_its_own_is_ranked_by_its_monitor():
     assert rows[0].get("difference") is None and rows[1]["difference"] == pytest.approx(2) and rows[2]["figure"] is None
     assert rows[1]["std"] == pytest.approx(2**0.5) and rows[1]["seeds"] == "1 2"
     said = BY_MONITOR.verdict(Comparison(None, "x", [run("b", 1, 3.0)], [], rows))
-    assert said.startswith("Best: b, test_error 3.0000 (less is better) on 40 test samples") and "does not say" in said
+    assert said.startswith(
+        "Best on test: b (test 3.0000 on 40 test samples; without a figure on valid the choice favours"
+    )
+    assert "error, less is better" in said and "does not say" in said

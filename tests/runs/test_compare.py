@@ -23,6 +23,8 @@ def test_comparison_ranks_groups_and_tests(tmp_path):
     assert best["test_accuracy"] == pytest.approx(0.9) and best["seeds"] == "1 2 3" and best["holm_p"] is None
     assert second["difference"] == pytest.approx(0.02, abs=1e-5) and worst["ci_low"] > 0.2 and worst["holm_p"] < 1e-6
     assert found.varying == ["model.fusion"] and "broken: is failed" in found.unfinished[0]
+    assert found.left_out == found.unfinished
+    assert verdict(found).startswith("Of 9 finished of 10 runs: Best on valid: concat")
     assert "better than max" in verdict(found)
     page = write_comparison(found)
     text = page.read_text()
@@ -31,7 +33,9 @@ def test_comparison_ranks_groups_and_tests(tmp_path):
         assert (tmp_path / name).stat().st_size > 100
     console = Console(width=100, record=True, file=io.StringIO())
     print_comparison(found, console)
-    assert "Best: concat, 90.00% of 200 test samples" in console.export_text()
+    assert "Best on valid: concat (valid 89.00%, test 90.00% on 200 test samples)" in console.export_text().replace(
+        "\n", ""
+    )
 
 
 def test_other_test_samples_cannot_be_ranked(tmp_path):
@@ -64,7 +68,7 @@ def test_repeats_and_other_data_are_not_seeds(tmp_path):
     write_json(other.file("run.json"), described)
     found = compare_runs(tmp_path)
     assert [row["n"] for row in found.rows] == [1, 1] and found.varying == ["data"]
-    assert found.rows[1]["variant"] == "x/late_layers" and "copy: repeats seed 1 of a" in found.unfinished
+    assert found.rows[1]["variant"] == "x/late_layers" and found.left_out == ["copy: repeats seed 1 of a"]
     other.set_status("done")
     other.file("status.json").write_text("[]")
     assert any(line.startswith("b: ") for line in compare_runs(tmp_path).unfinished)
