@@ -106,7 +106,7 @@ def test_the_same_as_scipy_has_for_groups(seed):
 
 
 def test_clustered_luck_is_not_taken_for_a_difference():
-    """Two equal classifiers whose errors come in groups of eight: at 5 % a twentieth of the trials may say otherwise."""
+    """Two equal classifiers whose errors come in groups of eight: one trial in twenty may say otherwise."""
     rng, alarms = np.random.default_rng(0), np.zeros(2)
     groups = np.repeat(np.arange(60), 8)
     for _ in range(200):
