@@ -70,6 +70,9 @@ def read_members(folder: Path) -> Members | None:
         groups = {part: [str(row[2]) for row in kept[part] if len(row) > 2] for part in PARTS}
     except (OSError, EOFError, ValueError, KeyError, IndexError, TypeError) as error:
         raise DataError(f"{file}: cannot be read ({error})") from error
+    for part in PARTS:
+        if groups[part] and len(groups[part]) != len(ids[part]):
+            raise DataError(f"{file}: is damaged, of {len(ids[part])} samples {len(groups[part])} have a group")
     return Members(ids, contents, groups)
 
 
