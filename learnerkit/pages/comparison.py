@@ -78,14 +78,14 @@ def course_of(runs: list[Finished], key: str) -> tuple[list[int], np.ndarray]:
 def draw_courses(panel: Any, comparison: Comparison, key: str) -> None:
     """A figure of the ledger over the epochs: a line a variant, the mean of its runs, in a band."""
     styles, names = styles_of(comparison), names_of(comparison)
-    variants = variants_of(comparison.runs)
+    variants, faint = variants_of(comparison.runs), 0.15 if len(styles) <= FEW else 0.08
     for label, style in styles.items():
         epochs, values = course_of(variants[label], key)
         mark = {"marker": ".", "markersize": 4} if len(epochs) < 40 else {"marker": ""}
         panel.plot(epochs, values.mean(axis=0), **{**style, **mark}, label=names[label], linewidth=1.4)
         if len(values) > 1:
             band = values.min(axis=0), values.max(axis=0)
-            panel.fill_between(epochs, *band, color=style["color"], alpha=0.15, linewidth=0)
+            panel.fill_between(epochs, *band, color=style["color"], alpha=faint, linewidth=0)
     whole_epochs(panel)
 
 
