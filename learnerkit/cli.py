@@ -110,12 +110,12 @@ SWEEP_OPTIONS = (
 
 
 def compare(
-    root: Annotated[Path, typer.Argument(help="a sweep's folder, or any folder of runs")],
-    out: Annotated[Path | None, typer.Option(help="where table, pictures and page go; ROOT without it")] = None,
+    roots: Annotated[list[Path], typer.Argument(help="folders of runs, such as a sweep's, or runs")],
+    out: Annotated[Path | None, typer.Option(help="where table and page go; ROOT, or what holds all ROOTS")] = None,
 ) -> None:
     """Rank the finished runs below a folder, with intervals and tests, and write the table, pictures and page."""
     comparing = _heavy("runs.compare")
-    comparison = comparing.compare_runs(root)
+    comparison = comparing.compare_runs(roots)
     target = comparing.write_comparison(comparison, out)
     comparing.print_comparison(comparison, console)
     console.print(f"  written to           {target}")

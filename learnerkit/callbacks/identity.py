@@ -50,7 +50,7 @@ def write_identity(learn: Learner, folder: RunFolder, **more: Any) -> None:
         folder.log(f"{len(rows)} bad samples or files set aside: quarantine.csv")
     if source is not None:
         rows = {part: getattr(learn.dls.split, part) for part in PARTS}
-        write_members(folder.path, source.ids, source.contents, rows)
+        write_members(folder.path, source.ids, source.contents, rows, getattr(source, "groups", None))
     if near := getattr(source, "near_copies", None):
         atomic_write(folder.file("near_copies.csv"), csv_text([vars(pair) for pair in near]))
         folder.log(f"{len(near)} near copies across the parts: near_copies.csv")
