@@ -24,7 +24,7 @@ class Autocast(MixedPrecision):
         self.kind = kind
 
     def before_fit(self) -> None:
-        device = self.learn.dls.device.type
+        device = next(self.learn.model.parameters()).device.type
         if self.kind == "fp16" and device == "cpu" and self.learn.is_training_run:
             raise TrainingError("precision 'fp16' is far slower than fp32 on a CPU; use 'fp32' or 'bf16'")
         if self.kind == "bf16" and device == "cuda" and not torch.cuda.is_bf16_supported():

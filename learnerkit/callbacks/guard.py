@@ -54,7 +54,7 @@ class Guard(KitCallback):
         self.skipped, self.rolled, self.kept, self.flags, self.sticky = 0, 0, None, [], None
         self.tripped = self.stepped = self.has_scaler = False
         fused = isinstance(learn.opt, OptimWrapper) and bool(learn.opt.opt.defaults.get("fused"))
-        accelerator = learn.dls.device is not None and torch.device(learn.dls.device).type != "cpu"
+        accelerator = next(learn.model.parameters()).device.type != "cpu"
         self.is_late = fused and (accelerator if self.late is None else self.late) and not self._averages()
         buffers = [b for b in learn.model.buffers() if b.is_floating_point() or b.dtype == torch.int64]
         self.watched, self.saved = buffers, [torch.empty_like(b) for b in buffers]

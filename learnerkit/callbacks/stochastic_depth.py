@@ -33,6 +33,9 @@ class StochasticDepth(Callback):
         for block, rate in zip(blocks, linear_rates(self.p, len(blocks)), strict=True):
             block.p = rate
 
+    def after_fit(self) -> None:
+        self.restore()  # in a learner of fastai's too, which asks for no `restore`
+
     def restore(self) -> None:
         """Give each block its own rate back."""
         for block, rate in self.kept:

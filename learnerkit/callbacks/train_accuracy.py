@@ -13,7 +13,7 @@ class TrainAccuracy(KitCallback):
     """Count the right predictions of the training passes, on the device; the ledger has their share as train_accuracy.
 
     They are made with augmentation and dropout, by weights that change: the figure is below that of a pass afterwards.
-    Where CutMix or MixUp has mixed a batch, the label with the larger share counts.
+    Where CutMix or MixUp mixes batches, the label with the larger share counts, and it is train_accuracy_mixed.
     """
 
     order, run_valid = 12, False
@@ -44,7 +44,8 @@ class TrainAccuracy(KitCallback):
 
     def epoch_columns(self) -> dict[str, float]:
         """The share of this epoch's training samples that was right; none where their labels are no class numbers."""
-        return {} if self.right is None else {"train_accuracy": int(self.right) / self.seen}
+        name = "train_accuracy_mixed" if self.mixers else "train_accuracy"
+        return {} if self.right is None else {name: int(self.right) / self.seen}
 
     def state_dict(self) -> dict[str, Any]:
         """The counts of this epoch so far."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from fastai.callback.core import Callback
 
+from learnerkit.callbacks.identity import known_set
 from learnerkit.core.errors import DataError
 from learnerkit.core.ranges import AtLeastOne, Flag, checked
 from learnerkit.ops.views import View, make_views
@@ -36,7 +37,7 @@ class TTA(Callback):
         self.view_accuracy: dict[str, float] = {}
 
     def before_validate(self) -> None:
-        source = getattr(self.learn.dls, "source", None)
+        source, _ = known_set(self.learn.dls) or (None, None)
         keeps = getattr(source, "keeps", ("shift",))
         asked = self.mirror or any(isinstance(view, View) and view.mirror for view in self.views or ())
         if asked and source is not None and "mirror" not in keeps:

@@ -16,11 +16,11 @@ from learnerkit.classify.source import ImageSource
 from learnerkit.classify.transforms import (
     Augment,
     AugmentFloat,
-    CifarBlock,
     LabelBlock,
     NormalizeBytes,
     Operation,
     augmentations,
+    rows_block,
 )
 from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError
@@ -115,7 +115,7 @@ def _loaders(
         NormalizeBytes(*source.stats),
         AugmentFloat([op for op in operations if op.on_float]),
     ]
-    blocks = CifarBlock(source), LabelBlock(source)
+    blocks = rows_block(source), LabelBlock(source)
     return make_loaders(NAME, source, split, blocks, batch_tfms=batch_tfms, device=device, **kwargs)
 
 

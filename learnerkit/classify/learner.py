@@ -88,7 +88,7 @@ def check_outputs(learn: KitLearner, batch: Sequence[Any], n_out: int) -> None:
     training = model.training
     model.eval()
     with torch.no_grad(), kept_random_state():
-        pred = model(*(part[:1].to(device) for part in batch[: learn.dls.n_inp]))
+        pred = model(*(part[:1].to(device) for part in batch[: getattr(learn.dls, "n_inp", 1)]))
     model.train(training)
     if isinstance(pred, torch.Tensor) and pred.shape[-1] != n_out:
         raise ModelError(

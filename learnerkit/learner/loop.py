@@ -26,7 +26,7 @@ from learnerkit.core.calls import fit_arguments
 from learnerkit.core.seed import kept_random_state, seed_of, seed_position
 from learnerkit.learner.events import EventLearner
 from learnerkit.learner.position import Fit, Position
-from learnerkit.learner.schedule import LeanScheduler, follow, one_cycle_curves
+from learnerkit.learner.schedule import LeanScheduler, check_one_rate, follow, one_cycle_curves
 from learnerkit.learner.state import load_state
 
 
@@ -133,6 +133,7 @@ class LoopLearner(EventLearner):
         """A whole fit with its events; then callbacks are restored and, after an error, batch and gradients let go."""
         fit = self.current
         try:
+            check_one_rate(self.cbs)
             whole_fit()
         except BaseException as error:
             fit.error = error

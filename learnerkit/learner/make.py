@@ -178,7 +178,7 @@ def make_learner(
     given = arguments
     if given.channels_last:
         model = model.to(memory_format=torch.channels_last)
-    model = model.to(dls.device or default_device())
+    model = model.to(getattr(dls, "device", None) or default_device())
     fit_loss(loss_func, next(model.parameters()))
     if given.compile:
         model.compile()

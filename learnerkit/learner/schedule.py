@@ -1,13 +1,17 @@
 """fastai's ParamScheduler, writing floats straight into the parameter groups."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler, combined_cos
+from fastai.callback.tracker import ReduceLROnPlateau
 from fastai.learner import Learner
 
 from learnerkit._fastai import BaseOptimizer
+from learnerkit.callbacks.schedule import Schedule
+from learnerkit.core.errors import RecipeError
 from learnerkit.learner.hypers import read_hyper, write_hyper
 
 
@@ -38,6 +42,21 @@ def follow(learn: Learner, curves: dict[str, Callable[[float], Any]]) -> None:
         value = curve(learn.pct_train)
         values = value.tolist() if isinstance(value, np.ndarray) else [value]
         write_hyper(learn.opt, name, values * n_groups if len(values) == 1 else values)
+
+
+def check_one_rate(cbs: Iterable[Callback]) -> None:
+    """RecipeError where more than one callback would set the learning rate: one of them would do nothing."""
+    setters = [type(cb).__name__ for cb in cbs if isinstance(cb, (Schedule, ReduceLROnPlateau)) or _schedules_rate(cb)]
+    if len(setters) > 1:
+        named = " and ".join("fit_one_cycle's own" if name == "LeanScheduler" else name for name in setters)
+        raise RecipeError(
+            f"the learning rate would be set by {named}, and one would undo the other. fit_one_cycle, fit_flat_cos and "
+            "fit_sgdr bring a schedule; learn.fit(n_epoch, lr, cbs=Schedule('cosine')) follows another"
+        )
+
+
+def _schedules_rate(cb: Callback) -> bool:
+    return isinstance(cb, ParamScheduler) and "lr" in (cb.scheds if isinstance(cb.scheds, dict) else ())
 
 
 class LeanScheduler(ParamScheduler):
