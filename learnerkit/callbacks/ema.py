@@ -74,12 +74,13 @@ class EMA(KitCallback):
         return None if self.averaged is None else self.averaged.module
 
     def state_dict(self) -> dict[str, Any]:
-        """The average and its count of updates."""
-        return {"averaged": self.averaged.state_dict()}
+        """The average and its count of updates; nothing where there is none."""
+        return {} if self.averaged is None else {"averaged": self.averaged.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
-        self.averaged.load_state_dict(state["averaged"])
+        if state:
+            self.averaged.load_state_dict(state["averaged"])
 
 
 def _sums(model: torch.nn.Module) -> list[float]:

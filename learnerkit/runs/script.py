@@ -82,4 +82,4 @@ def chosen_weights(learn: KitLearner, run: RunFolder) -> Iterator[None]:
 
 def _acts_on_batches(cb: Callback) -> bool:
     """Whether a callback may have a part in a prediction; one that acts after an epoch alone might begin another."""
-    return any(hasattr(type(cb), event) for event in OF_A_BATCH)
+    return any(event in vars(cb) or hasattr(type(cb), event) for event in OF_A_BATCH)

@@ -8,6 +8,7 @@ import signal
 import time
 import traceback
 
+import numpy as np
 import torch
 
 from learnerkit.all import Run, folder_dls, image_learner
@@ -43,6 +44,8 @@ def digest(learn):
             for key in sorted(value, key=str):
                 seen.update(str(key).encode())
                 take(value[key])
+        elif isinstance(value, np.generic):
+            take(value.item())
         elif isinstance(value, (list, tuple)) or hasattr(value, "tolist"):
             for item in value if isinstance(value, (list, tuple)) else value.tolist():
                 take(item)

@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from fastai.callback.core import Callback, CancelFitException
 from PIL import Image
 
-from learnerkit.all import load_run
+from learnerkit.all import Run, load_run
+from learnerkit.core.errors import LearnerkitError
 from learnerkit.core.files import read_json
+from learnerkit.core.tensors import read_npz
+from tests.conftest import assert_same_weights, state_of, toy_learner
 from tests.images import write_cifar10
 
 
@@ -48,3 +52,46 @@ def test_a_run_of_greys_is_evaluated_on_pictures_of_any_kind(command, digits_run
 
 def tinted(grey):
     return np.stack([grey, grey // 2, grey // 3], axis=-1)
+
+
+def test_evaluations_have_a_folder_each_and_the_first_stays(command, digits_run):
+    before = (digits_run / "predictions.npz").read_bytes(), (digits_run / "results.json").read_bytes()
+    for words in ([], ["--tta", 2], ["--tta", 2, "--weights", "final"], ["--tta", 2]):
+        code, _, err = command("evaluate", digits_run, *words)
+        assert code == 0, err
+    names = ["own", "own-tta2", "own-tta2-final"]
+    assert sorted(path.name for path in (digits_run / "evaluations").iterdir()) == names
+    assert before == ((digits_run / "predictions.npz").read_bytes(), (digits_run / "results.json").read_bytes())
+    found = {name: read_json(digits_run / "evaluations" / name / "results.json") for name in names}
+    own = read_json(digits_run / "results.json")
+    assert found["own"]["test_accuracy"] == found["own-tta2"]["test_accuracy"] == own["test_accuracy"]
+    assert found["own-tta2"]["tta_views"] == 2 and "test_accuracy_tta" in found["own-tta2-final"]
+    assert (digits_run / "evaluations" / "own" / "figures" / "confusion_matrix.png").exists()
+    page = (digits_run / "report.html").read_text()
+    assert all(f"<td>{name}</td>" in page for name in names) and f"{found['own']['test_accuracy']:.4f}" in page
+    code, _, err = command("evaluate", digits_run, "--weights", "last")
+    assert code == 2 and "'best' or 'final'" in err
+
+
+def test_a_scripts_run_has_its_valid_part_and_page_and_its_test_part_by_evaluate(tmp_path):
+    learn = toy_learner(Run(tmp_path, "a"))
+    learn.fit(2, 0.1)
+    run = learn.run_folder
+    weights = state_of(learn)
+    assert set(read_npz(run.file("predictions.npz"))["part"]) == {"valid"} and run.file("report.html").exists()
+    assert "valid_accuracy" in run.results() and "test_accuracy" not in run.results()
+    best = load_run(run.path, data=learn.dls)
+    assert run.results()["valid_accuracy"] == pytest.approx(best.validate()[1])
+    assert len(learn.recorder.values) == 2 and learn.recorder.losses  # as the fit left them
+    assert_same_weights(weights, state_of(learn))
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), CancelFitException(), LearnerkitError("no")])
+def test_what_cannot_be_predicted_afterwards_is_no_fault_of_the_training(error, tmp_path, caplog):
+    def fail(self):
+        if not self.learn.is_training_run:
+            raise error
+
+    learn = toy_learner([Callback(before_batch=fail), Run(tmp_path, "a")])
+    learn.fit(1)
+    assert learn.run_folder.is_done and "is trained and kept; predictions or report are missing" in caplog.text
