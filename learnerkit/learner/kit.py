@@ -12,13 +12,13 @@ from learnerkit.callbacks.able import able
 from learnerkit.callbacks.progress import Progress
 from learnerkit.core.warn import warn
 from learnerkit.learner.cast import CastBatch
-from learnerkit.learner.loop import LoopLearner
+from learnerkit.learner.grouped import GroupedLearner
 from learnerkit.learner.recorder import LeanRecorder
 from learnerkit.learner.state import check_state, learner_state
 
 
-class KitLearner(LoopLearner):
-    """A fastai Learner that is lean, seeded by position and resumable, see `learner.loop`.
+class KitLearner(GroupedLearner):
+    """A fastai Learner that is lean, seeded by position and resumable, see `learner.loop` and `learner.grouped`.
 
     cbs: callbacks, beside our recorder, progress bar, cast and guard (one's own Guard takes the place of ours).
     All other arguments are fastai's. `recipe` records how it was built, `task` for what, `best_by` the figure that

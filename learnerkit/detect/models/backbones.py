@@ -18,7 +18,7 @@ from learnerkit.models.first_layer import with_input_channels
 CHANNELS = 256  # of every map of the pyramid
 STAGES = {"layer1": "0", "layer2": "1", "layer3": "2", "layer4": "3"}
 STRIDES = (4, 8, 16, 32)
-TRIED = (96, 160)  # height and width that a backbone of timm is tried on: sides are multiples of 32, and of nothing else
+TRIED = (96, 160)  # height and width that a backbone of timm is tried on: multiples of 32, and of nothing else
 
 
 class PyramidBackbone(nn.Module):
