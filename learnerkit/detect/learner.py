@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,20 @@ from learnerkit._fastai import Callback
 from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError, ModelError
 from learnerkit.core.files import PathLike
+from learnerkit.core.weights import read_weights
 from learnerkit.detect.boxes import scores_of, unpack_boxes
 from learnerkit.detect.data.source import FrameSource
 from learnerkit.detect.data.transforms import resized
 from learnerkit.detect.dls import NAME, FrameLoaders
 from learnerkit.detect.metrics import detection_metrics, need_detect
 from learnerkit.detect.models.detector import ANCHORS, PREFIX
-from learnerkit.detect.models.mit_weights import load_segformer
+from learnerkit.detect.models.mit import MixTransformer
+from learnerkit.detect.models.mit_weights import load_segformer, translated
+from learnerkit.detect.models.rgbx import DualStream
 from learnerkit.detect.parts import LossParts, SumOfParts
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.make import TrainingArguments, as_list, build_model, make_learner
+from learnerkit.models.begin import fill
 
 LEAST_ANCHOR, MOST_ANCHOR = 4, 32  # pixels of the smallest anchor
 log = logging.getLogger(__name__)
@@ -83,7 +87,6 @@ def detection_learner(
     dls: FrameLoaders,
     arch: str | nn.Module = "mit_b0",
     *,
-    weights: PathLike | None = None,
     anchors: Sequence[float] | None = None,
     box_batch_size_per_image: int = 64,
     model_args: dict[str, Any] | None = None,
@@ -93,11 +96,12 @@ def detection_learner(
 ) -> DetectionLearner:
     """A Learner for detection: Faster R-CNN over a feature pyramid.
 
+    `weights=` also takes a file or folder of SegFormer, as Hugging Face has it, for a MiT's stages; what did not map
+    is kept in `learn.unmapped`.
+
     dls: DataLoaders of frames and boxes, such as `detection_dls(...)`.
     arch: 'mit_b0' to 'mit_b5' (two streams where there are more than three channels), 'timm:NAME', 'torchvision:NAME'
         (one stream), or a module with the face of `detect.models.detector.Detector`.
-    weights: a SegFormer file (safetensors, Hugging Face's layout) for a MiT's stages; what did not map is logged and
-        kept in `learn.unmapped`.
     anchors: five sides in pixels; from the training boxes when None.
     box_batch_size_per_image: regions sampled for the box head's loss; torchvision's 512 take minutes on a CPU.
     model_args: of `create_detector`, such as {'detections': 300}.
@@ -117,21 +121,29 @@ def detection_learner(
         anchors = fitting_anchors(dls) if anchors is None else anchors
         own = {"anchors": list(anchors), "box_batch_size_per_image": box_batch_size_per_image, **(model_args or {})}
         model = build_model(f"{PREFIX}{arch}", arguments.seed, n_in=source.channels, n_out=len(source.vocab), **own)
-    unmapped = _fill(model, arch, weights) if weights is not None else []
     cbs = [LossParts(), *as_list(cbs)]
-    learn = make_learner(NAME, dls, model, SumOfParts(), metrics, cbs, arguments, DetectionLearner)
-    learn.unmapped = unmapped
+    weights, others = arguments.weights, replace(arguments, weights=None)
+    learn = make_learner(NAME, dls, model, SumOfParts(), metrics, cbs, others, DetectionLearner)
+    learn.unmapped = _begin(learn.model, weights) if weights is not None else []
     return learn
 
 
-def _fill(model: nn.Module, arch: Any, weights: PathLike) -> list[str]:
-    """Put a SegFormer file into a detector's stages; the names of what did not map."""
-    if not str(arch).startswith("mit_"):
-        raise ModelError(f"weights: a SegFormer file is for mit_b0 to mit_b5; the backbone is {arch}")
-    unmapped = load_segformer(model.net.backbone.body, weights)
+def _begin(model: nn.Module, weights: PathLike) -> list[str]:
+    """Put weights into a detector, SegFormer's into its backbone alone; the names of what did not map."""
+    tensors = read_weights(weights)
+    if not any(map(translated, tensors)):
+        return fill(model, tensors, str(weights))
+    body = getattr(getattr(getattr(model, "net", None), "backbone", None), "body", None)
+    if not isinstance(body, MixTransformer | DualStream):
+        backbone = getattr(model, "spec", {}).get("name", type(model).__name__).removeprefix(PREFIX)
+        raise ModelError(f"{weights}: SegFormer's weights are for mit_b0 to mit_b5; the backbone is {backbone}")
+    unmapped = load_segformer(body, tensors)
     unfilled = [line for line in unmapped if line.startswith("not filled")]
-    if len(unfilled) >= len(list(model.net.backbone.body.parameters())) // 2:
-        raise ModelError(f"{weights}: {len(unfilled)} of the backbone's tensors are not in it; is it a file of {arch}?")
+    if len(unfilled) >= len(list(body.parameters())) // 2:
+        backbone = getattr(model, "spec", {}).get("name", "").removeprefix(PREFIX) or "this backbone"
+        raise ModelError(
+            f"{weights}: {len(unfilled)} of the backbone's tensors are not in it; is it a file of {backbone}?"
+        )
     if unmapped:
         log.warning("%s: %d tensor(s) did not map:\n  %s", weights, len(unmapped), "\n  ".join(unmapped[:20]))
     return unmapped

@@ -33,7 +33,9 @@ class DetectModel(Model):
     """A detector."""
 
     arch: str = Field("mit_b0", description="mit_b0 to mit_b5, timm:NAME or torchvision:NAME")
-    weights: str | None = Field(None, description="SegFormer weights of a MiT, a safetensors file")
+    weights: str | None = Field(
+        None, description="where the weights begin: a run's folder, a file, or SegFormer's for the backbone of a MiT"
+    )
     anchors: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
         None, min_length=5, max_length=5, description="sides in pixels; from the training boxes without it"
     )
