@@ -7,6 +7,7 @@ holds that each is still there, and that no other module names one.
 
 import warnings
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any
 
 with warnings.catch_warnings():
@@ -24,10 +25,11 @@ with warnings.catch_warnings():
     from fastai.losses import CrossEntropyLossFlat
     from fastai.metrics import accuracy
     from fastai.optimizer import _BaseOptimizer as BaseOptimizer
-    from fastai.torch_core import TensorBase, TensorCategory
+    from fastai.torch_core import TensorBase, TensorCategory, to_device
     from fastai.vision.core import TensorImage, TensorImageBW
     from fastcore.foundation import L
     from fastcore.imports import noop
+    from fastcore.xtras import PrettyString
 
 __all__ = [
     "INNER_EVENTS",
@@ -43,11 +45,13 @@ __all__ = [
     "DataLoader",
     "DataLoaders",
     "GradientClip",
+    "L",
     "Learner",
     "Metric",
     "OpenDL",
     "OpenLearner",
     "OpenRecorder",
+    "PrettyString",
     "TensorBase",
     "TensorCategory",
     "TensorImage",
@@ -57,6 +61,7 @@ __all__ = [
     "accuracy",
     "loaders_of",
     "order_of_pass",
+    "to_device",
 ]
 
 INNER_EVENTS = frozenset(_inner_loop)
@@ -138,6 +143,20 @@ class OpenDL(TfmdDL):
     def sample_batch(self) -> tuple:
         """A batch of one sample, as the model would see it."""
         raise NotImplementedError
+
+    def shown_batch(self, unique: bool, n: int) -> tuple:
+        """The batch of which `show_batch` draws `n`; if `unique` one sample again and again, each with its own draw."""
+        if not unique:
+            return self.one_batch()
+        before, self.get_idxs = self.get_idxs, lambda: repeat(0)
+        try:
+            return self.one_batch()
+        finally:
+            self.get_idxs = before
+
+    def decoded_batch(self, b: tuple, max_n: int) -> tuple:
+        """What `show_batch` gives with `show=False`: decoded inputs, targets, and the samples of both."""
+        return self._pre_show_batch(b, max_n=max_n)
 
 
 def loaders_of(datasets: Datasets, kind: type[DataLoaders], **kwargs: Any) -> DataLoaders:

@@ -9,13 +9,14 @@ import numpy as np
 from torch import Tensor, nn
 
 from learnerkit._fastai import Callback
+from learnerkit.callbacks.tta import TTA
 from learnerkit.core.calls import extends, recorded
-from learnerkit.core.errors import DataError, ModelError
+from learnerkit.core.errors import DataError, ModelError, RecipeError
 from learnerkit.core.files import PathLike
 from learnerkit.core.weights import read_weights
-from learnerkit.detect.boxes import scores_of, unpack_boxes
+from learnerkit.detect.boxes import rescale, scores_of, unpack_boxes
 from learnerkit.detect.data.source import FrameSource
-from learnerkit.detect.data.transforms import resized
+from learnerkit.detect.data.transforms import FrameRows, resized
 from learnerkit.detect.dls import NAME, FrameLoaders
 from learnerkit.detect.metrics import detection_metrics, need_detect
 from learnerkit.detect.models.detector import ANCHORS, PREFIX
@@ -23,6 +24,7 @@ from learnerkit.detect.models.mit import MixTransformer
 from learnerkit.detect.models.mit_weights import load_segformer, translated
 from learnerkit.detect.models.rgbx import DualStream
 from learnerkit.detect.parts import LossParts, SumOfParts
+from learnerkit.detect.summary import summary_of
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.make import TrainingArguments, as_list, build_model, make_learner
 from learnerkit.models.begin import fill
@@ -35,7 +37,7 @@ log = logging.getLogger(__name__)
 class Found:
     """What a detector found on one frame, best first.
 
-    boxes: float32 [n,4] x1 y1 x2 y2 in pixels of the frame as the model saw it; names: their classes; scores: [n].
+    boxes: float32 [n,4] x1 y1 x2 y2 in pixels of the frame as it was given; names: their classes; scores: [n].
     """
 
     boxes: Tensor
@@ -52,16 +54,49 @@ class DetectionLearner(KitLearner):
     best_by = ("mAP", "max")
     unmapped: list[str] = []
 
-    def predict(self, item: Any, **kwargs: Any) -> Found:
-        """The boxes on one frame.
+    def predict(self, item: Any, rm_type_tfms: Any = None, with_input: bool = False) -> Found | tuple[Tensor, Found]:
+        """The boxes on one frame, in pixels of that frame as it is given.
 
-        item: a path, an array [H,W,C] or [C,H,W], or a row number of the set. kwargs: for fastai's sake.
+        item: a path, a picture, an array or tensor [H,W,C] or [C,H,W] with the channels of the set, or a row number.
+        rm_type_tfms: for fastai's sake. with_input: return the frame [C,H,W] in 0..1 before what was found on it.
         """
-        dl = self.dls.test_dl([item], num_workers=0, bs=1)
+        rows = FrameRows(self.dls.source, getattr(self.dls, "size", None))
+        whole = rows.whole(item)
+        fitted = rows.fitted(whole)
+        dl = self.dls.test_dl([fitted], num_workers=0, bs=1)
         with self.no_bar(), self.no_logging():
             detections = self.get_preds(dl=dl)[0][0]
-        boxes, codes = unpack_boxes(detections)
-        return Found(boxes, [str(self.dls.vocab[code]) for code in codes.tolist()], scores_of(detections))
+        boxes, codes = unpack_boxes(rescale(detections, tuple(fitted.shape[1:]), tuple(whole.shape[1:])))
+        found = Found(boxes, [str(self.dls.vocab[code]) for code in codes.tolist()], scores_of(detections))
+        return (whole, found) if with_input else found
+
+    def tta(
+        self,
+        ds_idx: int = 1,
+        dl: Any = None,
+        n: int = 2,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+        beta: float | None = None,
+        use_max: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """Detections and targets, those of the frames as they are and mirrored merged: `get_preds(cbs=TTA(2))`.
+
+        ds_idx: which of the loaders; dl: any loader. Boxes of random views have no mean: RecipeError for all other
+        arguments of fastai's, and where a mirror makes another class.
+        """
+        other = {"n": n if n != 2 else None, "item_tfms": item_tfms, "batch_tfms": batch_tfms, "beta": beta}
+        given = [name for name, value in {**other, "use_max": use_max or None}.items() if value is not None]
+        why = f"{', '.join(given)}: boxes of several views are merged, they have no mean" if given else ""
+        if "mirror" not in self.dls.source.keeps:
+            why = f"a mirror, the one view of a detector, makes other classes of those of {self.dls.source.name}"
+        if why:
+            raise RecipeError(f"learn.tta: {why}. get_preds(cbs=TTA(2)) merges a frame's boxes with its mirror's")
+        return self.get_preds(ds_idx, dl, cbs=TTA(2))
+
+    def summary(self) -> str:
+        """The layers with the shapes that they make of a frame, parameters, optimizer and callbacks, as fastai's."""
+        return summary_of(self)
 
 
 def fitting_anchors(dls: FrameLoaders) -> tuple[float, ...]:

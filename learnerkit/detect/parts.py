@@ -24,6 +24,9 @@ class SumOfParts:
         total = sum(parts.values())
         return total.expand(len(targets)) if self.reduction == "none" else total
 
+    def __repr__(self) -> str:
+        return "the sum of the detector's loss parts"
+
     def activation(self, pred: Tensor) -> Tensor:
         """Detections are what they are."""
         return pred
