@@ -27,6 +27,7 @@ with warnings.catch_warnings():
     from fastai.optimizer import _BaseOptimizer as BaseOptimizer
     from fastai.torch_core import TensorBase, TensorCategory, to_device
     from fastai.vision.core import TensorImage, TensorImageBW
+    from fastcore.basics import detuplify
     from fastcore.foundation import L
     from fastcore.imports import noop
     from fastcore.xtras import PrettyString
@@ -59,6 +60,7 @@ __all__ = [
     "TfmdDL",
     "TransformBlock",
     "accuracy",
+    "detuplify",
     "loaders_of",
     "order_of_pass",
     "to_device",

@@ -54,6 +54,24 @@ class DetectionLearner(KitLearner):
     best_by = ("mAP", "max")
     unmapped: list[str] = []
 
+    def get_preds(self, ds_idx: int = 1, dl: Any = None, **kwargs: Any) -> tuple:
+        """fastai's get_preds: detections [N,D,6] and targets [N,M,5]. A loss of each image takes it by itself.
+
+        ds_idx: which of the loaders; dl: any loader; kwargs: fastai's.
+        """
+        if kwargs.get("with_decoded") and {"with_preds", "with_targs"} <= kwargs.keys():  # it alone says all three
+            raise ModelError(
+                "a detector names no class a frame, which fastai's ClassificationInterpretation asks for; "
+                "DetectionInterpretation.from_learner(learn) has the same methods for boxes"
+            )
+        if kwargs.get("with_loss"):
+            dl = self.dls[ds_idx] if dl is None else dl
+            dl = dl.new(shuffle=False, drop_last=False, bs=1) if hasattr(dl, "new") else dl
+        gathered = super().get_preds(ds_idx, dl, **kwargs)
+        if not kwargs.get("with_input"):
+            return gathered
+        return gathered[0][:2], *gathered[1:]  # without the targets, which the model was given along
+
     def predict(self, item: Any, rm_type_tfms: Any = None, with_input: bool = False) -> Found | tuple[Tensor, Found]:
         """The boxes on one frame, in pixels of that frame as it is given.
 

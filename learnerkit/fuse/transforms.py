@@ -94,6 +94,7 @@ class PairDL(ResidentDL):
         """
         if not show:
             return super().show_results(b, out, max_n, show=False)
+        out = out[0] if isinstance(out, tuple) else out  # as fastai's Interpretation gives them
         truth, said = ([self._name(code) for code in codes[:max_n]] for codes in (b[2], out))
         titles = [f"{a}\npredicted: {p}" for a, p in zip(truth, said, strict=True)]
         return self._draw(b, titles, max_n, [a == p for a, p in zip(truth, said, strict=True)])

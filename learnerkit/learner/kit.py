@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from fastcore.foundation import L
 
 from learnerkit.callbacks.able import able
 from learnerkit.callbacks.progress import Progress
+from learnerkit.core.errors import DataError, TrainingError
 from learnerkit.core.warn import warn
 from learnerkit.learner.cast import CastBatch
 from learnerkit.learner.grouped import GroupedLearner
@@ -59,6 +61,23 @@ class KitLearner(GroupedLearner):
         """Let the fit that has just begun go on from a `kit_state`; RunError, nothing done, when it does not fit."""
         check_state(self, state, allow)
         self.current.state = state
+
+    def to_non_native_fp16(self, **kwargs: Any) -> "KitLearner":
+        """Refused: fastai's own way of half weights and scaled losses, whose place torch's autocast has taken."""
+        raise TrainingError(
+            "learn.to_non_native_fp16: fastai's way before torch had one, which leaves half weights behind; "
+            "precision='bf16' or 'fp16', Autocast('bf16') or learn.to_bf16() train with mixed precision"
+        )
+
+    def predict(self, item: Any, rm_type_tfms: Any = None, with_input: bool = False) -> tuple:
+        """fastai's predict; DataError for the number of a row that the set has not.
+
+        item: a row number of the set, or what its blocks take; rm_type_tfms, with_input: fastai's.
+        """
+        source = getattr(self.dls, "source", None)
+        if isinstance(item, Integral) and source is not None and not -len(source) <= item < len(source):
+            raise DataError(f"row {item}: {source.name} has {len(source)} samples")
+        return super().predict(item, rm_type_tfms, with_input)
 
     def export(self, fname: Any = "export.pkl", *args: Any, **kwargs: Any) -> None:
         """fastai's export, with a warning: `load_learner` runs whatever such a pickle says.

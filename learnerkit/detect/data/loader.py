@@ -117,6 +117,7 @@ class DetectionDL(OpenDL):
         b: a batch; out: detections [B,D,6]. max_n: how many frames. show: whether to draw them, or return what would be
         shown, the detections last. ctxs, kwargs: for fastai's sake.
         """
+        out = out[0] if isinstance(out, tuple) else out  # as fastai's Interpretation gives them
         found = [rows.as_subclass(Tensor).cpu() for rows in out][:max_n]
         if not show:
             return *self.decoded_batch(b, max_n), L(rows[rows[:, 4] >= 0] for rows in found)
