@@ -15,6 +15,7 @@ with warnings.catch_warnings():
     import fastai.vision.all  # noqa: F401
     from fastai.callback.channelslast import ChannelsLast
     from fastai.callback.core import Callback, _inner_loop
+    from fastai.callback.mixup import MixHandler
     from fastai.callback.training import GradientClip
     from fastai.data.block import CategoryBlock, DataBlock, TransformBlock
     from fastai.data.core import DataLoaders, Datasets, TfmdDL
@@ -49,6 +50,7 @@ __all__ = [
     "L",
     "Learner",
     "Metric",
+    "MixHandler",
     "OpenDL",
     "OpenLearner",
     "OpenRecorder",

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from learnerkit._fastai import Callback
+from learnerkit._fastai import Callback, MixHandler
+from learnerkit.callbacks.mix import Mixer
 from learnerkit.callbacks.tta import TTA
 from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError, ModelError, RecipeError
@@ -54,6 +55,16 @@ class DetectionLearner(KitLearner):
     best_by = ("mAP", "max")
     unmapped: list[str] = []
 
+    def add_cb(self, cb: Any) -> "DetectionLearner":
+        """Add a callback, as fastai does; RecipeError for one that mixes images, whose boxes it would not mix."""
+        kind = cb if isinstance(cb, type) else type(cb)
+        if issubclass(kind, (Mixer, MixHandler)):
+            raise RecipeError(
+                f"{kind.__name__}: boxes of mixed frames would be wrong; frames are augmented by detection_dls(flip=, "
+                "iou_crop=, scale_jitter=, colour=, modality_dropout=)"
+            )
+        return super().add_cb(cb)
+
     def get_preds(self, ds_idx: int = 1, dl: Any = None, **kwargs: Any) -> tuple:
         """fastai's get_preds: detections [N,D,6] and targets [N,M,5]. A loss of each image takes it by itself.
 
@@ -78,7 +89,7 @@ class DetectionLearner(KitLearner):
         item: a path, a picture, an array or tensor [H,W,C] or [C,H,W] with the channels of the set, or a row number.
         rm_type_tfms: for fastai's sake. with_input: return the frame [C,H,W] in 0..1 before what was found on it.
         """
-        rows = FrameRows(self.dls.source, getattr(self.dls, "size", None))
+        rows = self._rows()
         whole = rows.whole(item)
         fitted = rows.fitted(whole)
         dl = self.dls.test_dl([fitted], num_workers=0, bs=1)
@@ -106,11 +117,16 @@ class DetectionLearner(KitLearner):
         other = {"n": n if n != 2 else None, "item_tfms": item_tfms, "batch_tfms": batch_tfms, "beta": beta}
         given = [name for name, value in {**other, "use_max": use_max or None}.items() if value is not None]
         why = f"{', '.join(given)}: boxes of several views are merged, they have no mean" if given else ""
-        if "mirror" not in self.dls.source.keeps:
-            why = f"a mirror, the one view of a detector, makes other classes of those of {self.dls.source.name}"
+        source = self._rows().source
+        if "mirror" not in source.keeps:
+            why = f"a mirror, the one view of a detector, makes other classes of those of {source.name}"
         if why:
             raise RecipeError(f"learn.tta: {why}. get_preds(cbs=TTA(2)) merges a frame's boxes with its mirror's")
         return self.get_preds(ds_idx, dl, cbs=TTA(2))
+
+    def _rows(self) -> FrameRows:
+        """What reads a frame, of an exported learner too."""
+        return next(step for step in self.dls.valid_ds.tls[0].tfms.fs if isinstance(step, FrameRows))
 
     def summary(self) -> str:
         """The layers with the shapes that they make of a frame, parameters, optimizer and callbacks, as fastai's."""

@@ -7,19 +7,20 @@ from typing import Any
 
 import torch
 from fastai.callback.core import TrainEvalCallback
+from fastai.callback.mixup import MixHandler
 from fastcore.foundation import L
 
 from learnerkit.callbacks.able import able
 from learnerkit.callbacks.progress import Progress
-from learnerkit.core.errors import DataError, TrainingError
+from learnerkit.core.errors import DataError, RecipeError
 from learnerkit.core.warn import warn
 from learnerkit.learner.cast import CastBatch
-from learnerkit.learner.grouped import GroupedLearner
+from learnerkit.learner.mixed import MixedLearner
 from learnerkit.learner.recorder import LeanRecorder
 from learnerkit.learner.state import check_state, learner_state
 
 
-class KitLearner(GroupedLearner):
+class KitLearner(MixedLearner):
     """A fastai Learner that is lean, seeded by position and resumable, see `learner.loop` and `learner.grouped`.
 
     cbs: callbacks, beside our recorder, progress bar, cast and guard (one's own Guard takes the place of ours).
@@ -62,19 +63,22 @@ class KitLearner(GroupedLearner):
         check_state(self, state, allow)
         self.current.state = state
 
-    def to_non_native_fp16(self, **kwargs: Any) -> "KitLearner":
-        """Refused: fastai's own way of half weights and scaled losses, whose place torch's autocast has taken."""
-        raise TrainingError(
-            "learn.to_non_native_fp16: fastai's way before torch had one, which leaves half weights behind; "
-            "precision='bf16' or 'fp16', Autocast('bf16') or learn.to_bf16() train with mixed precision"
-        )
+    def add_cb(self, cb: Any) -> "KitLearner":
+        """Add a callback, as fastai does; RecipeError for fastai's own mixing where there are several inputs."""
+        kind = cb if isinstance(cb, type) else type(cb)
+        if issubclass(kind, MixHandler) and getattr(self.dls, "n_inp", 1) > 1:
+            raise RecipeError(
+                f"fastai's {kind.__name__} mixes one input, and this task has {self.dls.n_inp}; "
+                "CutMix(p=...) and MixUp(p=...) of learnerkit mix all of them alike"
+            )
+        return super().add_cb(cb)
 
     def predict(self, item: Any, rm_type_tfms: Any = None, with_input: bool = False) -> tuple:
         """fastai's predict; DataError for the number of a row that the set has not.
 
         item: a row number of the set, or what its blocks take; rm_type_tfms, with_input: fastai's.
         """
-        source = getattr(self.dls, "source", None)
+        source = vars(self.dls).get("source")
         if isinstance(item, Integral) and source is not None and not -len(source) <= item < len(source):
             raise DataError(f"row {item}: {source.name} has {len(source)} samples")
         return super().predict(item, rm_type_tfms, with_input)

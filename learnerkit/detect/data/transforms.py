@@ -133,7 +133,7 @@ class NormalizeFrames(ItemTransform):
             image[:, height:], image[:, :, width:] = 0, 0
         return normal, sizes, *rest
 
-    def decodes(self, batch: tuple) -> tuple:
+    def decodes(self, batch: list) -> tuple:
         frames, sizes, *rest = batch
         shown = frames.as_subclass(Tensor) * self.std.to(frames.device) + self.mean.to(frames.device)
         for image, (height, width) in zip(shown, sizes.tolist(), strict=True):
