@@ -16,14 +16,13 @@ HEAD = """# fastai's methods on the three tasks
 
 Every public method and property of fastai's `Learner`, `DataLoaders`, `TfmdDL` and `Interpretation`, found by
 inspection, and its callbacks. Each cell is a test: a real call on a small learner of that task, and what it asserts of
-the result. *Refused* means one error of learnerkit's that says what to use instead; *same* is what the first column says.
+the result. *Refused* means one error of learnerkit's that says what to use instead; *same*: as in the first column.
 
 `tests/learner/test_fastai_methods.py` holds the calls; this page is written by
 
     LEARNERKIT_METHODS_TABLE=nbs/fastai_methods.md python -m pytest tests/learner/test_fastai_methods.py
 
-fastai's own `distributed` module needs the package accelerate and is not imported by learnerkit.
-"""
+fastai's own `distributed` module needs the package accelerate and is not imported by learnerkit."""
 
 
 @dataclass(frozen=True)
