@@ -17,7 +17,6 @@ from learnerkit.callbacks.autocast import Autocast
 from learnerkit.callbacks.ema import EMA
 from learnerkit.callbacks.guard import Guard
 from learnerkit.callbacks.mix import CutMix, MixUp
-from learnerkit.callbacks.run import Run
 from learnerkit.callbacks.schedule import Schedule
 from learnerkit.callbacks.stochastic_depth import StochasticDepth
 from learnerkit.callbacks.track import EarlyStop, SaveTopK
@@ -50,6 +49,7 @@ from learnerkit.runs.export import export_model, load_model
 from learnerkit.runs.load import load_run
 from learnerkit.runs.recipes import load_recipe
 from learnerkit.runs.report import write_report
+from learnerkit.runs.script import Run
 from learnerkit.runs.sweep import run_sweep
 from learnerkit.runs.verify import verify
 from learnerkit.task import Task

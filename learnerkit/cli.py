@@ -15,9 +15,10 @@ import typer
 from rich.console import Console
 
 from learnerkit import __version__
-from learnerkit.core.errors import LearnerkitError, RecipeError, RunError, StoppedError
+from learnerkit.core.errors import LearnerkitError, RecipeError, RunError, stopped
+from learnerkit.core.signals import exit_at_sigterm
 from learnerkit.core.warn import escape_unprintable, warnings_as_lines
-from learnerkit.runs.options import option, recipe_parameters
+from learnerkit.runs.options import option, recipe_parameters, refuse_foreign
 from learnerkit.runs.recipes import load_recipe, recipe_names, resumed_recipe
 from learnerkit.tasks import DEFAULT, all_recipes, recipe_of
 
@@ -34,9 +35,7 @@ def _stoppable(function: Callable, *args: Any, **kwargs: Any) -> Any:
     try:
         return function(*args, **kwargs)
     except KeyboardInterrupt as stop:
-        error = StoppedError("stopped. Where a checkpoint was written, `learnerkit train --resume RUN` goes on from it")
-        error.exit_code = 128 + next((number for number in stop.args if isinstance(number, int)), 2)
-        raise error from None
+        raise stopped(stop, "Where a checkpoint was written, `learnerkit train --resume RUN` goes on from it") from None
 
 
 def _finish(path: Path) -> None:
@@ -96,8 +95,8 @@ def sweep(recipe: str | None, **given: Any) -> None:
     overrides = {key: value for key, value in given.items() if value is not None}
     try:
         _heavy("runs.sweep").run_sweep(recipe, list(grid or []), overrides, out, jobs or 1, threads, console)
-    except KeyboardInterrupt:
-        raise StoppedError("stopped. The trials that ran wrote checkpoints; the same command goes on") from None
+    except KeyboardInterrupt as stop:
+        raise stopped(stop, "The trials that ran wrote checkpoints; the same command goes on") from None
     console.print(f"  compare them         learnerkit compare {out}")
 
 
@@ -110,12 +109,12 @@ SWEEP_OPTIONS = (
 
 
 def compare(
-    root: Annotated[Path, typer.Argument(help="a sweep's folder, or any folder of runs")],
-    out: Annotated[Path | None, typer.Option(help="where table, pictures and page go; ROOT without it")] = None,
+    roots: Annotated[list[Path], typer.Argument(help="folders of runs, such as a sweep's, or runs")],
+    out: Annotated[Path | None, typer.Option(help="where table and page go; ROOT, or what holds all ROOTS")] = None,
 ) -> None:
     """Rank the finished runs below a folder, with intervals and tests, and write the table, pictures and page."""
     comparing = _heavy("runs.compare")
-    comparison = comparing.compare_runs(root)
+    comparison = comparing.compare_runs(roots)
     target = comparing.write_comparison(comparison, out)
     comparing.print_comparison(comparison, console)
     console.print(f"  written to           {target}")
@@ -126,12 +125,16 @@ def evaluate(
     tta: Annotated[int | None, typer.Option(help="test-time views")] = None,
     data: Annotated[str | None, typer.Option(help="other data: a labelled set, or unlabelled samples")] = None,
     codes: Annotated[bool, typer.Option(help="write class indices instead of names into predictions.csv")] = False,
+    weights: Annotated[str, typer.Option(help="best, those that the monitor chose, or final")] = "best",
 ) -> None:
-    """Measure a run's best weights with and without TTA, on its own parts or on other data, or an ensemble of runs."""
+    """Measure a run's weights with and without TTA, on its own parts or on other data, or an ensemble of runs.
+
+    Each evaluation has a folder of its own, by data, views and weights.
+    """
     measures = _measures(runs[0])
     if len(runs) > 1:
-        if tta or data:
-            raise RecipeError("an ensemble averages the predictions that the runs hold; leave --tta and --data out")
+        if tta or data or weights != "best":
+            raise RecipeError("an ensemble averages what the runs hold; leave --tta, --data and --weights out")
         folder, results = _heavy("runs.ensemble").ensemble_runs(runs, codes=codes)
         for part in ("valid", "test"):
             if f"{part}_gain" in results:
@@ -141,15 +144,10 @@ def evaluate(
                 )
     else:
         options = {key: value for key, value in (("tta", tta), ("codes", codes)) if value}
-        folder, results = _heavy("runs.evaluate").evaluate_run(runs[0], data=data, **options)
-        for key in measures:
-            for part in ("valid", "test", "all"):
-                plain, averaged = results.get(f"{part}_{key}"), results.get(f"{part}_{key}_tta")
-                if plain is not None:
-                    with_tta = f"   with {tta} views {averaged:.4f}" if averaged is not None and tta else ""
-                    console.print(f"  {part + ' ' + key:<20} {plain:.4f}{with_tta}")
-        if results.get("images") and not any(f"all_{key}" in results for key in measures):
-            console.print(f"  {results['images']:,} samples without labels: predicted, not measured")
+        evaluating = _heavy("runs.evaluate")
+        folder, results = evaluating.evaluate_run(runs[0], data=data, weights=weights, **options)
+        for line in evaluating.told(results, measures):
+            console.print(f"  {line}")
     console.print(f"  written to           {folder}")
 
 
@@ -230,9 +228,11 @@ def main(words: Sequence[str] | None = None) -> int:
     words: of the command line, such as ['train', 'digits']; those of this process when None.
     """
     escape_unprintable()
+    words = list(sys.argv[1:] if words is None else words)
     try:
-        with warnings_as_lines(lambda line: typer.echo(line, err=True)):
-            make_app()(args=None if words is None else list(words), prog_name="learnerkit")
+        with warnings_as_lines(lambda line: typer.echo(line, err=True)), exit_at_sigterm():
+            refuse_foreign(words)
+            make_app()(args=words, prog_name="learnerkit")
     except LearnerkitError as error:
         typer.echo(f"error: {error}", err=True)
         return error.exit_code

@@ -6,14 +6,21 @@ from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from learnerkit.core.errors import RecipeError, nearest
+from learnerkit.core.monitor import mode_of
+from learnerkit.core.ranges import (
+    AtLeastOne,
+    Count,
+    Factor,
+    Flag,
+    Lot,
+    NotNegative,
+    Positive,
+    Seed,
+    ShareBelowOne,
+    SplitShares,
+)
 from learnerkit.core.schedules import SCHEDULES, schedule_faults
 from learnerkit.core.yaml import number_hint, parse_yaml
-
-
-def _whole(shares: tuple[float, ...]) -> tuple[float, ...]:
-    if abs(sum(shares) - 1) > 1e-6:
-        raise ValueError("shares sum to 1")
-    return shares
 
 
 def _named(path: str) -> str:
@@ -23,8 +30,6 @@ def _named(path: str) -> str:
 
 
 Place = Annotated[str, AfterValidator(_named)]  # min_length would refuse names of files that are no UTF-8
-Share = Annotated[float, Field(ge=0, le=1)]
-Shares = Annotated[tuple[Share, ...], Field(min_length=2, max_length=3), AfterValidator(_whole)]
 
 
 class Section(BaseModel):
@@ -43,12 +48,12 @@ class Section(BaseModel):
 class Data(Section):
     """What is trained on, whatever the task."""
 
-    bs: int = Field(128, ge=1, description="samples a batch")
-    split: Shares | Literal["test"] | None = Field(
+    bs: AtLeastOne = Field(128, description="samples a batch")
+    split: SplitShares | Literal["test"] | None = Field(
         None, description="shares train,valid,test; train,valid where the set has a test part; or 'test'"
     )
-    split_seed: int = Field(42, ge=0, lt=2**32, description="which lot decides the parts")
-    limit: int | None = Field(None, ge=1, description="only so many samples of each part")
+    split_seed: Lot = Field(42, description="which lot decides the parts")
+    limit: AtLeastOne | None = Field(None, description="only so many samples of each part")
 
 
 class Model(Section):
@@ -61,34 +66,46 @@ class Model(Section):
 class Train(Section):
     """How it is trained, whatever the task."""
 
-    epochs: int = Field(30, ge=1, description="epochs")
-    lr: float = Field(0.1, gt=0, description="greatest learning rate")
+    epochs: AtLeastOne = Field(30, description="epochs")
+    lr: Positive = Field(0.1, description="greatest learning rate")
     schedule: Literal[tuple(SCHEDULES)] = Field("one_cycle", description="learning-rate schedule")
     schedule_args: dict[str, Any] = Field({}, description="arguments of the schedule, such as {step_size: 30}")
-    lr_step_size: int | None = Field(None, ge=1, description="epochs between the steps of the schedule 'step'")
-    lr_gamma: float | None = Field(None, gt=0, le=1, description="factor of each step")
+    lr_step_size: AtLeastOne | None = Field(None, description="epochs between the steps of the schedule 'step'")
+    lr_gamma: Factor | None = Field(None, description="factor of each step")
     opt: str = Field("sgd", description="sgd (Nesterov), adam, adamw, rmsprop")
-    momentum: float = Field(0.9, ge=0, lt=1, description="momentum, or Adam's first beta")
-    wd: float = Field(5e-4, ge=0, description="weight decay")
-    clip: float = Field(0, ge=0, description="greatest norm of the gradient; 0 for none")
-    ema: float = Field(0, ge=0, lt=1, description="decay of the averaged weights; 0 for none")
+    momentum: ShareBelowOne = Field(0.9, description="momentum, or Adam's first beta")
+    wd: NotNegative = Field(5e-4, description="weight decay")
+    clip: NotNegative = Field(0, description="greatest norm of the gradient; 0 for none")
+    ema: ShareBelowOne = Field(0, description="decay of the averaged weights; 0 for none")
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="number format of the forward pass")
-    accumulate: int = Field(1, ge=1, description="batches or samples for one optimizer step")
+    accumulate: AtLeastOne = Field(1, description="batches or samples for one optimizer step")
     accumulate_unit: Literal["batches", "samples"] = Field("batches", description="what accumulate counts")
-    channels_last: bool = Field(True, description="memory layout of the weights")
-    compile: bool = Field(False, description="torch.compile the model")
+    channels_last: Flag = Field(True, description="memory layout of the weights")
+    compile: Flag = Field(False, description="torch.compile the model")
     guard: Literal["stop", "skip", "rollback"] = Field(
         "stop", description="what to do when an input, loss or gradient is not finite"
     )
-    limit_batches: int | None = Field(None, ge=1, description="so many batches an epoch, for quick trials")
+    limit_batches: AtLeastOne | None = Field(None, description="so many batches an epoch, for quick trials")
     monitor: str = Field("valid_loss", description="figure on the valid part that chooses the best weights")
-    mode: Literal["min", "max"] = Field("min", description="whether less or more of it is better")
-    early_stop: int | None = Field(None, ge=0, description="stop after so many epochs without improvement")
-    save_top_k: int = Field(0, ge=0, description="keep the weights of the k best epochs")
-    checkpoint_every: int = Field(10, ge=0, description="epochs between resumable checkpoints")
-    keep_last: int = Field(2, ge=2, description="checkpoints kept besides the best")
-    keep_every: int = Field(0, ge=0, description="keep the checkpoint of every n-th epoch too; 0 for none")
-    keep_checkpoints: bool = Field(True, description="keep checkpoints after the end; the weights always stay")
+    mode: Literal["min", "max"] | None = Field(
+        None, validate_default=True, description="whether less or more of it is better; follows from the monitor"
+    )
+    early_stop: Count | None = Field(None, description="stop after so many epochs without improvement")
+    save_top_k: Count = Field(0, description="keep the weights of the k best epochs")
+    checkpoint_every: Count = Field(10, description="epochs between resumable checkpoints")
+    keep_last: Annotated[Count, Field(ge=2)] = Field(2, description="checkpoints kept besides the best")
+    keep_every: Count = Field(0, description="keep the checkpoint of every n-th epoch too; 0 for none")
+    keep_checkpoints: Flag = Field(True, description="keep checkpoints after the end; the weights always stay")
+
+    @field_validator("mode")
+    @classmethod
+    def _fits_the_monitor(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if "monitor" not in info.data:  # which is at fault itself
+            return value
+        try:
+            return mode_of(info.data["monitor"], value)
+        except RecipeError as error:
+            raise ValueError(str(error)) from error
 
     @field_validator("schedule_args")
     @classmethod
@@ -105,7 +122,7 @@ class Evaluate(Section):
 class Views(Evaluate):
     """How the result is measured, for tasks with test-time views."""
 
-    tta: int = Field(0, ge=0, le=34, description="test-time views; 0 for none")
+    tta: Annotated[Count, Field(le=34)] = Field(0, description="test-time views; 0 for none")
 
 
 class Recipe(Section):
@@ -118,7 +135,7 @@ class Recipe(Section):
 
     task: str = Field("", description="what kind of training")
     title: str = Field("", description="one line about the recipe")
-    seed: int = Field(42, ge=0, lt=2**63, description="seed of weights, order, augmentation and dropout")
+    seed: Seed = Field(42, description="seed of weights, order, augmentation and dropout")
     data: Data = Data()
     model: Model = Model()
     train: Train = Train()

@@ -1,13 +1,31 @@
 """Gradient accumulation, counted in batches or in samples."""
 
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import torch
 from fastai.callback.core import Callback, CancelBatchException
+from fastai.callback.training import GradientAccumulation
 from fastai.torch_core import find_bs
 
-from learnerkit.core.errors import RecipeError
+from learnerkit.core.ranges import AtLeastOne, checked
+
+
+def holds_gradients(cbs: Iterable[Callback]) -> bool:
+    """Whether gradients of batches without a step are held by a callback: ours, or fastai's GradientAccumulation."""
+    return any(vars(cb).get("count") for cb in cbs if isinstance(cb, (Accumulate, GradientAccumulation)))
+
+
+def class_weights(loss_func: Any) -> torch.Tensor | None:
+    """The class weights of a loss such as nn.CrossEntropyLoss(weight=...), or fastai's around one; None without."""
+    weights = getattr(getattr(loss_func, "func", loss_func), "weight", None)
+    return weights if isinstance(weights, torch.Tensor) else None
 
 
 class Accumulate(Callback):
-    """Step the optimizer once for several batches, with the mean gradient over their samples.
+    """Step the optimizer once for several batches, with the gradient of the loss over all their samples at once.
+
+    A loss with class weights is a mean by these weights, also over the batches.
 
     n: batches or samples for one step; the last, smaller group of an epoch steps as well,
         unless the guard passes over the epoch's last batch.
@@ -16,9 +34,8 @@ class Accumulate(Callback):
 
     order, run_valid = 6, False
 
-    def __init__(self, n: int, unit: str = "batches") -> None:
-        if unit not in ("batches", "samples") or n < 1:
-            raise RecipeError(f"Accumulate({n}, unit='{unit}'): n is 1 or more, unit 'batches' or 'samples'")
+    @checked
+    def __init__(self, n: AtLeastOne, unit: Literal["batches", "samples"] = "batches") -> None:
         self.n, self.unit = n, unit
         self.count = self.samples = 0
 
@@ -28,10 +45,12 @@ class Accumulate(Callback):
         self.count = self.samples = 0
 
     def after_loss(self) -> None:
-        size = find_bs(self.learn.yb)
-        self.samples += size
+        learn, size = self.learn, find_bs(self.learn.yb)
+        weights = class_weights(learn.loss_func)
+        share = size if weights is None else weights[learn.yb[0].reshape(-1)].sum()
+        self.samples = self.samples + share
         self.count += 1 if self.unit == "batches" else size
-        self.learn.loss_grad = self.learn.loss_grad * size
+        learn.loss_grad = learn.loss_grad * share
 
     def before_step(self) -> None:
         learn = self.learn

@@ -1,12 +1,13 @@
 """Mixed precision on any device, by one argument."""
 
+from typing import Literal
+
 import torch
 from fastai.callback.fp16 import MixedPrecision
 from torch.amp import GradScaler, autocast
 
-from learnerkit.core.errors import RecipeError, TrainingError
-
-KINDS = ("bf16", "fp16")
+from learnerkit.core.errors import TrainingError
+from learnerkit.core.ranges import checked
 
 
 class Autocast(MixedPrecision):
@@ -17,14 +18,13 @@ class Autocast(MixedPrecision):
 
     name = "mixed_precision"
 
-    def __init__(self, kind: str = "bf16") -> None:
-        if kind not in KINDS:
-            raise RecipeError(f"Autocast('{kind}'): one of {', '.join(KINDS)}")
+    @checked
+    def __init__(self, kind: Literal["bf16", "fp16"] = "bf16") -> None:
         super().__init__(kind)
         self.kind = kind
 
     def before_fit(self) -> None:
-        device = self.learn.dls.device.type
+        device = next(self.learn.model.parameters()).device.type
         if self.kind == "fp16" and device == "cpu" and self.learn.is_training_run:
             raise TrainingError("precision 'fp16' is far slower than fp32 on a CPU; use 'fp32' or 'bf16'")
         if self.kind == "bf16" and device == "cuda" and not torch.cuda.is_bf16_supported():

@@ -3,32 +3,43 @@
 from typing import Any
 
 import torch
-from fastai.callback.core import Callback
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from learnerkit.callbacks.kit import KitCallback
+from learnerkit.core.ranges import Inner, checked
 
-class EMA(Callback):
+
+class EMA(KitCallback):
     """Average weights and batch-norm statistics after each optimizer step; every validation pass uses the average.
 
     decay: weight of the past, such as .999. In the first steps it is lower, (1+n)/(10+n), so that the start is
         forgotten.
-    The average belongs to this callback, not to the model: `learn.save` stores the trained weights, `Run` the averaged
-    ones as best and final. After loading other weights, remove the callback or add a fresh one.
+    What is saved, by `learn.save`, by fastai's SaveModelCallback and by `Run`, are the averaged weights: those that
+    were measured. Where other weights are loaded after a fit, the average of the former ones is forgotten.
     """
 
     order = -20
 
-    def __init__(self, decay: float = 0.999) -> None:
-        if not 0 < decay < 1:
-            raise ValueError(f"EMA(decay={decay}): between 0 and 1")
+    @checked
+    def __init__(self, decay: Inner = 0.999) -> None:
         self.decay = decay
         self.averaged: AveragedModel | None = None
         self.plain: torch.nn.Module | None = None
+        self.averages: list[float] | None = None  # sums of the weights that it is the average of, at the end of a fit
 
     def before_fit(self) -> None:
         self.active = self.learn.is_training_run
+        self._forget_others()
         if self.averaged is None and self.active:
             self._make()
+
+    def _forget_others(self) -> None:
+        if self.averages is not None and self.averages != _sums(self.learn.model):
+            self.averaged = self.averages = None
+
+    def after_fit(self) -> None:
+        if self.active:
+            self.averages = _sums(self.learn.model)
 
     def _make(self) -> None:
         self.averaged = AveragedModel(self.learn.model, multi_avg_fn=self._average, use_buffers=True)
@@ -53,10 +64,14 @@ class EMA(Callback):
         """Put the trained weights back in place of the average."""
         if self.plain is not None:
             self.learn.model, self.plain = self.plain, None
+        if self.learn.fit_error is not None and self.averaged is not None:
+            self.averages = _sums(self.learn.model)
 
-    def eval_weights(self) -> dict[str, torch.Tensor]:
-        """The averaged state dict."""
-        return self.averaged.module.state_dict() if self.averaged is not None else {}
+    def eval_model(self) -> torch.nn.Module | None:
+        """The model with the averaged weights; None where there is no average of those that are there."""
+        if not self.learn.is_training_run:
+            self._forget_others()
+        return None if self.averaged is None else self.averaged.module
 
     def state_dict(self) -> dict[str, Any]:
         """The average and its count of updates."""
@@ -65,3 +80,9 @@ class EMA(Callback):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
         self.averaged.load_state_dict(state["averaged"])
+
+
+def _sums(model: torch.nn.Module) -> list[float]:
+    """What tells the weights of a model from others: the sum of each tensor."""
+    weights = [value.detach().double().sum() for value in model.state_dict().values()]
+    return torch.stack(weights).tolist() if weights else []

@@ -16,7 +16,7 @@ def peak_bytes(learn: Learner, keep: int) -> int:
     learn: with its optimizer; keep: checkpoints.
     """
     weights = size_of(learn.model.state_dict())
-    averaged = weights if able(learn.cbs, "eval_weights") else 0
+    averaged = weights if able(learn.cbs, "eval_model") else 0
     kept = sum(getattr(cb, "k", 0) for cb in learn.cbs if cb.name == "save_top_k")
     return forecast_bytes(weights, moments(learn.opt) * weights, averaged, keep, 2 + kept)
 

@@ -1,7 +1,7 @@
 """The guard: numbers that are not finite reach neither weights, optimizer, nor batch-norm statistics."""
 
 import logging
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from fastai.callback.core import Callback, CancelBatchException
@@ -9,15 +9,17 @@ from fastai.callback.fp16 import MixedPrecision
 from fastai.optimizer import OptimWrapper
 
 from learnerkit.callbacks.able import able
-from learnerkit.core.errors import RecipeError, TrainingError
+from learnerkit.callbacks.kit import KitCallback
+from learnerkit.core.errors import TrainingError
+from learnerkit.core.ranges import Count, Flag, checked
+from learnerkit.core.tensors import cloned
 from learnerkit.ops.finite import all_finite, floats_of
 
-POLICIES = ("stop", "skip", "rollback")
 log = logging.getLogger(__name__)
 READ_EVERY = 64  # batches between two looks at the flags that an accelerator keeps
 
 
-class Guard(Callback):
+class Guard(KitCallback):
     """Check inputs before the forward pass, the loss, and the gradients before the step.
 
     At a trip the model, its batch-norm statistics and the optimizer are those of the last good step, bit for bit. On an
@@ -32,9 +34,10 @@ class Guard(Callback):
 
     order = -9
 
-    def __init__(self, policy: str = "stop", rollbacks: int = 3, late: bool | None = None) -> None:
-        if policy not in POLICIES:
-            raise RecipeError(f"Guard(policy='{policy}'): one of {', '.join(POLICIES)}")
+    @checked
+    def __init__(
+        self, policy: Literal["stop", "skip", "rollback"] = "stop", rollbacks: Count = 3, late: Flag | None = None
+    ) -> None:
         self.policy, self.rollbacks, self.late = policy, rollbacks, late
         self.skipped = self.rolled = 0
         self.kept: dict[str, Any] | None = None
@@ -46,10 +49,12 @@ class Guard(Callback):
     def before_fit(self) -> None:
         learn = self.learn
         self.run = learn.is_training_run
+        if not self.run:
+            return  # what was counted in a fit stays
         self.skipped, self.rolled, self.kept, self.flags, self.sticky = 0, 0, None, [], None
         self.tripped = self.stepped = self.has_scaler = False
         fused = isinstance(learn.opt, OptimWrapper) and bool(learn.opt.opt.defaults.get("fused"))
-        accelerator = learn.dls.device is not None and torch.device(learn.dls.device).type != "cpu"
+        accelerator = next(learn.model.parameters()).device.type != "cpu"
         self.is_late = fused and (accelerator if self.late is None else self.late) and not self._averages()
         buffers = [b for b in learn.model.buffers() if b.is_floating_point() or b.dtype == torch.int64]
         self.watched, self.saved = buffers, [torch.empty_like(b) for b in buffers]
@@ -206,15 +211,15 @@ class Guard(Callback):
     # rolling back
 
     def _averages(self) -> list[Callback]:
-        return [cb for cb, _ in able(self.learn.cbs, "eval_weights")]
+        return [cb for cb, _ in able(self.learn.cbs, "eval_model")]
 
     def _keep(self) -> None:
         state = self.learn.kit_state(whole_epoch=True)
         averaged = {cb.name: cb.state_dict() for cb in self._averages()}
-        self.kept = _cloned({"model": state["model"], "opt": state["opt"], "averaged": averaged})
+        self.kept = cloned({"model": state["model"], "opt": state["opt"], "averaged": averaged})
 
     def _put_back(self) -> None:
-        learn, kept = self.learn, _cloned(self.kept)
+        learn, kept = self.learn, cloned(self.kept)
         learn.model.load_state_dict(kept["model"])
         opt = learn.opt.opt if isinstance(learn.opt, OptimWrapper) else learn.opt
         hypers = [dict(group) for group in learn.opt.hypers]
@@ -240,11 +245,3 @@ class Guard(Callback):
         self._let_steps()
         if self.learn.fit_error is not None:
             self.kept, self.flags, self.sticky = None, [], None
-
-
-def _cloned(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.detach().clone()
-    if isinstance(value, dict):
-        return {key: _cloned(item) for key, item in value.items()}
-    return [_cloned(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -12,15 +12,45 @@ from learnerkit.core.run_folder import RunFolder, csv_text
 from learnerkit.core.text import now
 
 
+def class_names(dls: Any) -> list[str]:
+    """Names of the classes of any DataLoaders: their vocab, numbers where they say `c` alone; none without either."""
+    vocab = getattr(dls, "vocab", None)
+    return [str(name) for name in (range(getattr(dls, "c", 0)) if vocab is None else vocab)]
+
+
+def known_set(dls: Any) -> tuple[Any, Any] | None:
+    """The set and the split of DataLoaders that `*_dls` functions made; None for others, which hide what they load.
+
+    Asked of the class: fastai's answer for names that they lack with those of what they load.
+    """
+    return (dls.source, dls.split) if callable(getattr(type(dls), "facts", None)) else None
+
+
+def not_rebuilt(learn: Learner) -> list[str]:
+    """What of a learner no run.json can rebuild, in words with what to do."""
+    found = []
+    if known_set(learn.dls) is None:
+        found.append(
+            f"the data are {type(learn.dls).__name__} of one's own, which run.json cannot rebuild: give them again, "
+            "load_run(RUN, data=dls)"
+        )
+    if getattr(learn.model, "spec", None) is None:
+        found.append(
+            "the model is a module of one's own, which no name rebuilds: register it (register_model), or build it and "
+            "load best_model.safetensors"
+        )
+    return found
+
+
 def identity(learn: Learner) -> dict[str, Any]:
     """What must be the same for a resume to mean the same run."""
     dls = learn.dls
-    source, split = getattr(dls, "source", None), getattr(dls, "split", None)
+    source, split = known_set(dls) or (None, None)
     split = split and {"hash": split.hash(source.ids), **split.counts, "valid_is_test": split.valid_is_test}
     facts = {
         "task": learn.task,
-        "recipe": {"dls": getattr(dls, "recipe", None), "learner": learn.recipe},
-        "classes": list(source.vocab) if source else [str(name) for name in getattr(dls, "vocab", [])],
+        "recipe": {"dls": dls.recipe if source is not None else None, "learner": learn.recipe},
+        "classes": class_names(dls),
         "fingerprint": source.fingerprint if source else None,
         "split": split,
         "seed": learn.seed,
@@ -33,9 +63,12 @@ def write_identity(learn: Learner, folder: RunFolder, **more: Any) -> None:
 
     more: of run.json.
     """
-    source, facts = getattr(learn.dls, "source", None), getattr(learn.dls, "facts", None)
-    described = {**identity(learn), "data": facts() if facts is not None else None}
-    described |= {**environment(learn.dls.device), "started": now()}
+    source, split = known_set(learn.dls) or (None, None)
+    described = {**identity(learn), "data": None if source is None else learn.dls.facts()}
+    if lacks := not_rebuilt(learn):
+        described["not_rebuilt"] = lacks
+        folder.log("; ".join(lacks))
+    described |= {**environment(next(learn.model.parameters()).device), "started": now()}
     described |= {"n_epoch": learn.n_epoch, "fit": learn.current.call, **more}
     write_json(folder.file("run.json"), described)
     if quarantine := getattr(source, "quarantine", None):
@@ -43,8 +76,8 @@ def write_identity(learn: Learner, folder: RunFolder, **more: Any) -> None:
         atomic_write(folder.file("quarantine.csv"), csv_text(rows))
         folder.log(f"{len(rows)} bad samples or files set aside: quarantine.csv")
     if source is not None:
-        rows = {part: getattr(learn.dls.split, part) for part in PARTS}
-        write_members(folder.path, source.ids, source.contents, rows)
+        rows = {part: getattr(split, part) for part in PARTS}
+        write_members(folder.path, source.ids, source.contents, rows, getattr(source, "groups", None))
     if near := getattr(source, "near_copies", None):
         atomic_write(folder.file("near_copies.csv"), csv_text([vars(pair) for pair in near]))
         folder.log(f"{len(near)} near copies across the parts: near_copies.csv")

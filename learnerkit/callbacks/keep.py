@@ -45,7 +45,7 @@ class Retention:
 
 def save_weights(learn: Learner, folder: RunFolder, name: str, **detail: Any) -> None:
     """Write the weights that a validation uses to NAME.safetensors and, where there is any, a detail to NAME.json."""
-    atomic_write(folder.file(f"{name}.safetensors"), weights_bytes(learn.eval_weights()))
+    atomic_write(folder.file(f"{name}.safetensors"), weights_bytes(learn.eval_model().state_dict()))
     if detail:
         write_json(folder.file(f"{name}.json"), detail)
 

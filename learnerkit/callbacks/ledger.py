@@ -21,11 +21,11 @@ def asked(learn: Learner, what: str) -> dict[str, Any]:
     return found
 
 
-def epoch_row(learn: Learner, epoch: int, step: int, better: bool, checkpoint: bool) -> dict[str, Any]:
+def epoch_row(learn: Learner, epoch: int, step: int, better: bool, checkpoint: str | None) -> dict[str, Any]:
     """The ledger's row of the epoch that has just ended.
 
     epoch, step: epochs and batches trained into the run; better: whether its weights are the best so far.
-    checkpoint: whether a complete state of it is kept.
+    checkpoint: the folder, below checkpoints/, of the complete state that is made of it; None for none.
     """
     recorder, guard = learn.recorder, getattr(learn, "guard", None)
     row = {"epoch": epoch, **learn.monitored, **asked(learn, "epoch_columns")}

@@ -4,6 +4,7 @@ import torch
 from fastai.callback.core import Callback
 
 from learnerkit.core.errors import RecipeError
+from learnerkit.core.ranges import Positive, Share, checked
 from learnerkit.ops.mix import beta_sample, blend, cutmix_box, kept_area, paste
 
 
@@ -23,8 +24,6 @@ class Mixer(Callback):
                 f"{kind}({', '.join(map(str, bare))}): say what the number is: {kind}(p={bare[0]}) for the probability "
                 f"that a batch is mixed, {kind}(alpha={bare[0]}) for the Beta distribution's, as fastai means it"
             )
-        if not 0 <= p <= 1 or alpha <= 0:
-            raise ValueError(f"{kind}(p={p}, alpha={alpha}): p is 0 to 1 and alpha above 0")
         self.p, self.alpha = p, alpha
         self.lam = 1.0
 
@@ -66,7 +65,8 @@ class CutMix(Mixer):
     alpha: of the Beta(alpha, alpha) from which the box's area is drawn.
     """
 
-    def __init__(self, *bare: float, p: float = 0.7, alpha: float = 1.0) -> None:
+    @checked
+    def __init__(self, *bare: float, p: Share = 0.7, alpha: Positive = 1.0) -> None:
         super().__init__(*bare, p=p, alpha=alpha)
 
     def mix(self, inputs: list[torch.Tensor], others: list[torch.Tensor], lam: float) -> tuple[list, float]:
@@ -83,7 +83,8 @@ class MixUp(Mixer):
     alpha: of the Beta(alpha, alpha) from which the blend is drawn.
     """
 
-    def __init__(self, *bare: float, p: float = 1.0, alpha: float = 0.4) -> None:
+    @checked
+    def __init__(self, *bare: float, p: Share = 1.0, alpha: Positive = 0.4) -> None:
         super().__init__(*bare, p=p, alpha=alpha)
 
     def mix(self, inputs: list[torch.Tensor], others: list[torch.Tensor], lam: float) -> tuple[list, float]:

@@ -15,13 +15,15 @@ ORDERS = {
     "MixUp": 5,
     "Accumulate": 6,
     "TTA": 8,
+    "TrainAccuracy": 12,
     "CastBatch": 9,
     "Autocast": 10,
     "LeanRecorder": 50,
+    "RunKeeper": 55,  # once the figures are there, and before anything that may end the fit by them
+    "Run": 55,
     "Progress": 60,
     "LeanScheduler": 60,
     "Schedule": 60,
     "SaveTopK": 61,
-    "Run": 80,  # after the recorder and what decides by its figures
-    "EarlyStop": 85,  # after Run, which has to see the epoch that ends the fit
+    "EarlyStop": 85,
 }

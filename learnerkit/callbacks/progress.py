@@ -2,10 +2,21 @@
 
 import sys
 import time
+from typing import Any
 
 from fastai.callback.progress import ProgressCallback
 
 SHOW_EVERY_S = 0.25
+
+
+class NoBars:
+    """What stands for the bars where none are shown: fastai's ShowGraphCallback asks for them at each epoch."""
+
+    def update_graph(self, *args: Any, **kwargs: Any) -> None:
+        """Draw nothing."""
+
+    def on_iter_end(self) -> None:
+        """Nothing ends."""
 
 
 class Progress(ProgressCallback):
@@ -19,7 +30,9 @@ class Progress(ProgressCallback):
         self.shown, self.begun = 0.0, False
         if self.live:
             super().before_fit()
-        elif self.learn.logger is print:
+            return
+        self.mbar = NoBars()
+        if self.learn.logger is print:
             self.old_logger, self.learn.logger = self.learn.logger, self._say_row
             self.headed = False
 

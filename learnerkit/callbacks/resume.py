@@ -21,7 +21,7 @@ SAME_ON_RESUME = ("task", "recipe", "classes", "fingerprint", "split", "versions
 
 def check_same(learn: Learner, folder: RunFolder, allow: tuple[str, ...]) -> None:
     """RunError naming each of `SAME_ON_RESUME` in which a learner differs from the run, unless allowed by name."""
-    described, this = folder.described(), identity(learn) | environment(learn.dls.device)
+    described, this = folder.described(), identity(learn) | environment(next(learn.model.parameters()).device)
     for facts in (described, this):
         facts["threads"], facts["recipe"] = facts["device"]["threads"], _of_the_weights(facts["recipe"])
     wrong = [key for key in SAME_ON_RESUME if described.get(key) != this[key] and key not in allow]

@@ -6,32 +6,34 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from fastai.callback.core import Callback
-
+from learnerkit.callbacks.accumulate import holds_gradients
 from learnerkit.callbacks.identity import write_identity
 from learnerkit.callbacks.keep import Retention, save_state, save_weights
+from learnerkit.callbacks.kit import KitCallback, watch
 from learnerkit.callbacks.ledger import append_batches, epoch_row, short
 from learnerkit.callbacks.resume import check_same, longer, newest_state, nothing_to_train
-from learnerkit.callbacks.schedule import read_monitor
-from learnerkit.callbacks.track import check_mode, is_better, never_a_number
+from learnerkit.callbacks.track import never_a_number
 from learnerkit.core import fsops
-from learnerkit.core.checkpoint import point, set_aside
+from learnerkit.core.checkpoint import folder_name, point, set_aside
 from learnerkit.core.disk import check_space
 from learnerkit.core.errors import LearnerkitError, RunError, TrainingError
 from learnerkit.core.files import PathLike, read_json, write_json
+from learnerkit.core.monitor import is_better, mode_of, read_monitor
+from learnerkit.core.ranges import Count, Flag, checked
 from learnerkit.core.run_folder import RunFolder, cut_csv
 from learnerkit.core.signals import PoliteStop
 
 log = logging.getLogger(__name__)
 
 
-class Run(Callback):
+class RunKeeper(KitCallback):
     """Write the run folder as training goes; nothing that is there is ever truncated.
 
     root: the experiment's folder.
     name: the run's name under it; the date and a number without one.
-    monitor: the figure that chooses the best weights; the learner's own `best_by`, such as accuracy, when None.
-    mode: whether 'min' or 'max' of it is better.
+    monitor: the figure that chooses the best weights; the learner's own `best_by`, such as accuracy, when None. At
+        equal values the lower validation loss decides.
+    mode: whether 'min' or 'max' of it is better; follows from the figure's name when None.
     checkpoint_every: epochs between complete, resumable checkpoints; 0 for the last epoch alone.
     keep_last, keep_every: how many of the newest checkpoints stay, and those of which epochs, besides the best one.
     keep_checkpoints: False removes them all once the run is done; the weights stay.
@@ -40,29 +42,34 @@ class Run(Callback):
     extra: what run.json holds besides.
     """
 
-    order, name = 80, "run_log"  # not 'run', which is fastai's switch of every callback
+    order, name = 55, "run_log"  # not 'run', which is fastai's switch of every callback
 
+    @checked
     def __init__(
         self,
         root: PathLike = "runs",
         name: str | None = None,
         monitor: str | None = None,
-        mode: str = "max",
-        checkpoint_every: int = 10,
-        keep_last: int = 2,
-        keep_every: int = 0,
-        keep_checkpoints: bool = True,
-        resume: bool = False,
+        mode: str | None = None,
+        checkpoint_every: Count = 10,
+        keep_last: Count = 2,
+        keep_every: Count = 0,
+        keep_checkpoints: Flag = True,
+        resume: Flag = False,
         allow: tuple[str, ...] = (),
         extra: dict[str, Any] | None = None,
     ) -> None:
         if resume and name is None:
             raise RunError("Run(resume=True): say which run with name=")
-        self.root, self.run_name, self.monitor, self.mode = Path(root), name, monitor, check_mode(mode)
+        self.root, self.run_name, self.monitor, self.mode = Path(root), name, monitor, mode
+        if monitor is not None:
+            mode_of(monitor, mode)
         self.retention = Retention(checkpoint_every, keep_last, keep_every)
         self.keep_checkpoints, self.resume, self.allow, self.extra = keep_checkpoints, resume, allow, extra or {}
         self.folder: RunFolder | None = None
         self.best: float | None = None
+        self.best_loss: float | None = None
+        self.due = self.better = False  # of the epoch that has just ended, and has no checkpoint yet
         self.epochs_before = self.steps_before = 0  # of earlier fits into the same folder
         self.logged = 0  # batches of this fit that are written
         self.active, self.stop = False, PoliteStop()
@@ -74,9 +81,9 @@ class Run(Callback):
         self.active = False
         if not learn.is_training_run:
             return
-        if self.monitor is None:
-            self.monitor, self.mode = learn.best_by
-        self.logged = 0
+        self.monitor = learn.best_by if self.monitor is None else self.monitor
+        self.mode = watch(learn, self.monitor, self.mode)
+        self.logged, self.due = 0, False
         if self.folder is not None:
             self._go_on_after_a_fit()
         elif self.resume:
@@ -122,7 +129,8 @@ class Run(Callback):
             return
         state, checkpoint = found
         own, position = state.pop("run"), state["position"]
-        self.best, self.epochs_before, self.steps_before = own["best"], own["epochs_before"], own["steps_before"]
+        self.best, self.best_loss = own["best"], own.get("best_loss")
+        self.epochs_before, self.steps_before = own["epochs_before"], own["steps_before"]
         before, now = state["n_epoch"], self.learn.n_epoch
         if done and now == before:  # nothing is left to train, also where it was stopped early
             log.warning("%s", nothing_to_train(folder))
@@ -140,45 +148,45 @@ class Run(Callback):
 
     # epochs and batches
 
-    def after_batch(self) -> None:
-        if self.active and self.stop.asked is not None and self.learn.training:
-            accumulating = any(getattr(cb, "count", 0) for cb in self.learn.cbs if cb.name == "accumulate")
-            if not accumulating:
-                self._commit(whole_epoch=False)
-                raise KeyboardInterrupt(self.stop.asked)
-
     def after_epoch(self) -> None:
         learn = self.learn
         if not self.active or not learn.monitored:  # without figures: an epoch that was skipped or cancelled
             return
-        value = read_monitor(learn.monitored, self.monitor)
-        better = is_better(value, self.best, self.mode)
+        value, loss = read_monitor(learn.monitored, self.monitor), learn.monitored.get("valid_loss")
+        better = is_better(value, self.best, self.mode, losses=(loss, self.best_loss))
         epoch, step = self.epochs_before + learn.epoch + 1, self.steps_before + learn.train_iter
-        due = learn.epoch + 1 == learn.n_epoch or self.retention.is_due(epoch)
-        row = epoch_row(learn, epoch, step, better, due)
+        self.due, self.better = learn.epoch + 1 == learn.n_epoch or self.retention.is_due(epoch), better
+        row = epoch_row(learn, epoch, step, better, folder_name(epoch, step) if self.due else None)
         if better:
-            self.best = float(value)
+            self.best, self.best_loss = float(value), loss
             chosen_by = {"monitor": self.monitor, "mode": self.mode}
             save_weights(learn, self.folder, "best_model", **chosen_by, epoch=epoch, value=self.best)
         self.logged = append_batches(learn, self.folder, self.logged, self.steps_before, epoch)
         self.folder.append_epoch(row)
         self.folder.log(" ".join(f"{key}={short(item)}" for key, item in row.items() if key != "timestamp"))
-        if due or self.stop.asked is not None:
-            path = self._commit(whole_epoch=True)
-            if better and due:
-                point(self.folder.checkpoints, "best", path, epoch=epoch, value=self.best)
-        if self.stop.asked is not None:
-            raise KeyboardInterrupt(self.stop.asked)
+
+    def at_boundary(self, whole_epoch: bool) -> None:
+        """After an epoch or a batch, once every callback has acted: commit what is due, stop where that was asked."""
+        if not self.active or (self.stop.asked is None and not (whole_epoch and self.due)):
+            return
+        if whole_epoch or not holds_gradients(self.learn.cbs):
+            self._commit(whole_epoch)
+            if self.stop.asked is not None:
+                raise KeyboardInterrupt(self.stop.asked)
 
     def after_cancel_fit(self) -> None:
         rows = self.folder.history() if self.active else []
-        epoch = self.epochs_before + self.learn.epoch + 1
-        if rows and rows[-1]["epoch"] == epoch and not rows[-1]["checkpoint"]:  # stopped after a whole epoch
+        if rows and rows[-1]["epoch"] == self.epochs_before + self.learn.epoch + 1:  # stopped after a whole epoch
             self._commit(whole_epoch=True)
 
-    def _commit(self, whole_epoch: bool) -> Path:
-        own = {"best": self.best, "epochs_before": self.epochs_before, "steps_before": self.steps_before}
-        return save_state(self.learn, self.folder, self.retention, own, whole_epoch)
+    def _commit(self, whole_epoch: bool) -> None:
+        own = {"best": self.best, "best_loss": self.best_loss}
+        own |= {"epochs_before": self.epochs_before, "steps_before": self.steps_before}
+        path = save_state(self.learn, self.folder, self.retention, own, whole_epoch)
+        if whole_epoch and self.due and self.better:
+            epoch = self.epochs_before + self.learn.epoch + 1
+            point(self.folder.checkpoints, "best", path, epoch=epoch, value=self.best)
+        self.due = False
 
     # end
 

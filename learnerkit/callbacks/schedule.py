@@ -1,16 +1,18 @@
-"""Learning-rate schedules by name, computed by torch.optim.lr_scheduler."""
+"""Learning-rate schedules by name: fastai's one-cycle, and those of torch.optim.lr_scheduler."""
 
 import math
 from typing import Any
 
 import torch
-from fastai.callback.core import Callback
 from torch.optim import lr_scheduler
 
+from learnerkit.callbacks.kit import KitCallback, watch
 from learnerkit.core.errors import RecipeError, nearest
+from learnerkit.core.monitor import mode_of, read_monitor
 from learnerkit.core.schedules import SCHEDULES, schedule_faults
+from learnerkit.core.warn import warn
 
-EVERY_BATCH = ("cosine", "one_cycle")
+EVERY_BATCH = ("cosine", "torch_one_cycle")
 
 
 def make_scheduler(
@@ -19,13 +21,13 @@ def make_scheduler(
     """The torch scheduler of a kind over `epochs` epochs of `steps` batches, from the rates of an optimizer.
 
     options: of the torch class: step (step_size=epochs/3, gamma=.1), multistep (milestones at 1/2 and 3/4, gamma=.1),
-        exponential (gamma=.95), cosine (T_max=epochs, eta_min=0), plateau (factor, patience, ...), one_cycle
+        exponential (gamma=.95), cosine (T_max=epochs, eta_min=0), plateau (factor, patience, ...), torch_one_cycle
         (pct_start=.25, div_factor=25, final_div_factor=1e5/25). What counts time counts epochs; rates are absolute.
     """
     total = epochs * steps
     if kind == "cosine":
         return lr_scheduler.CosineAnnealingLR(optimizer, options.pop("T_max", epochs) * steps, **options)
-    if kind == "one_cycle":
+    if kind == "torch_one_cycle":
         top = [group["lr"] for group in optimizer.param_groups]
         settings = {"pct_start": 0.25, "div_factor": 25.0, "final_div_factor": 4e3, **options}
         return lr_scheduler.OneCycleLR(optimizer, top, total_steps=total, cycle_momentum=False, **settings)
@@ -40,30 +42,41 @@ def make_scheduler(
     return lr_scheduler.ConstantLR(optimizer, factor=1.0)
 
 
-class Schedule(Callback):
+class Schedule(KitCallback):
     """Let the rate given to `fit` follow a schedule of torch's, in place of fit_one_cycle's.
 
-    cosine and one_cycle advance every batch; step, multistep, exponential and plateau every epoch.
-    The rate of every step is in `learn.recorder.lrs`.
+    The rate of every step is in `learn.recorder.lrs`. cosine and torch_one_cycle advance every batch; step, multistep,
+    exponential and plateau every epoch. 'one_cycle' is fit_one_cycle's own curve, of rates and momentum.
 
-    kind: 'cosine', 'step', 'multistep', 'exponential', 'plateau', 'one_cycle' or 'constant'.
-    monitor, mode: for plateau, the figure watched and whether 'min' or 'max' is better.
-    options: of torch's class, see `make_scheduler`.
+    kind: 'one_cycle', 'cosine', 'step', 'multistep', 'exponential', 'plateau', 'constant' or 'torch_one_cycle'.
+    monitor, mode: for plateau, the figure watched and whether 'min' or 'max' is better, which follows from its name.
+    options: of torch's class, see `make_scheduler`; of fit_one_cycle for 'one_cycle'.
     """
 
     order, run_valid = 60, False
 
-    def __init__(self, kind: str, monitor: str = "valid_loss", mode: str = "min", **options: Any) -> None:
+    def __init__(self, kind: str, monitor: str = "valid_loss", mode: str | None = None, **options: Any) -> None:
         if kind not in SCHEDULES:
             raise RecipeError(f"schedule '{kind}': {nearest(kind, SCHEDULES)}")
-        if faults := schedule_faults(kind, options, torchs=True):
+        if faults := schedule_faults(kind, options):
             raise RecipeError("; ".join(faults))
-        self.kind, self.monitor, self.mode, self.options = kind, monitor, mode, options
+        self.kind, self.monitor, self.options = kind, monitor, options
+        self.mode = mode_of(monitor, mode) if kind == "plateau" else mode
 
     def before_fit(self) -> None:
         learn = self.learn
-        if not learn.is_training_run:
-            self.run = False
+        self.run = learn.is_training_run
+        if not self.run:
+            return
+        if self.kind == "plateau":
+            watch(learn, self.monitor, self.mode)
+        if (period := self.options.get("T_max", learn.n_epoch)) != learn.n_epoch and self.kind == "cosine":
+            course = "is not at its end then" if period > learn.n_epoch else "rises again after them"
+            warn(
+                f"Schedule('cosine', T_max={period}): counts epochs; the fit has {learn.n_epoch}, and the rate {course}"
+            )
+        if self.kind == "one_cycle":
+            self.curves = learn.one_cycle_curves(**self.options)
             return
         rates = [group["lr"] for group in learn.opt.hypers]
         self.mirror = torch.optim.SGD([{"params": [torch.zeros(1, requires_grad=True)], "lr": rate} for rate in rates])
@@ -72,42 +85,44 @@ class Schedule(Callback):
         self.mirror.step()  # torch warns when a scheduler steps before its optimizer
 
     def before_batch(self) -> None:
-        self.learn.opt.set_hyper("lr", self._rates())
+        if self.kind == "one_cycle":
+            self.learn.follow(self.curves)
+        else:
+            self.learn.opt.set_hyper("lr", self._rates())
 
     def _rates(self) -> list[float]:
         return [group["lr"] for group in self.mirror.param_groups]
 
     def after_batch(self) -> None:
+        if self.kind not in EVERY_BATCH:
+            return
         last = self.scheduler.last_epoch >= self.learn.n_epoch * self.learn.n_iter - 1
-        if self.kind in EVERY_BATCH and not (self.kind == "one_cycle" and last):  # which torch counts no further
+        if not (self.kind == "torch_one_cycle" and last):  # which torch counts no further
             self.scheduler.step()
 
     def after_epoch(self) -> None:
         if self.kind == "plateau":
             value = read_monitor(self.learn.monitored, self.monitor)
             self.scheduler.step(math.nan if value is None else float(value))
-        elif self.kind not in EVERY_BATCH:
+        elif self.kind not in (*EVERY_BATCH, "one_cycle"):
             self.scheduler.step()
 
     def laid_out(self) -> str | None:
         """The name of the schedule where its whole curve hangs on the number of epochs: see `learner.state`."""
-        whole = self.kind == "one_cycle" or (self.kind == "cosine" and "T_max" not in self.options)
+        whole = self.kind in ("one_cycle", "torch_one_cycle") or (self.kind == "cosine" and "T_max" not in self.options)
         return self.kind if whole else None
 
     def state_dict(self) -> dict[str, Any]:
-        """Position of torch's scheduler and the rates in force."""
+        """Position of torch's scheduler and the rates in force; nothing for 'one_cycle', which goes by the position."""
+        if self.kind == "one_cycle":
+            return {}
         state = {key: value for key, value in self.scheduler.state_dict().items() if not callable(value)}
         return {"scheduler": state, "rates": self._rates()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
+        if not state:
+            return
         self.scheduler.load_state_dict(state["scheduler"])
         for group, rate in zip(self.mirror.param_groups, state["rates"], strict=True):
             group["lr"] = rate
-
-
-def read_monitor(figures: dict[str, Any], monitor: str) -> Any:
-    """The figure named `monitor` of an epoch; RecipeError names those there are."""
-    if monitor not in figures:
-        raise RecipeError(f"monitor '{monitor}': is not recorded; {nearest(monitor, figures)}")
-    return figures[monitor]

@@ -4,6 +4,7 @@ from fastai.callback.core import Callback
 from torchvision.ops import StochasticDepth as DropBranch
 
 from learnerkit.core.errors import ModelError
+from learnerkit.core.ranges import ShareBelowOne, checked
 from learnerkit.ops.depth import linear_rates
 
 
@@ -17,9 +18,8 @@ class StochasticDepth(Callback):
 
     order = -5
 
-    def __init__(self, p: float = 0.2) -> None:
-        if not 0 <= p < 1:
-            raise ValueError(f"StochasticDepth(p={p}): a probability from 0 to below 1")
+    @checked
+    def __init__(self, p: ShareBelowOne = 0.2) -> None:
         self.p = p
         self.kept: list[tuple[DropBranch, float]] = []
 
@@ -32,6 +32,9 @@ class StochasticDepth(Callback):
         self.kept = [(block, block.p) for block in blocks]
         for block, rate in zip(blocks, linear_rates(self.p, len(blocks)), strict=True):
             block.p = rate
+
+    def after_fit(self) -> None:
+        self.restore()  # in a learner of fastai's too, which asks for no `restore`
 
     def restore(self) -> None:
         """Give each block its own rate back."""

@@ -1,38 +1,17 @@
-"""Callbacks that decide by a monitored figure: stop early, keep the best weights. The direction is always stated."""
+"""Callbacks that decide by a monitored figure: stop early, keep the best weights."""
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from fastai.callback.core import Callback, CancelFitException
+from fastai.callback.core import CancelFitException
 
-from learnerkit.callbacks.schedule import read_monitor
-from learnerkit.core.errors import RecipeError
-from learnerkit.core.files import atomic_write, made_folder, write_json
+from learnerkit.callbacks.kit import KitCallback, watch
+from learnerkit.core.files import PathLike, atomic_write, made_folder, write_json
+from learnerkit.core.monitor import is_better, mode_of, read_monitor
+from learnerkit.core.ranges import AtLeastOne, Count, NotNegative, checked
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import weights_bytes
-
-
-def is_better(value: float | None, best: float | None, mode: str, min_delta: float = 0.0) -> bool:
-    """Whether `value` beats `best` by more than `min_delta`; what is not a finite number never does.
-
-    mode: 'min' or 'max'.
-    """
-    if value is None or not math.isfinite(value):
-        return False
-    if best is None:
-        return True
-    return value < best - min_delta if mode == "min" else value > best + min_delta
-
-
-def check_mode(mode: str) -> str:
-    """`mode` when it is 'min' or 'max'."""
-    if mode not in ("min", "max"):
-        raise RecipeError(
-            f"mode '{mode}': say 'min' (a loss) or 'max' (an accuracy); it is never guessed from the name"
-        )
-    return mode
 
 
 def never_a_number(folder: RunFolder, rows: list[dict], figures: Iterable[str], monitor: str) -> str:
@@ -48,27 +27,36 @@ def never_a_number(folder: RunFolder, rows: list[dict], figures: Iterable[str], 
     )
 
 
-class EarlyStop(Callback):
+class EarlyStop(KitCallback):
     """End the fit when a figure has not improved for some epochs.
 
-    monitor: name of a recorded figure, such as 'valid_loss'; mode: 'min' or 'max'.
+    monitor: name of a recorded figure, such as 'accuracy'.
+    mode: 'min' or 'max'; follows from the figure's name when None.
     patience: epochs without improvement that are tolerated.
     min_delta: what counts as an improvement.
     warmup_epochs: epochs at the start that never count against it.
     """
 
-    order = 85  # after Run, which has to see the epoch that ends the fit
+    order = 85
 
+    @checked
     def __init__(
-        self, monitor: str, mode: str, patience: int = 5, min_delta: float = 0.0, warmup_epochs: int = 0
+        self,
+        monitor: str = "valid_loss",
+        mode: str | None = None,
+        patience: Count = 5,
+        min_delta: NotNegative = 0.0,
+        warmup_epochs: Count = 0,
     ) -> None:
-        self.monitor, self.mode = monitor, check_mode(mode)
+        self.monitor, self.mode = monitor, mode_of(monitor, mode)
         self.patience, self.min_delta, self.warmup_epochs = patience, min_delta, warmup_epochs
         self.best, self.waited, self.stopped = None, 0, False
 
     def before_fit(self) -> None:
         self.run = self.learn.is_training_run
         self.best, self.waited, self.stopped = None, 0, False
+        if self.run:
+            watch(self.learn, self.monitor, self.mode)
 
     def after_epoch(self) -> None:
         value = read_monitor(self.learn.monitored, self.monitor)
@@ -89,10 +77,11 @@ class EarlyStop(Callback):
         self.best, self.waited = state["best"], state["waited"]
 
 
-class SaveTopK(Callback):
+class SaveTopK(KitCallback):
     """Keep the weights of the k best epochs, as safetensors with a list of them.
 
-    monitor: name of a recorded figure; mode: 'min' or 'max'.
+    monitor: name of a recorded figure; at equal values the lower validation loss decides.
+    mode: 'min' or 'max'; follows from the figure's name when None.
     k: how many are kept.
     every: look every so many epochs.
     folder: where to; the run folder's topk/, or `learn.path/learn.model_dir`/topk without a Run.
@@ -100,12 +89,22 @@ class SaveTopK(Callback):
 
     order = 61
 
-    def __init__(self, monitor: str, mode: str, k: int = 3, every: int = 1, folder: str | Path | None = None) -> None:
-        self.monitor, self.mode, self.k, self.every, self.folder = monitor, check_mode(mode), k, every, folder
+    @checked
+    def __init__(
+        self,
+        monitor: str = "valid_loss",
+        mode: str | None = None,
+        k: AtLeastOne = 3,
+        every: AtLeastOne = 1,
+        folder: PathLike | None = None,
+    ) -> None:
+        self.monitor, self.mode, self.k, self.every, self.folder = monitor, mode_of(monitor, mode), k, every, folder
         self.kept: list[dict[str, Any]] = []
 
     def before_fit(self) -> None:
         self.run = self.learn.is_training_run
+        if self.run:
+            watch(self.learn, self.monitor, self.mode)
 
     def target(self) -> Path:
         """The folder of the kept weights, made when missing."""
@@ -115,16 +114,18 @@ class SaveTopK(Callback):
 
     def after_epoch(self) -> None:
         learn = self.learn
-        value = read_monitor(learn.monitored, self.monitor)
+        value, loss = read_monitor(learn.monitored, self.monitor), learn.monitored.get("valid_loss")
         if (learn.epoch + 1) % self.every or not is_better(value, None, self.mode):
             return
-        if len(self.kept) == self.k and not is_better(value, self.kept[-1]["value"], self.mode):
+        place = sum(
+            not is_better(value, entry["value"], self.mode, losses=(loss, entry["valid_loss"])) for entry in self.kept
+        )
+        if place == self.k:
             return
         folder, epoch = self.target(), learn.start.epochs_before + learn.epoch + 1
         file = f"epoch_{epoch:03d}.safetensors"
-        atomic_write(folder / file, weights_bytes(learn.eval_weights()))
-        self.kept.append({"epoch": epoch, "value": value, "file": file})
-        self.kept.sort(key=lambda entry: entry["value"], reverse=self.mode == "max")
+        atomic_write(folder / file, weights_bytes(learn.eval_model().state_dict()))
+        self.kept.insert(place, {"epoch": epoch, "value": value, "valid_loss": loss, "file": file})
         dropped, self.kept = self.kept[self.k :], self.kept[: self.k]
         write_json(folder / "topk.json", {"monitor": self.monitor, "mode": self.mode, "kept": self.kept})
         for entry in dropped:

@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 import torch
 from fastai.callback.core import Callback
 
+from learnerkit.callbacks.identity import known_set
 from learnerkit.core.errors import DataError
+from learnerkit.core.ranges import AtLeastOne, Flag, checked
 from learnerkit.ops.views import View, make_views
 
 
@@ -23,18 +25,19 @@ class TTA(Callback):
 
     order, run_train = 8, False
 
+    @checked
     def __init__(
         self,
-        n: int = 16,
+        n: AtLeastOne = 16,
         views: Sequence[Callable[[torch.Tensor], torch.Tensor]] | None = None,
-        mirror: bool | None = None,
-        per_view: bool = False,
+        mirror: Flag | None = None,
+        per_view: Flag = False,
     ) -> None:
         self.n, self.views, self.mirror, self.per_view = n, views, mirror, per_view
         self.view_accuracy: dict[str, float] = {}
 
     def before_validate(self) -> None:
-        source = getattr(self.learn.dls, "source", None)
+        source, _ = known_set(self.learn.dls) or (None, None)
         keeps = getattr(source, "keeps", ("shift",))
         asked = self.mirror or any(isinstance(view, View) and view.mirror for view in self.views or ())
         if asked and source is not None and "mirror" not in keeps:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,15 +16,16 @@ from learnerkit.classify.source import ImageSource
 from learnerkit.classify.transforms import (
     Augment,
     AugmentFloat,
-    CifarBlock,
     LabelBlock,
     NormalizeBytes,
     Operation,
     augmentations,
+    rows_block,
 )
 from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
+from learnerkit.core.ranges import AtLeastOne, Count, Degrees, Flag, Lot, NotNegative, Operations, Share, Side, checked
 from learnerkit.data.loaders import KitLoaders, make_loaders
 from learnerkit.data.parts import parts_of
 from learnerkit.data.source import UNLABELLED, Stats, with_views
@@ -34,24 +35,25 @@ NAME = "classify"
 RESIDENT_BYTES = 4 * 2**30
 
 
+@checked
 def image_dls(
     source: ImageSource,
-    bs: int = 128,
+    bs: AtLeastOne = 128,
     *,
     split: Shares = None,
-    split_seed: int = 42,
+    split_seed: Lot = 42,
     keeps: Sequence[str] | None = None,
-    stats: str | None = None,
-    crop: int = 0,
-    flip: bool | None = None,
-    rotate: float = 0,
-    jitter: bool | Sequence[float] = False,
-    perspective: float = 0,
-    randaugment: Sequence[int] | None = None,
-    erase: float = 0,
-    cutout: int = 0,
-    limit: int | None = None,
-    num_workers: int = 0,
+    stats: Literal["fixed", "data"] | None = None,
+    crop: Count = 0,
+    flip: Flag | None = None,
+    rotate: Degrees = 0,
+    jitter: Flag | tuple[NotNegative, NotNegative, NotNegative, NotNegative] = False,
+    perspective: Share = 0,
+    randaugment: Operations | None = None,
+    erase: Share = 0,
+    cutout: Count = 0,
+    limit: AtLeastOne | None = None,
+    num_workers: Count = 0,
     device: str | torch.device | None = None,
 ) -> KitLoaders:
     """DataLoaders of a set in memory: stratified parts, the resident loader, batch augmentation on the train part.
@@ -91,8 +93,6 @@ def image_dls(
 
 
 def _stats(source: ImageSource, stats: str | None, parts: Split) -> Stats:
-    if stats not in (None, "fixed", "data"):
-        raise DataError(f"stats='{stats}': 'fixed' (the published figures of the set) or 'data'")
     if stats == "fixed" and source.stats is None:
         raise DataError(f"stats='fixed': no figures are published for {source.name}; 'data' measures its training part")
     return source.measured_stats(parts.train) if stats == "data" or source.stats is None else source.stats
@@ -115,13 +115,20 @@ def _loaders(
         NormalizeBytes(*source.stats),
         AugmentFloat([op for op in operations if op.on_float]),
     ]
-    blocks = CifarBlock(source), LabelBlock(source)
+    blocks = rows_block(source), LabelBlock(source)
     return make_loaders(NAME, source, split, blocks, batch_tfms=batch_tfms, device=device, **kwargs)
 
 
 @recorded()
 @extends(image_dls, crop=4)
-def cifar_dls(path: PathLike, bs: int = 128, *, label: str = "fine", bad: str = "refuse", **kwargs: Any) -> KitLoaders:
+def cifar_dls(
+    path: PathLike,
+    bs: AtLeastOne = 128,
+    *,
+    label: Literal["fine", "coarse"] = "fine",
+    bad: Literal["refuse", "skip"] = "refuse",
+    **kwargs: Any,
+) -> KitLoaders:
     """DataLoaders of CIFAR-10 or CIFAR-100, with random crop and mirror by default.
 
     path: the official python folder or archive, or 'cifar10' or 'cifar100' to download the official archive once.
@@ -142,7 +149,7 @@ def cifar_dls(path: PathLike, bs: int = 128, *, label: str = "fine", bad: str = 
 
 @recorded()
 @extends(image_dls, crop=2)
-def digits_dls(bs: int = 64, *, size: int = 32, **kwargs: Any) -> KitLoaders:
+def digits_dls(bs: AtLeastOne = 64, *, size: Side = 32, **kwargs: Any) -> KitLoaders:
     """DataLoaders of the embedded handwritten digits (1,257 train, 270 valid, 270 test); needs no download.
 
     A mirror is refused: it turns a digit into another class.
@@ -157,12 +164,12 @@ def digits_dls(bs: int = 64, *, size: int = 32, **kwargs: Any) -> KitLoaders:
 @extends(image_dls, crop=4)
 def folder_dls(
     path: PathLike,
-    bs: int = 128,
+    bs: AtLeastOne = 128,
     *,
-    size: int | Sequence[int] | None = None,
+    size: Side | tuple[Side, Side] | None = None,
     vocab: Sequence[str] | None = None,
-    resident: bool | None = None,
-    bad: str = "refuse",
+    resident: Flag | None = None,
+    bad: Literal["refuse", "skip"] = "refuse",
     **kwargs: Any,
 ) -> KitLoaders:
     """DataLoaders of a folder of class folders, with train/, valid/ and test/ above them or without.
@@ -190,10 +197,10 @@ def folder_dls(
 def array_dls(
     images: Any,
     labels: Any,
-    bs: int = 128,
+    bs: AtLeastOne = 128,
     *,
     vocab: Sequence[str] | None = None,
-    bad: str = "refuse",
+    bad: Literal["refuse", "skip"] = "refuse",
     **kwargs: Any,
 ) -> KitLoaders:
     """DataLoaders of arrays in memory; images are mirrored where `flip` or `keeps` says that classes survive it.

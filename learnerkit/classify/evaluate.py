@@ -7,14 +7,16 @@ import numpy as np
 import torch
 
 from learnerkit._fastai import Callback, DataLoader
+from learnerkit.callbacks.identity import class_names
 from learnerkit.callbacks.tta import TTA
-from learnerkit.classify.metrics import figures_of, report_text
+from learnerkit.classify.metrics import activation_of, figures_of, report_text
 from learnerkit.core.files import atomic_write
 from learnerkit.core.run_folder import RunFolder, csv_text
 from learnerkit.core.tensors import write_npz
+from learnerkit.data.loaders import KitLoaders
 from learnerkit.data.split import evenly
 from learnerkit.learner.kit import KitLearner
-from learnerkit.learner.measure import measured_rows, part_loader
+from learnerkit.learner.measure import measured_rows, part_ids, part_loader
 
 SAMPLES = 25  # pictures kept for each gallery of the report
 
@@ -22,7 +24,7 @@ SAMPLES = 25  # pictures kept for each gallery of the report
 def predict_part(learn: KitLearner, dl: DataLoader, cbs: list[Callback] | None = None) -> tuple[np.ndarray, Any]:
     """Probabilities [N,K] and targets [N] (None where unlabelled) of a loader."""
     with learn.no_logging():
-        probabilities, targets = learn.get_preds(dl=dl, cbs=cbs)
+        probabilities, targets = learn.get_preds(dl=dl, cbs=cbs, act=activation_of(learn.loss_func))
     labelled = isinstance(targets, torch.Tensor) and len(targets) == len(probabilities)
     return probabilities.float().numpy(), targets.numpy() if labelled else None
 
@@ -54,12 +56,12 @@ def evaluate(learn: KitLearner, run: RunFolder, parts: list[str], tta: int = 0, 
     codes: class indices instead of names in predictions.csv.
     Returns the content of results.json.
     """
-    vocab = learn.dls.source.vocab
+    vocab = class_names(learn.dls)
     figures: dict[str, Any] = {"tta_views": tta} if tta else {}
     columns: dict[str, list[np.ndarray]] = {}
     for part in parts:
         rows, said = measured_rows(learn, part)
-        dl, ids = part_loader(learn, part, rows), np.array(learn.dls.ids(part))[rows]
+        dl, ids = part_loader(learn, part, rows), np.array(part_ids(learn.dls, part))[rows]
         targets, predicted = predict_views(learn, dl, tta)
         figures |= named_figures(predicted, targets, part) | said
         for key, value in {"ids": ids, "part": np.full(len(ids), part), "targets": targets, **predicted}.items():
@@ -71,7 +73,8 @@ def evaluate(learn: KitLearner, run: RunFolder, parts: list[str], tta: int = 0, 
     chosen, targets = arrays.get("probabilities_tta", arrays["probabilities"])[last], arrays["targets"][last]
     write_predictions(run.file("predictions.csv"), arrays["ids"][last], chosen, vocab, codes)
     write_report_text(run.file("classification_report.txt"), targets, chosen, vocab, parts[-1])
-    write_samples(learn, run, parts[-1], rows, targets, chosen)
+    if isinstance(learn.dls, KitLoaders):
+        write_samples(learn, run, parts[-1], rows, targets, chosen)
     return results
 
 
@@ -88,7 +91,8 @@ def write_predictions(
 def write_report_text(path: Path, targets: np.ndarray, probabilities: np.ndarray, vocab: list[str], part: str) -> None:
     """`report_text` of the likeliest classes, below the name and size of the part."""
     text = report_text(targets, probabilities.argmax(axis=1), vocab)
-    atomic_write(path, f"part: {part}, {len(targets)} images\n\n{text}")
+    convention = "a class that is never seen or never predicted counts as 0, scikit-learn's default"
+    atomic_write(path, f"part: {part}, {len(targets)} images; {convention}\n\n{text}")
 
 
 def write_samples(

@@ -141,7 +141,7 @@ def view_table(results: dict[str, Any]) -> Table:
 def class_table(seen: Evaluation) -> Table:
     """Precision, recall and F1 of each class, worst first; 'n/a' where a class has no image in the part."""
     labels = list(range(len(seen.vocab)))
-    scores = precision_recall_fscore_support(seen.targets, seen.predicted, labels=labels, zero_division=np.nan)
+    scores = precision_recall_fscore_support(seen.targets, seen.predicted, labels=labels, zero_division=0)
     rows = []
     for code, (precision, recall, f1, support) in enumerate(zip(*scores, strict=True)):
         values = precision, recall, f1 if support else np.nan

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from learnerkit._fastai import ClassificationInterpretation, DataLoader, Learner, detuplify
-from learnerkit.classify.metrics import confusion, report_text
+from learnerkit.classify.metrics import activation_of, confusion, report_text
 from learnerkit.core.errors import DataError
 from learnerkit.pages.letters import as_written, drawable
 
@@ -28,11 +28,12 @@ class ImageInterpretation(ClassificationInterpretation):
         """Predict once and keep everything.
 
         ds_idx: which of `learn.dls`: 0 train, 1 valid, 2 test; or `dl`, any loader with targets.
-        act: activation of the predictions; the loss function's when None.
+        act: activation of the predictions; the loss function's when None, softmax where it has none.
         cbs: callbacks of the pass, such as TTA(16).
         """
         if dl is None:
             dl = learn.dls[ds_idx].new(shuffle=False, drop_last=False)
+        act = act or activation_of(learn.loss_func)
         preds, targs, losses = learn.get_preds(dl=dl, with_loss=True, act=act, cbs=cbs)
         if preds.ndim != 2:
             raise DataError(
@@ -85,5 +86,5 @@ class ImageInterpretation(ClassificationInterpretation):
         return confusion(self.targs.numpy(), self.decoded.numpy(), len(self.vocab))
 
     def print_classification_report(self) -> None:
-        """scikit-learn's report over the whole vocabulary; 'n/a' where a figure is undefined."""
+        """scikit-learn's report over the whole vocabulary; what divides by zero is 0."""
         print(report_text(self.targs.numpy(), self.decoded.numpy(), self.vocab))

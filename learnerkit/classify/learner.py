@@ -3,14 +3,21 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 from learnerkit._fastai import Callback, CrossEntropyLossFlat, DataLoaders, accuracy
+from learnerkit.callbacks.accumulate import class_weights
+from learnerkit.callbacks.identity import class_names
+from learnerkit.callbacks.train_accuracy import TrainAccuracy
 from learnerkit.classify.dls import NAME
 from learnerkit.classify.loss import readable
 from learnerkit.classify.metrics import MacroF1
 from learnerkit.core.calls import extends, recorded
-from learnerkit.core.errors import DataError, ModelError
+from learnerkit.core.errors import DataError, ModelError, RecipeError
+from learnerkit.core.ranges import ShareBelowOne
+from learnerkit.core.seed import kept_random_state
+from learnerkit.data.loaders import first_batch
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.make import TrainingArguments, as_list, build_model, make_learner
 from learnerkit.models.create import room_of
@@ -24,7 +31,7 @@ def image_learner(
     arch: str | nn.Module = "resnet18",
     *,
     loss_func: Callable | None = None,
-    label_smoothing: float = 0.0,
+    label_smoothing: ShareBelowOne = 0.0,
     model_args: dict[str, Any] | None = None,
     metrics: Sequence[Any] | None = None,
     cbs: Callback | Sequence[Callback] | None = None,
@@ -41,19 +48,51 @@ def image_learner(
     metrics: accuracy and macro F1 by default.
     cbs: callbacks.
     """
-    vocab = getattr(dls, "vocab", None)
-    n_out = getattr(dls, "c", None) or (len(vocab) if vocab is not None else None)
+    n_out = getattr(dls, "c", None) or len(class_names(dls))
     if not n_out:
         raise DataError(
-            "image_learner: the dls have no vocab; give DataLoaders with class labels, such as cifar_dls(...)"
+            "image_learner: the dls have no vocab; give DataLoaders with class labels, such as cifar_dls(...), or say "
+            "how many classes there are with dls.c = 10"
         )
     if isinstance(arch, str) and room_of(arch) and arch not in families:
         raise ModelError(f"image_learner: {arch} is a model of the task '{room_of(arch)}', whose own learner builds it")
+    if label_smoothing and loss_func is not None:
+        raise RecipeError(
+            f"image_learner(label_smoothing={label_smoothing}, loss_func=...): it is of the default loss; give it to "
+            "your own, such as nn.CrossEntropyLoss(label_smoothing=...), or leave one of them out"
+        )
+    if said := {"n_in", "n_out"} & {*(model_args or {})}:
+        raise RecipeError(f"model_args: {', '.join(sorted(said))} follow from the data; leave them out")
     arguments, cbs = TrainingArguments(**kwargs), as_list(cbs)
-    n_in = dls.one_batch()[0].shape[1] if isinstance(arch, str) else None
-    model = build_model(arch, arguments.seed, cbs, n_in=n_in, n_out=n_out, **(model_args or {}))
+    with kept_random_state():
+        batch = first_batch(dls)
+    model = build_model(arch, arguments.seed, cbs, n_in=batch[0].shape[1], n_out=n_out, **(model_args or {}))
     loss_func = readable(loss_func or CrossEntropyLossFlat(label_smoothing=label_smoothing))
+    check_weights(loss_func, n_out)
     metrics = [accuracy, MacroF1(n_out)] if metrics is None else metrics
-    learn = make_learner(getattr(dls, "task", NAME), dls, model, loss_func, metrics, cbs, arguments)
-    learn.best_by = "accuracy", "max"
+    learn = make_learner(getattr(dls, "task", NAME), dls, model, loss_func, metrics, [TrainAccuracy(), *cbs], arguments)
+    names = [getattr(metric, "name", "") for metric in learn.metrics]
+    learn.best_by = "accuracy" if "accuracy" in names else learn.best_by
+    check_outputs(learn, batch, n_out)
     return learn
+
+
+def check_weights(loss_func: Callable, n_out: int) -> None:
+    """ModelError where the class weights of a loss are not one a class."""
+    weights = class_weights(loss_func)
+    if weights is not None and len(weights) != n_out:
+        raise ModelError(f"loss_func: has {len(weights)} class weights, and the data have {n_out} classes")
+
+
+def check_outputs(learn: KitLearner, batch: Sequence[Any], n_out: int) -> None:
+    """ModelError where a model's outputs are not one a class; those that do not take the batch fail by themselves."""
+    model, device = learn.model, next(learn.model.parameters()).device
+    training = model.training
+    model.eval()
+    with torch.no_grad(), kept_random_state():
+        pred = model(*(part[:1].to(device) for part in batch[: getattr(learn.dls, "n_inp", 1)]))
+    model.train(training)
+    if isinstance(pred, torch.Tensor) and pred.shape[-1] != n_out:
+        raise ModelError(
+            f"image_learner: the model gives {pred.shape[-1]} figures an image, and the data have {n_out} classes"
+        )

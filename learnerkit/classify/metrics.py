@@ -1,6 +1,7 @@
 """The figures of a classifier, on whole parts of the data, by scikit-learn; macro F1 is over the whole vocabulary."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,19 @@ MEASURES = ("accuracy", "macro_f1", "log_loss")
 
 
 def macro_f1(targets: np.ndarray, predicted: np.ndarray, n_out: int) -> float:
-    """Unweighted mean over all classes of the F1 score.
+    """Unweighted mean of the F1 score over the whole vocabulary; a class never seen and never predicted counts as 0.
 
-    A class without images that is predicted counts as 0; one without both has no F1, and is left out.
+    As scikit-learn's with `labels` of all classes and its default for a division by zero.
     """
-    labels = list(range(n_out))
-    return float(f1_score(targets, predicted, labels=labels, average="macro", zero_division=np.nan))
+    return float(f1_score(targets, predicted, labels=list(range(n_out)), average="macro", zero_division=0))
+
+
+def activation_of(loss_func: Callable) -> Callable:
+    """What makes probabilities of a classifier's outputs: the loss's own activation, else softmax.
+
+    A plain loss of torch's, such as nn.CrossEntropyLoss or nn.NLLLoss, says none; fastai would leave its logits.
+    """
+    return getattr(loss_func, "activation", partial(torch.softmax, dim=-1))
 
 
 def figures_of(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, float]:
@@ -39,11 +47,9 @@ def confusion(targets: np.ndarray, predicted: np.ndarray, n_out: int) -> np.ndar
 
 
 def report_text(targets: np.ndarray, predicted: np.ndarray, vocab: Sequence[str]) -> str:
-    """scikit-learn's classification report over the whole vocabulary; 'n/a' where a figure is undefined."""
+    """scikit-learn's classification report over the whole vocabulary; a division by zero gives 0, its default."""
     names, labels = [one_line(str(name)) for name in vocab], list(range(len(vocab)))
-    settings = {"labels": labels, "target_names": names, "digits": 4, "zero_division": np.nan}
-    text, width = classification_report(targets, predicted, **settings), max(map(len, [*names, "weighted avg"]))
-    return "\n".join(line[:width] + line[width:].replace(" nan", " n/a") for line in text.split("\n"))
+    return classification_report(targets, predicted, labels=labels, target_names=names, digits=4, zero_division=0)
 
 
 class MacroF1(Metric):

@@ -187,6 +187,16 @@ class NormalizeBytes(Transform):
         return plain.as_subclass(type(images))
 
 
+class BytesToFloat(Transform):
+    """uint8 images that nothing has normalised to floats in 0..1, as a model needs them."""
+
+    order = 15
+
+    def encodes(self, images: TensorImage) -> TensorImage:
+        plain = images.as_subclass(Tensor)
+        return (plain.float().div_(255) if plain.dtype == torch.uint8 else plain).as_subclass(type(images))
+
+
 def augmentations(
     flip: bool,
     crop: int = 0,
@@ -213,15 +223,19 @@ def augmentations(
 
 
 def CifarBlock(source: ImageSource | None = None, shape: tuple[int, int, int] = (3, 32, 32)) -> TransformBlock:
-    """A block of small images for one's own DataBlock; brings the resident loader with it.
+    """A block of small images for one's own DataBlock; brings the resident loader with it, and floats in the batch.
 
     source: the set whose row numbers are the items; without one the items are paths, PIL images or uint8 arrays. A set
         of files that does not fit in memory brings fastai's streaming loader instead.
     shape: channels, height and width, for items without a source.
     """
+    block = rows_block(source) if source is not None else TransformBlock(type_tfms=AsImage(shape), dl_type=ResidentDL)
+    block.batch_tfms.append(BytesToFloat())
+    return block
 
-    if source is None:
-        return TransformBlock(type_tfms=AsImage(shape), dl_type=ResidentDL)
+
+def rows_block(source: ImageSource) -> TransformBlock:
+    """The block of a set's images as they are stored, uint8."""
     if isinstance(source.images, FileImages):
         return TransformBlock(type_tfms=FileRows(source.images), dl_type=TfmdDL)
     return TransformBlock(type_tfms=ImageRows(source.images), dl_type=ResidentDL)

@@ -10,7 +10,10 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from learnerkit.core.errors import RecipeError, check_keys, nearest
+from learnerkit.core.ranges import check_ranges, ranges_of
 
 NOT_THE_WEIGHTS = ("metrics", "path", "model_dir")  # a learner's arguments that change no weight
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -21,7 +24,8 @@ def extends(*sources: Callable, **defaults: Any) -> Callable[[Callable], Callabl
 
     sources: functions or dataclasses; their arguments that have a default are taken, keyword-only.
     defaults: of the arguments taken, where they differ from the source's.
-    A call with an unknown keyword is a RecipeError that gives the nearest right one.
+    A call with an unknown keyword is a RecipeError that gives the nearest right one, and so is an argument outside the
+    range that its type says, see `core.ranges`.
     """
 
     def decorate(function: Callable) -> Callable:
@@ -33,12 +37,16 @@ def extends(*sources: Callable, **defaults: Any) -> Callable[[Callable], Callabl
                     continue
                 default = defaults.get(name, parameter.default)
                 taken[name] = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, default=default)
-        known = {**own, **taken}
+        known, ranges = {**own, **taken}, {}
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             if kwargs.keys() - known:
                 raise RecipeError("; ".join(check_keys(kwargs, known, f"{function.__name__}()")))
+            if not ranges:
+                every = [ranges_of(source) for source in (*reversed(sources), function)]
+                ranges.update({name: kind for some in every for name, kind in some.items() if name in known})
+            check_ranges(function.__name__, {**dict(zip(own, args, strict=False)), **kwargs}, ranges)
             return function(*args, **{**defaults, **kwargs})
 
         signature = inspect.signature(function)
@@ -48,6 +56,13 @@ def extends(*sources: Callable, **defaults: Any) -> Callable[[Callable], Callabl
         return call
 
     return decorate
+
+
+def with_arguments(cls: type) -> type:
+    """Decorator: the docstring of a class goes on with the arguments that its `__init__` documents."""
+    _, _, arguments = inspect.getdoc(cls.__init__).partition("\n\n")
+    cls.__doc__ = f"{inspect.getdoc(cls)}\n\n{arguments}"
+    return cls
 
 
 def documented(source: Callable, names: Iterable[str]) -> list[str]:
@@ -124,7 +139,7 @@ def is_plain(value: Any) -> bool:
         return all(isinstance(key, str) and is_plain(item) for key, item in value.items())
     if isinstance(value, (list, tuple)):
         return all(is_plain(item) for item in value)
-    return isinstance(value, (str, int, float, bool, type(None), Path))
+    return isinstance(value, (str, int, float, bool, type(None), Path, np.generic))
 
 
 def fit_arguments(**arguments: Any) -> dict[str, Any]:

@@ -46,22 +46,80 @@ class StoppedError(LearnerkitError):
     exit_code = 130
 
 
+def stopped(stop: KeyboardInterrupt, further: str) -> StoppedError:
+    """The error of a polite stop, with the exit code of its signal.
+
+    stop: with the signal's number, where it is known; further: what the message goes on to say.
+    """
+    error = StoppedError(f"stopped. {further}")
+    error.exit_code = 128 + next((number for number in stop.args if isinstance(number, int)), 2)
+    return error
+
+
 MEANT = {  # words of other libraries, for what is called otherwise here
+    "architecture": "arch",
+    "augment": "randaugment",
+    "backbone": "arch",
+    "backbones": "arch",
+    "batch": "bs",
     "batch_size": "bs",
     "callbacks": "cbs",
+    "checkpoint": "weights",
+    "checkpoint_dir": "out",
+    "cut_mix": "cutmix",
+    "data_dir": "data",
+    "data_path": "data",
+    "dataset": "data",
     "div": "div_factor",
+    "drop_path": "stochastic_depth",
+    "ema_decay": "ema",
+    "epoch": "epochs",
+    "experiment": "out",
     "div_factor": "div",
     "div_final": "final_div_factor",
     "final_div_factor": "div_final",
     "fractions": "split",
+    "image_size": "size",
     "img_size": "size",
+    "imgsz": "size",
+    "learning_rate": "lr",
+    "log_dir": "out",
+    "logdir": "out",
+    "lr0": "lr",
+    "lr_max": "lr",
+    "lr_scheduler": "schedule",
+    "lrate": "lr",
+    "max_epochs": "epochs",
+    "max_lr": "lr",
+    "mix_up": "mixup",
+    "model": "arch",
+    "model_name": "arch",
+    "n_epoch": "epochs",
+    "n_epochs": "epochs",
+    "net": "arch",
     "normalize": "stats",
+    "num_epochs": "epochs",
+    "optim": "opt",
+    "optimizer": "opt",
+    "output": "out",
+    "output_dir": "out",
     "padding": "crop",
+    "patience": "early_stop",
+    "pretrained": "weights",
+    "project": "out",
+    "random_seed": "seed",
+    "resolution": "size",
+    "save_dir": "out",
+    "sched": "schedule",
+    "scheduler": "schedule",
+    "smoothing": "label_smoothing",
     "shift": "crop",
     "skip_bad": "bad",
     "valid": "split",
     "valid_pct": "split",
+    "warmup_pct": "pct_start",
     "weight_decay": "wd",
+    "worker": "num_workers",
     "workers": "num_workers",
 }
 

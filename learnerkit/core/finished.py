@@ -1,5 +1,6 @@
 """Finished runs as a comparison reads them, from their files alone: what they were made with, and on what measured."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from learnerkit.core.calls import NOT_THE_WEIGHTS
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import read_json
+from learnerkit.core.labels import Named, brief, key_names, worded_apart
 from learnerkit.core.run_folder import RunFolder
 
 NOT_A_VARIANT = ("seed", "cache", "num_workers", "device", "lost", *NOT_THE_WEIGHTS)
@@ -22,6 +24,9 @@ class Finished:
     part: on which it was measured; n: samples of it; samples: hash of those samples and their truth.
     arrays: what was predicted on them, by the task's own names.
     settings: what the run was made with, by dotted key; label: what sets it apart from the others, its seed left out.
+    words: the settings that the label says, in words by their names.
+    groups: of those samples, int64 [N]; None where each stands alone, or the run does not say.
+    name: of its folder, as the comparison calls it.
     """
 
     run: RunFolder
@@ -34,24 +39,23 @@ class Finished:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     label: str = ""
+    groups: np.ndarray | None = None
+    name: str = ""
+    words: dict[str, str] = field(default_factory=dict)
 
     @property
     def seed(self) -> Any:
         """Of the training."""
         return self.described.get("seed")
 
-    @property
-    def name(self) -> str:
-        """Of the run's folder."""
-        return self.run.path.name
-
 
 @dataclass
 class Comparison:
     """Runs of one task grouped into variants, best first.
 
-    root: the folder that was compared; task: of the runs; runs: those that count.
-    varying: the settings in which the runs differ; rows: one a variant; unfinished: runs left out, and why.
+    root: the folder that was compared, or the one that holds all that were; task: of the runs; runs: those that count.
+    varying: the settings in which the runs differ; rows: one a variant.
+    left_out: other runs, and why; unfinished: those of them that were not trained and measured to their end.
     """
 
     root: Path
@@ -59,7 +63,13 @@ class Comparison:
     runs: list[Finished]
     varying: list[str]
     rows: list[dict[str, Any]] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
+
+    def short_names(self, longest: int) -> tuple[dict[str, str], str]:
+        """What the variants are called in so many letters, and the settings that these names leave unsaid."""
+        words = {run.label: run.words for run in self.runs}
+        return brief({row["variant"]: words.get(row["variant"], {}) for row in self.rows}, longest)
 
     @property
     def part(self) -> str:
@@ -70,6 +80,13 @@ class Comparison:
     def n(self) -> int:
         """Samples of that part."""
         return self.runs[0].n
+
+    @property
+    def measured_on(self) -> str:
+        """That part in words, such as '200 test samples in 70 groups'."""
+        groups = common_groups(self.runs)
+        number = self.n if groups is None else int(groups.max()) + 1
+        return f"{self.n:,} {self.part} samples" + (f" in {number:,} groups" if number < self.n else "")
 
 
 def settings_of(described: dict[str, Any]) -> dict[str, Any]:
@@ -92,32 +109,17 @@ def settings_of(described: dict[str, Any]) -> dict[str, Any]:
     return {**settings, "data": Named(f"{path}", described.get("fingerprint"), split.get("hash"))}
 
 
-@dataclass(frozen=True)
-class Named:
-    """A data set: told apart by what it holds, shown by its path."""
-
-    path: str = field(compare=False)
-    fingerprint: str | None
-    split: str | None
-
-    def __repr__(self) -> str:
-        return f"{self.fingerprint} {self.split}"
-
-    def __str__(self) -> str:
-        return "/".join(Path(self.path).parts[-2:]) or repr(self)
-
-
 def label_runs(runs: list[Finished]) -> list[str]:
     """Name each run by the settings in which not all are equal; returns those."""
     keys = list(dict.fromkeys(key for run in runs for key in run.settings))
     varying = [key for key in keys if len({repr(run.settings.get(key)) for run in runs}) > 1]
-    for run in runs:
-        values = [run.settings.get(key) for key in varying]
-        if len(varying) == 1 and isinstance(values[0], (str, Named)):  # 'concat' says it alone, '4' does not
-            run.label = str(values[0])
+    columns = [worded_apart([run.settings.get(key) for run in runs]) for key in varying]
+    for number, run in enumerate(runs):
+        run.words = dict(zip(key_names(varying), (column[number] for column in columns), strict=True))
+        if len(varying) == 1 and isinstance(run.settings.get(varying[0]), (str, Named)):
+            (run.label,) = run.words.values()  # 'concat' says it alone, '4' does not
         else:
-            pairs = zip(varying, values, strict=True)
-            run.label = ", ".join(f"{key.rsplit('.', 1)[-1]}={value}" for key, value in pairs) or "all"
+            run.label = " ".join(f"{key}={value}" for key, value in run.words.items()) or "all"
     return varying
 
 
@@ -153,6 +155,47 @@ def spread_of(runs: list[Finished], key: str) -> float | None:
     """The standard deviation of a result over runs; None for one run, or where one lacks it."""
     values = [run.results.get(key) for run in runs]
     return float(np.std(values, ddof=1)) if len(values) > 1 and None not in values else None
+
+
+def best_of(run: Finished, key: str) -> float | None:
+    """A figure of the ledger in the epoch whose weights the run kept: the first with the best monitored figure."""
+    monitor, mode = run.described.get("monitor", "valid_loss"), run.described.get("mode", "min")
+    known = [row for row in run.history if row.get(monitor) is not None]
+    kept = (max if mode == "max" else min)(known, key=lambda row: row[monitor]) if known else {}
+    return kept.get(key)
+
+
+def valid_figure(runs: list[Finished], key: str) -> float | None:
+    """The mean over runs of a figure of valid, as it was measured at the end, or else in the epoch that each run kept.
+
+    key: in results.json, such as 'valid_accuracy'; None where a run has it in neither place.
+    """
+    return _mean(first_known(run.results.get(key), best_of(run, key), best_of(run, _bare(key))) for run in runs)
+
+
+def valid_loss(runs: list[Finished]) -> float | None:
+    """The mean over runs of the loss on valid in the epoch that each kept; None where one lacks it."""
+    return _mean(best_of(run, "valid_loss") for run in runs)
+
+
+def _bare(key: str) -> str:
+    return key.removeprefix("valid_")
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = list(values)
+    return None if None in known else float(np.mean(known))
+
+
+def first_known(*values: Any) -> Any:
+    """The first value that is not None; None where all are."""
+    return next((value for value in values if value is not None), None)
+
+
+def common_groups(runs: list[Finished]) -> np.ndarray | None:
+    """The groups of the samples that runs share; where runs say several, those that leave the fewest to draw."""
+    known = [run.groups for run in runs if run.groups is not None]
+    return min(known, key=lambda groups: groups.max(), default=None)
 
 
 def is_finished(path: Path) -> bool:

@@ -7,54 +7,47 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from learnerkit.core.errors import check_keys
 from learnerkit.core.files import plain
+from learnerkit.core.ranges import AtLeastOne, Count, Factor, Flag, Inner, NotNegative, Positive, ShareBelowOne
 from learnerkit.core.yaml import number_hint
-
-Epochs = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Factor = Annotated[float, Field(gt=0, le=1)]
-Inner = Annotated[float, Field(gt=0, lt=1)]
-Momentum = Annotated[float, Field(ge=0, lt=1)]
 
 SCHEDULES: dict[str, dict[str, Any]] = {
     "one_cycle": {
         "div": Positive,
         "div_final": Positive,
         "pct_start": Inner,
-        "moms": tuple[Momentum, Momentum, Momentum] | None,
+        "moms": tuple[ShareBelowOne, ShareBelowOne, ShareBelowOne] | None,
     },
-    "cosine": {"T_max": Epochs, "eta_min": NotNegative},
-    "step": {"step_size": Epochs, "gamma": Factor},
-    "multistep": {"milestones": Annotated[list[Epochs], Field(min_length=1)], "gamma": Factor},
+    "torch_one_cycle": {
+        "pct_start": Inner,
+        "div_factor": Positive,
+        "final_div_factor": Positive,
+        "anneal_strategy": Literal["cos", "linear"],
+        "three_phase": Flag,
+    },
+    "cosine": {"T_max": AtLeastOne, "eta_min": NotNegative},
+    "step": {"step_size": AtLeastOne, "gamma": Factor},
+    "multistep": {"milestones": Annotated[list[AtLeastOne], Field(min_length=1)], "gamma": Factor},
     "exponential": {"gamma": Factor},
     "plateau": {
         "factor": Inner,
-        "patience": Annotated[int, Field(ge=0)],
+        "patience": Count,
         "threshold": NotNegative,
         "threshold_mode": Literal["rel", "abs"],
-        "cooldown": Annotated[int, Field(ge=0)],
+        "cooldown": Count,
         "min_lr": NotNegative,
         "eps": NotNegative,
     },
     "constant": {},
 }
-ONE_CYCLE_OF_TORCH = {  # torch's OneCycleLR calls and counts them otherwise than fit_one_cycle
-    "pct_start": Inner,
-    "div_factor": Positive,
-    "final_div_factor": Positive,
-    "anneal_strategy": Literal["cos", "linear"],
-    "three_phase": bool,
-}
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
 
-def schedule_faults(kind: str | None, options: dict[str, Any], torchs: bool = False) -> list[str]:
+def schedule_faults(kind: str | None, options: dict[str, Any]) -> list[str]:
     """One line for each argument that a schedule does not take, or not so; none for an unknown schedule.
 
     kind: of `SCHEDULES`; options: by name.
-    torchs: whether 'one_cycle' is torch's and not fit_one_cycle's.
     """
-    known = ONE_CYCLE_OF_TORCH if torchs and kind == "one_cycle" else SCHEDULES.get(kind)
+    known = SCHEDULES.get(kind)
     if known is None:
         return []
     if options and not known:

@@ -87,6 +87,15 @@ def load_weights_text(path: PathLike) -> dict[str, str]:
         raise DataError(f"{path}: is not a valid safetensors file ({error})") from error
 
 
+def cloned(value: Any) -> Any:
+    """A copy of the tensors in dicts and lists; everything else stays itself."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: cloned(item) for key, item in value.items()}
+    return [cloned(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 def size_of(state: Mapping[str, torch.Tensor]) -> int:
     """Bytes of the tensors of a state dict."""
     return sum(tensor.numel() * tensor.element_size() for tensor in state.values())

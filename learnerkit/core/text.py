@@ -51,6 +51,11 @@ def some(items: Sequence[Any], n: int = 3) -> str:
     return ", ".join(map(str, items[:n])) + (f" and {rest:,} more" if rest > 0 else "")
 
 
+def both(items: Sequence[Any], n: int = 4) -> str:
+    """A few things, such as 'a and b'; the first of many as `some` has them."""
+    return " and ".join(map(str, items)) if len(items) <= n else some(items, n)
+
+
 def words(text: str) -> frozenset[str]:
     """The words of a text, as a set."""
     return frozenset(text.split())

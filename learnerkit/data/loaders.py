@@ -10,7 +10,7 @@ from fastai.data.block import DataBlock, TransformBlock
 from fastai.data.core import TfmdDL
 from fastai.torch_core import default_device
 
-from learnerkit._fastai import DataLoaders, loaders_of, order_of_pass
+from learnerkit._fastai import DataLoader, DataLoaders, loaders_of, order_of_pass
 from learnerkit.core.errors import DataError
 from learnerkit.data.source import Source
 from learnerkit.data.split import Split
@@ -52,6 +52,11 @@ class KitLoaders(DataLoaders):
     def ids(self, part: str) -> list[str]:
         """Names of the samples of 'train', 'valid' or 'test', in the order of that loader without shuffling."""
         return [self.source.ids[row] for row in getattr(self.split, part)]
+
+
+def first_batch(dls: DataLoaders) -> Any:
+    """A batch of the training part of any DataLoaders, plain PyTorch loaders too."""
+    return dls.one_batch() if isinstance(dls.train, DataLoader) else next(iter(dls.train))
 
 
 def make_loaders(

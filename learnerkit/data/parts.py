@@ -31,14 +31,14 @@ def parts_of(
     bs: samples a batch, of which the training part needs one; split, split_seed: see `make_split`.
     limit: only so many samples of each part.
     labels: class numbers to stratify by, which must all be trained on; None where a sample has none or several.
-    groups: samples that stay together; copies of one sample when None.
+    groups: samples that stay together, as the set then says too; copies of one sample when None.
     more: of `make_split`.
     """
     source.found = []
     for note in source.notes:
         warn(f"{source.name}: {note}")
     copies, alike = source.copies, np.zeros(len(source), dtype=np.int64)
-    groups = copies if groups is None else groups
+    source.groups = groups = copies if groups is None else groups  # a comparison resamples what is dealt
     try:
         dealt_by = alike if labels is None else labels
         if isinstance(split, Mapping):

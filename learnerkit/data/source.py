@@ -28,6 +28,8 @@ class Source(Protocol):
     loses: which views are known to make another class of a sample.
     stats: mean and std a channel for normalising; None where samples stay as they are stored.
     contents: a digest of each sample, equal for equal samples; None where there is none.
+    groups: a name a sample of what no lot divides, such as its source image; where there is none, dealing the parts
+        sets it to the copies.
     quarantine: what was set aside; copies: for each sample the row of the first equal one, None where all differ.
     notes: what had to be guessed or was left aside, a line each; told once when the parts are dealt, and in run.json.
     found: what was warned of when the parts were dealt, for run.json.
@@ -45,6 +47,7 @@ class Source(Protocol):
     loses: tuple[str, ...] = ()
     stats: Stats | None = None
     contents: Sequence[str] | None = None
+    groups: np.ndarray | None = None
     quarantine: Sequence[Fault] = ()
     copies: np.ndarray | None = None
     notes: Sequence[str] = ()

@@ -7,43 +7,66 @@ from matplotlib.figure import Figure
 
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import sha256
-from learnerkit.core.finished import Comparison, Finished, mean_of, settings_of, spread_of
+from learnerkit.core.finished import (
+    Comparison,
+    Finished,
+    common_groups,
+    mean_of,
+    settings_of,
+    spread_of,
+    valid_figure,
+)
+from learnerkit.core.members import groups_of
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.statistics import drawn_groups
 from learnerkit.core.tensors import read_npz
-from learnerkit.core.text import formatted
+from learnerkit.core.text import both, formatted, some
 from learnerkit.detect.matching import as_tensors
 from learnerkit.detect.metrics import FIGURES
 from learnerkit.detect.resampled import resampled_map
-from learnerkit.pages.comparison import bar_height, colors_of, draw_courses
+from learnerkit.pages.choice import choice_text, in_order
+from learnerkit.pages.comparison import (
+    add_legends,
+    bar_height,
+    draw_courses,
+    draw_points,
+    names_of,
+    styles_of,
+    titled,
+)
 from learnerkit.pages.figure import new_figure
-from learnerkit.pages.letters import plain_text
 from learnerkit.pages.ranking import Column, Ranking, Variants, base_row
 
 RESAMPLES = 500  # of the images, for the intervals
-RANKS = (("rank_accuracy", "mAP", -1), ("rank_speed", "ms_per_image", 1), ("rank_size", "parameters", 1))
+RANKS = (("rank_speed", "ms_per_image", 1), ("rank_size", "parameters", 1))
 COLUMNS = (
     Column("variant", "variant", brief="variant"),
     Column("n", "runs", brief="runs"),
+    Column("valid_mAP", "valid mAP", "{:.4f}", brief="valid", brief_form="{:.3f}"),
     Column("mAP", "mAP", "{:.4f}", brief="mAP", brief_form="{:.3f}"),
     Column("mAP_std", "std over seeds", "{:.4f}", optional=True),
     Column("mAP50", "mAP50", "{:.4f}", brief="mAP50", brief_form="{:.3f}"),
-    Column("mAP75", "mAP75", "{:.4f}", brief="mAP75", brief_form="{:.3f}"),
-    Column("difference", "behind the best", "{:.4f}", brief="behind", brief_form="{:.3f}", optional=True),
+    Column("mAP75", "mAP75", "{:.4f}"),
+    Column("difference", "behind the first", "{:.4f}", brief="behind", brief_form="{:.3f}", optional=True),
     Column(("ci_low", "ci_high"), "95 % interval", "{0[0]:.4f} to {0[1]:.4f}", optional=True),
-    Column("rank_accuracy", "place by mAP"),
-    Column("ms_per_image", "ms/image", "{:.1f}", brief="ms/image", brief_form="{:.0f}"),
+    Column("rank_accuracy", "place by valid mAP"),
+    Column("ms_per_image", "ms/image", "{:.1f}", brief="ms", brief_form="{:.0f}"),
     Column("fps", "FPS", "{:.2f}"),
     Column("rank_speed", "place by speed"),
-    Column("parameters", "parameters", "{:,.0f}", brief="parameters", brief_form=lambda n: f"{n / 1e6:.1f} M"),
+    Column("parameters", "parameters", "{:,.0f}", brief="params", brief_form=lambda n: f"{n / 1e6:.1f} M"),
     Column("megabytes", "megabytes", "{:,.1f}", brief="MB", brief_form="{:,.0f}"),
     Column("rank_size", "place by size"),
     Column("seconds", "training s", "{:,.0f}"),
 )
-NOTE = """Figures are means over the runs of a variant. Average precision is COCO's (101 recalls; mAP is the mean over
-overlaps of .5 to .95). The time is the model's for one image at a time, median, measured at the end of each run on its
-own device: compare it within one machine alone. "Behind the best" is the difference in mAP with the paired percentile
-bootstrap interval over the images (500 resamples, the same for all variants; not corrected for the number of variants).
-It says what other images would change; what another seed would change, only runs of several seeds say."""
+NAMED = 4  # variants that the verdict calls by name
+NOTE = """Figures are means over the runs of a variant. The order is that of mAP on valid, equal ones by the lower
+loss there, then by fewer parameters: the test part chooses nothing. Average precision is COCO's (101 recalls; mAP is
+the mean over overlaps of .5 to .95). The time is the model's for one image at a time, median, measured at the end of
+each run on its own device: compare it within one machine alone. "Behind the first" is the difference in mAP on the part
+named above, below 0 where a variant is ahead of the first, with the paired percentile bootstrap interval over the
+images (500 resamples, the same for all variants; images that belong together are drawn together where the runs say
+which they are; not corrected for the number of variants). It says what other images would change; what another seed
+would change, only runs of several seeds say."""
 
 
 def read(run: RunFolder, described: dict[str, Any]) -> Finished:
@@ -58,21 +81,25 @@ def read(run: RunFolder, described: dict[str, Any]) -> Finished:
     samples = sha256(names + np.ascontiguousarray(truth[truth[..., 4] >= 0]).tobytes())[:12]
     boxes = {"detections": arrays["detections"][chosen], "truth": truth}
     n, settings = int(chosen.sum()), settings_of(described)
-    return Finished(run, described, run.results(), run.history(), part, n, samples, boxes, settings)
+    groups = groups_of(run.path, part, arrays["ids"][chosen].tolist())
+    return Finished(run, described, run.results(), run.history(), part, n, samples, boxes, settings, groups=groups)
 
 
 def rows(variants: Variants) -> list[dict[str, Any]]:
-    """One row a variant, best mAP first; beside its difference to the best the paired bootstrap 95 % interval."""
+    """One row a variant in the order of the choice; beside its difference to the first the bootstrap interval."""
     found = rank([_row(label, members) for label, members in variants.items()])
     best, *others = found
     if not others or best["mAP"] is None:
         return found
-    n = variants[best["variant"]][0].n
-    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
+    for row in others:
+        row["difference"] = best["mAP"] - row["mAP"]
+    runs = [run for members in variants.values() for run in members]
+    counts = drawn_groups(runs[0].n, RESAMPLES, common_groups(runs))
+    if (counts == 1).all():  # the images are of one group: there is nothing to draw
+        return found
     first = _resampled(variants[best["variant"]], counts)
     for row in others:
         apart = first - _resampled(variants[row["variant"]], counts)
-        row["difference"] = best["mAP"] - row["mAP"]
         row["ci_low"], row["ci_high"] = np.nanpercentile(apart, [2.5, 97.5]).tolist()
     return found
 
@@ -88,68 +115,68 @@ def _row(label: str, members: list[Finished]) -> dict[str, Any]:
     part, row = members[0].part, base_row(label, members)
     row |= {name: mean_of(members, f"{part}_{name}") for name in FIGURES}
     row |= {name: mean_of(members, name) for name in ("megabytes", "ms_per_image", "fps")}
-    return {**row, "mAP_std": spread_of(members, f"{part}_mAP"), **dict.fromkeys(("difference", "ci_low", "ci_high"))}
+    row |= {"valid_mAP": valid_figure(members, "valid_mAP"), "mAP_std": spread_of(members, f"{part}_mAP")}
+    return {**row, **dict.fromkeys(("difference", "ci_low", "ci_high"))}
 
 
 def rank(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows, best mAP first, with their places by accuracy, speed and size; equal values share a place."""
+    """Rows in the order of the choice, with their places by accuracy, speed and size; equal values share a place."""
     for name, key, sign in RANKS:
         values = [None if row[key] is None else sign * row[key] for row in rows]
         known = [value for value in values if value is not None]
         for row, value in zip(rows, values, strict=True):
             row[name] = None if value is None else 1 + sum(other < value for other in known)
-    return sorted(rows, key=lambda row: (row["rank_accuracy"] or len(rows) + 1, row["variant"]))
+    ordered = in_order(rows, "valid_mAP", "mAP")
+    return [{**row, "rank_accuracy": row["place"]} for row in ordered]
 
 
 def verdict(comparison: Comparison) -> str:
-    """The most accurate, the fastest and the smallest variant, and what of that other images could change."""
+    """The variant that valid chooses, the fastest and the smallest, and what of that other images could change."""
     best = comparison.rows[0]
     if best["mAP"] is None:
         return f"No object stands on the {comparison.n:,} {comparison.part} images; there is nothing to rank by."
-    place = {name: " and ".join(row["variant"] for row in comparison.rows if row[name] == 1) for name, _, _ in RANKS}
+    place = {name: both([row["variant"] for row in comparison.rows if row[name] == 1]) for name, _, _ in RANKS}
     fastest = min(row["ms_per_image"] for row in comparison.rows)
     smallest = min(row["parameters"] for row in comparison.rows)
     measured = [row for row in comparison.rows if row["ci_low"] is not None]
-    apart = [row["variant"] for row in measured if row["ci_low"] > 0]
-    alike = [row["variant"] for row in measured if row["ci_low"] <= 0]
-    luck = f"; ahead of {', '.join(apart)} on other images too (interval above 0)" if apart else ""
-    luck += f"; not to be told apart from {', '.join(alike)}" if alike else ""
+    ahead = [row["variant"] for row in measured if row["ci_low"] > 0]
+    behind = [row["variant"] for row in measured if row["ci_high"] < 0]
+    alike = [row["variant"] for row in measured if row["ci_low"] <= 0 <= row["ci_high"]]
+    luck = f"; ahead of {some(ahead, NAMED)} on other images too (interval above 0)" if ahead else ""
+    luck += f"; behind {some(behind, NAMED)} on other images too (interval below 0)" if behind else ""
+    luck += f"; not to be told apart from {some(alike, NAMED)}" if alike else ""
     luck += "; runs of more seeds would say what a seed changes" if measured and best["n"] == 1 else ""
     return (
-        f"Most accurate: {place['rank_accuracy']}, "
-        f"mAP {best['mAP']:.4f} on {comparison.n:,} {comparison.part} images{luck}; "
+        f"{choice_text(comparison, 'valid_mAP', 'mAP', 'mAP {:.4f}')}{luck}; "
         f"fastest: {place['rank_speed']}, {fastest:.1f} ms/image; "
         f"smallest: {place['rank_size']}, {smallest:,.0f} parameters."
     )
 
 
 def draw(comparison: Comparison) -> Figure:
-    """Average precision, its price in time and in parameters, and each run's curve."""
-    variants, colors = comparison.rows, colors_of(comparison)
-    figure, ((bars, speed), (size, curves)) = new_figure(13, 2 * bar_height(comparison), 2, 2)
+    """Average precision, its price in time and in parameters, and each variant's curve."""
+    variants, styles = comparison.rows, styles_of(comparison)
+    figure, ((bars, speed), (size, curves)) = new_figure(14, 2 * bar_height(comparison), 2, 2)
     places = np.arange(len(variants))[::-1]
     for offset, (key, shade) in enumerate((("mAP50", 0.45), ("mAP", 1.0))):
         values = [row[key] or 0 for row in variants]
         heights = places + 0.2 - 0.4 * offset
-        bars.barh(heights, values, 0.4, color=[colors[row["variant"]] for row in variants], alpha=shade)
+        bars.barh(heights, values, 0.4, color=[styles[row["variant"]]["color"] for row in variants], alpha=shade)
         for height, value in zip(heights, values, strict=True):
             bars.text(value, height, f" {key} {value:.3f}", va="center", fontsize=8)
-    bars.set_yticks(places, [plain_text(row["variant"], 80) for row in variants])
+    bars.set_yticks(places, list(names_of(comparison).values()))
     bars.set(title=f"Average precision ({comparison.part})", xlabel="AP")
     bars.margins(x=0.25)
     for panel, key, name, unit in (
         (speed, "ms_per_image", "ms/image", 1),
         (size, "parameters", "million parameters", 1e6),
     ):
-        for row in variants:
-            if row[key] is not None and row["mAP"] is not None:
-                place = row[key] / unit, row["mAP"]
-                panel.scatter(*place, color=colors[row["variant"]], s=50)
-                panel.annotate("  " + plain_text(row["variant"], 80), place, fontsize=8, va="center")
+        known = [row for row in variants if row[key] is not None and row["mAP"] is not None]
+        draw_points(panel, comparison, {row["variant"]: [(row[key] / unit, row["mAP"])] for row in known})
         panel.set(title=f"mAP against {name}", xlabel=name, ylabel="mAP")
-        panel.margins(x=0.3)
     draw_courses(curves, comparison, "mAP")
-    curves.set(title="Validation mAP of each run", xlabel="epoch", ylabel="mAP")
+    curves.set(title=titled(comparison, "Validation mAP"), xlabel="epoch", ylabel="mAP")
+    add_legends(figure, [curves, speed, size], comparison)
     for panel in (bars, speed, size, curves):
         panel.grid(alpha=0.3)
     return figure

@@ -1,7 +1,7 @@
 """`detection_dls`: from frames with boxes to DataLoaders whose batches are (frames, sizes, boxes)."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from learnerkit._fastai import TransformBlock
 from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
+from learnerkit.core.ranges import AtLeastOne, Count, Flag, FrameSide, Lot, Share, ShareBelowOne, checked
 from learnerkit.core.warn import warn
 from learnerkit.data.loaders import KitLoaders, make_loaders
 from learnerkit.data.parts import parts_of
@@ -27,7 +28,6 @@ NAME = "detect"
 SHARES, HELD_OUT = (0.7, 0.1, 0.2), 0.125  # of all frames; of the training part that the files name
 RGB_STATS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # ImageNet's
 OTHER_STATS = (0.5, 0.5)  # mean and deviation of any further channel
-LEAST_SIZE = 32  # pixels of the longer side
 
 
 class FrameLoaders(KitLoaders):
@@ -56,22 +56,23 @@ def BoxBlock(source: FrameSource, size: int | None = None) -> TransformBlock:
     return TransformBlock(type_tfms=BoxRows(source, size))
 
 
+@checked
 def frame_dls(
     source: FrameSource,
-    bs: int = 2,
+    bs: AtLeastOne = 2,
     *,
     split: Shares = None,
-    split_seed: int = 42,
+    split_seed: Lot = 42,
     keeps: Sequence[str] | None = None,
-    stats: str = "fixed",
-    size: int | None = None,
-    flip: bool | None = None,
-    iou_crop: float = 0.0,
-    scale_jitter: float = 0.0,
-    colour: float = 0.0,
-    modality_dropout: float = 0.0,
-    limit: int | None = None,
-    num_workers: int = 0,
+    stats: Literal["fixed", "data"] = "fixed",
+    size: FrameSide | None = None,
+    flip: Flag | None = None,
+    iou_crop: Share = 0.0,
+    scale_jitter: ShareBelowOne = 0.0,
+    colour: Share = 0.0,
+    modality_dropout: Share = 0.0,
+    limit: AtLeastOne | None = None,
+    num_workers: Count = 0,
     device: str | torch.device | None = None,
 ) -> FrameLoaders:
     """DataLoaders of a detection set: batches of padded frames [B,C,H,W], their sizes [B,2] and boxes [B,M,5].
@@ -97,7 +98,6 @@ def frame_dls(
     num_workers: processes that read and augment frames; the batches are the same with any number of them.
     device: where batches are put; fastai's default device when None.
     """
-    _check(size, stats, scale_jitter, iou_crop=iou_crop, colour=colour, modality_dropout=modality_dropout)
     source, flip = with_views(source, keeps, flip)
     source.notes = [*source.notes, *called_alpha(source.frames[0].files[0])]
     parts = parts_of(source, bs, split, split_seed, limit, default=SHARES, held_out=HELD_OUT, shuffle_valid=False)
@@ -113,20 +113,6 @@ def frame_dls(
         batch_tfms = [DropModality(modality_dropout, channel_means(source, parts.train), source.colours)]
     item_tfms = [augment] if flip or iou_crop or scale_jitter or colour else []
     return frame_loaders(source, parts, size, item_tfms, batch_tfms, device, bs=bs, num_workers=num_workers)
-
-
-def _check(size: int | None, stats: str, scale_jitter: float, **probabilities: float) -> None:
-    """DataError naming each argument that is out of its range."""
-    if size is not None and not isinstance(size, int):
-        raise DataError(f"size={size}: one number of pixels is needed, of the longer side; frames keep their aspect")
-    if size is not None and size < LEAST_SIZE:
-        raise DataError(f"size={size}: {LEAST_SIZE} pixels or more are needed")
-    wrong = [f"{name}={value}" for name, value in probabilities.items() if not 0 <= value <= 1]
-    wrong += [] if 0 <= scale_jitter < 1 else [f"scale_jitter={scale_jitter}"]
-    if wrong:
-        raise DataError(f"{', '.join(wrong)}: 0 to 1 is needed, scale_jitter below 1")
-    if stats not in ("fixed", "data"):
-        raise DataError(f"stats='{stats}': 'fixed' or 'data'")
 
 
 def _check_boxes(source: FrameSource, parts: Split) -> None:

@@ -52,7 +52,7 @@ class DetectionLearner(KitLearner):
     unmapped: names of the tensors of a weights file, and of the model, that found no counterpart.
     """
 
-    best_by = ("mAP", "max")
+    best_by = "mAP"
     unmapped: list[str] = []
 
     def add_cb(self, cb: Any) -> "DetectionLearner":

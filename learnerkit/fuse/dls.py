@@ -1,14 +1,14 @@
 """`saliency_dls`: from a folder of pairs of maps to DataLoaders."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from learnerkit.classify.transforms import LabelBlock
 from learnerkit.core.calls import extends, recorded
-from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
+from learnerkit.core.ranges import AtLeastOne, Count, Flag, Lot, NotNegative, Share, checked
 from learnerkit.data.loaders import KitLoaders, make_loaders
 from learnerkit.data.parts import parts_of
 from learnerkit.data.source import with_views
@@ -21,19 +21,20 @@ from learnerkit.fuse.transforms import AugmentPairs, NormalizePairs, SaliencyBlo
 NAME = "fuse"
 
 
+@checked
 def pair_dls(
     source: PairSource,
-    bs: int = 64,
+    bs: AtLeastOne = 64,
     *,
     split: Shares = None,
-    split_seed: int = 42,
+    split_seed: Lot = 42,
     keeps: Sequence[str] | None = None,
-    stats: str = "none",
-    crop: int = 0,
-    flip: bool = False,
-    noise: float = 0.0,
-    map_dropout: float = 0.0,
-    limit: int | None = None,
+    stats: Literal["none", "data"] = "none",
+    crop: Count = 0,
+    flip: Flag = False,
+    noise: NotNegative = 0.0,
+    map_dropout: Share = 0.0,
+    limit: AtLeastOne | None = None,
     device: str | torch.device | None = None,
 ) -> KitLoaders:
     """DataLoaders of pairs: stratified parts in which pairs of one image stay together.
@@ -53,8 +54,6 @@ def pair_dls(
     limit: only so many pairs of each part, for quick trials.
     device: where the set and its batches live; fastai's default device when None.
     """
-    if stats not in ("none", "data"):
-        raise DataError(f"stats='{stats}': 'none' (as the maps are stored) or 'data' (of the training part)")
     source, flip = with_views(source, keeps, flip)
     parts = parts_of(source, bs, split, split_seed, limit, source.labels, source.groups)
     source.stats = source.measured_stats(parts.train) if stats == "data" else None
@@ -83,17 +82,17 @@ def pair_loaders(
 @extends(pair_dls)
 def saliency_dls(
     path: PathLike,
-    bs: int = 64,
+    bs: AtLeastOne = 64,
     *,
-    layer: str | None = None,
+    layer: Literal["early", "middle", "late"] | None = None,
     keys: str | Sequence[str] | None = None,
     names: PathLike | None = None,
     group: str | None = None,
-    size: int | Sequence[int] | None = None,
-    order: str | None = None,
-    bad: str = "refuse",
+    size: AtLeastOne | tuple[AtLeastOne, AtLeastOne] | None = None,
+    order: Literal["chw", "hwc"] | None = None,
+    bad: Literal["refuse", "skip"] = "refuse",
     cache: PathLike | None = None,
-    num_workers: int | None = None,
+    num_workers: Count | None = None,
     **kwargs: Any,
 ) -> KitLoaders:
     """DataLoaders of pairs of maps: a folder of .pt files, flat, in class folders, or below {early,middle,late}_layers.

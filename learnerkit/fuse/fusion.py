@@ -1,12 +1,12 @@
 """The callback that lets a network take two maps."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from learnerkit._fastai import Callback
 from learnerkit.core.errors import ModelError
+from learnerkit.core.ranges import AtLeastOne, Number, checked
 from learnerkit.fuse.model import PREFIX, Fused, fused_channels
-from learnerkit.fuse.modes import WEIGHTS
+from learnerkit.fuse.modes import EVERY_MODE, WEIGHTS
 
 
 class Fusion(Callback):
@@ -21,7 +21,13 @@ class Fusion(Callback):
 
     order = -30
 
-    def __init__(self, mode: str = "concat", weights: Sequence[float] = WEIGHTS, channels: int = 3) -> None:
+    @checked
+    def __init__(
+        self,
+        mode: Literal[EVERY_MODE] = "concat",
+        weights: tuple[Number, Number] = WEIGHTS,
+        channels: AtLeastOne = 3,
+    ) -> None:
         fused_channels(mode, channels)
         self.mode, self.weights, self.channels = mode, tuple(weights), channels
 

@@ -1,15 +1,16 @@
 """`fusion_learner`: from DataLoaders of pairs of maps to a Learner whose network fuses them."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
 from learnerkit._fastai import Callback, DataLoaders
 from learnerkit.classify.learner import image_learner
 from learnerkit.core.calls import extends, recorded
+from learnerkit.core.ranges import Number, ShareBelowOne
 from learnerkit.fuse.fusion import Fusion
-from learnerkit.fuse.modes import WEIGHTS
+from learnerkit.fuse.modes import EVERY_MODE, WEIGHTS
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.make import TrainingArguments, as_list
 from learnerkit.models.create import takes
@@ -21,11 +22,11 @@ def fusion_learner(
     dls: DataLoaders,
     arch: str | nn.Module = "wrn_28_10",
     *,
-    fusion: str = "concat",
-    fusion_weights: Sequence[float] = WEIGHTS,
-    dropout: float | None = 0.3,
+    fusion: Literal[EVERY_MODE] = "concat",
+    fusion_weights: tuple[Number, Number] = WEIGHTS,
+    dropout: ShareBelowOne | None = 0.3,
     loss_func: Callable | None = None,
-    label_smoothing: float = 0.0,
+    label_smoothing: ShareBelowOne = 0.0,
     model_args: dict[str, Any] | None = None,
     metrics: Sequence[Any] | None = None,
     cbs: Callback | Sequence[Callback] | None = None,

@@ -1,10 +1,38 @@
 """Read and write one hyper-parameter of an optimizer, torch's or fastai's, without rebuilding all of them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastai.optimizer import OptimWrapper
 
 from learnerkit._fastai import BaseOptimizer
+
+
+class Hypers(dict):
+    """The hyper-parameters of one parameter group by fastai's names; what is set here is set in the optimizer.
+
+    opt: fastai's wrapper; number: of the group.
+    """
+
+    def __init__(self, values: dict[str, Any], opt: OptimWrapper, number: int) -> None:
+        super().__init__(values)
+        self.opt, self.number = opt, number
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        _write(self.opt.opt.param_groups[self.number], self.opt.bwd_map[name], value)
+        super().__setitem__(name, value)
+
+
+class TorchOptimizer(OptimWrapper):
+    """fastai's wrapper of a torch optimizer with `hypers` that can be set one by one, as those of its own optimizers.
+
+    fastai's ReduceLROnPlateau sets them so; in its wrapper they are a copy.
+    """
+
+    @property
+    def hypers(self) -> list[Hypers]:
+        """The hyper-parameters of each group."""
+        return [Hypers(values, self, number) for number, values in enumerate(super().hypers)]
 
 
 def read_hyper(opt: BaseOptimizer, name: str) -> float:
@@ -22,11 +50,15 @@ def write_hyper(opt: BaseOptimizer, name: str, values: Sequence[float]) -> None:
         for hypers, value in zip(opt.hypers, values, strict=True):
             hypers[name] = value
         return
-    key, _, index = opt.bwd_map[name].partition("__")
     for group, value in zip(opt.opt.param_groups, values, strict=True):
-        if index:
-            pair = list(group[key])
-            pair[int(index)] = value
-            group[key] = tuple(pair)
-        else:
-            group[key] = value
+        _write(group, opt.bwd_map[name], value)
+
+
+def _write(group: dict[str, Any], place: str, value: Any) -> None:
+    """Set a hyper-parameter of torch's; place: its key, for one of a tuple 'key__number'."""
+    key, _, index = place.partition("__")
+    if index:
+        pair = list(group[key])
+        pair[int(index)] = value
+        value = tuple(pair)
+    group[key] = value

@@ -9,6 +9,7 @@ import torch
 from fastai.callback.core import TrainEvalCallback
 from fastai.callback.mixup import MixHandler
 from fastcore.foundation import L
+from torch import nn
 
 from learnerkit.callbacks.able import able
 from learnerkit.callbacks.progress import Progress
@@ -25,12 +26,12 @@ class KitLearner(MixedLearner):
 
     cbs: callbacks, beside our recorder, progress bar, cast and guard (one's own Guard takes the place of ours).
     All other arguments are fastai's. `recipe` records how it was built, `task` for what, `best_by` the figure that
-    chooses the best weights, and which way.
+    chooses the best weights.
     """
 
     recipe: dict | None = None
     task: str | None = None
-    best_by: tuple[str, str] = ("valid_loss", "min")
+    best_by: str = "valid_loss"
 
     def __init__(self, *args: Any, cbs: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, cbs=[TrainEvalCallback, LeanRecorder, CastBatch, Progress, *L(cbs)], **kwargs)
@@ -42,17 +43,32 @@ class KitLearner(MixedLearner):
         return torch.tensor(self.recorder.smooth_loss.value)
 
     @property
+    def figure_names(self) -> list[str]:
+        """The names of the losses and metrics that the fit under way records an epoch."""
+        return [name for name in self.recorder.metric_names[1:] if name != "time"]
+
+    @property
     def monitored(self) -> dict[str, Any]:
         """The last epoch's losses and metrics by name, as callbacks that decide by a monitor read them."""
-        names = [name for name in self.recorder.metric_names[1:] if name != "time"]
-        return dict(zip(names, self.recorder.values[-1] if self.recorder.values else [], strict=False))
+        return dict(zip(self.figure_names, self.recorder.values[-1] if self.recorder.values else [], strict=False))
 
-    def eval_weights(self) -> dict[str, torch.Tensor]:
-        """The state dict that validation uses: the averaged one where a callback such as EMA keeps it."""
-        for _, averaged in able(self.cbs, "eval_weights"):
-            if weights := averaged():
-                return weights
-        return self.model.state_dict()
+    def eval_model(self) -> nn.Module:
+        """The model that validation uses: the averaged one where a callback such as EMA keeps it."""
+        averaged = (model() for _, model in able(self.cbs, "eval_model"))
+        return next((model for model in averaged if model is not None), self.model)
+
+    def save(self, file: Any, **kwargs: Any) -> Any:
+        """Save the weights as fastai does: those that a validation uses, averaged where a callback such as EMA does so.
+
+        file: name or path; kwargs: fastai's.
+        """
+        trained = self.model
+        try:
+            if not hasattr(self, "lr_finder"):  # which saves and loads to undo its steps
+                self.model = self.eval_model()
+            return super().save(file, **kwargs)
+        finally:
+            self.model = trained
 
     def kit_state(self, whole_epoch: bool) -> dict[str, Any]:
         """Everything that a resume needs, after an epoch or after a batch: see `learner.state`."""

@@ -5,6 +5,9 @@ What differs from fastai's loop, all of it here:
 - a batch that is on the model's device already is not walked through again;
 - randomness is a function of (seed, epoch, step), seeded before each batch is cut (None leaves the generators alone);
 - training may begin at any (epoch, batch): `restore_state` says where;
+- at such a boundary, once all callbacks have acted, those with an `at_boundary(whole_epoch)` are called: what they save
+  there is the state of every callback as of that moment, whatever its order; `after_whole_fit(learn)` is called when
+  a fit is over that ended by itself;
 - what a callback swapped in is put back by its `restore()` after a normal end, a cancel and an exception alike.
 """
 
@@ -14,7 +17,6 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-import numpy as np
 import torch
 from fastai.torch_core import rank_distrib
 from fastcore.foundation import L
@@ -24,7 +26,7 @@ from learnerkit.core.calls import fit_arguments
 from learnerkit.core.seed import kept_random_state, seed_of, seed_position
 from learnerkit.learner.events import EventLearner
 from learnerkit.learner.position import Fit, Position
-from learnerkit.learner.schedule import LeanScheduler, one_cycle
+from learnerkit.learner.schedule import LeanScheduler, check_one_rate, follow, one_cycle_curves
 from learnerkit.learner.state import load_state
 
 
@@ -89,8 +91,11 @@ class LoopLearner(EventLearner):
         first = self.start.batch if self.epoch == self.start.epoch else 0
         if first:
             self.pct_train, self.train_iter = self.start.done, self.start.step
+        at_boundary = able(self.cbs, "at_boundary") if self.is_training_run else []
         for i, batch in self.positioned(first):
             self.one_batch(i, batch)
+            for _, act in at_boundary:
+                act(whole_epoch=False)
 
     def positioned(self, first: int) -> Iterator[tuple[int, Any]]:
         """Batches from number `first` on, each cut with the generators seeded for its position."""
@@ -121,11 +126,14 @@ class LoopLearner(EventLearner):
         for epoch in range(self.start.epoch, self.n_epoch):
             self.epoch = epoch
             self.run_epoch()
+            for _, act in able(self.cbs, "at_boundary"):
+                act(whole_epoch=True)
 
     def run_fit(self, whole_fit: Callable[[], None]) -> None:
         """A whole fit with its events; then callbacks are restored and, after an error, batch and gradients let go."""
         fit = self.current
         try:
+            check_one_rate(self.cbs)
             whole_fit()
         except BaseException as error:
             fit.error = error
@@ -139,6 +147,7 @@ class LoopLearner(EventLearner):
                     self.opt.zero_grad()
             elif self.is_training_run:
                 self.start.epochs_before += min(self.epoch + 1, self.n_epoch)
+                fit.afterwards = [act for _, act in able(self.cbs, "after_whole_fit")]
 
     def fit(
         self,
@@ -180,15 +189,20 @@ class LoopLearner(EventLearner):
         if self.opt is None:
             self.create_opt()
         self.opt.set_hyper("lr", self.lr if lr_max is None else lr_max)
-        top = np.array([group["lr"] for group in self.opt.hypers])
-        schedules = {
-            "lr": one_cycle(pct_start, top / div, top, top / div_final),
-            "mom": one_cycle(pct_start, *(self.moms if moms is None else moms)),
-        }
-        schedules = {name: f for name, f in schedules.items() if name in self.opt.hypers[-1]}
+        schedules = self.one_cycle_curves(div, div_final, pct_start, moms)
         shape = {"div": div, "div_final": div_final, "pct_start": pct_start, "moms": moms}
         call = fit_arguments(call="fit_one_cycle", n_epoch=n_epoch, lr=lr_max, wd=wd, **shape)
         self._fit(call, n_epoch, None, wd, [LeanScheduler(schedules), *L(cbs)], reset_opt, start_epoch)
+
+    def one_cycle_curves(
+        self, div: float = 25.0, div_final: float = 1e5, pct_start: float = 0.25, moms: tuple | None = None
+    ) -> dict[str, Callable[[float], Any]]:
+        """The curves of `fit_one_cycle` from the optimizer's rates, by the names of hyper-parameters."""
+        return one_cycle_curves(self.opt, div, div_final, pct_start, self.moms if moms is None else moms)
+
+    def follow(self, curves: dict[str, Callable[[float], Any]]) -> None:
+        """Set hyper-parameters to what curves say of the part of training that is done."""
+        follow(self, curves)
 
     def _fit(self, call: dict[str, Any], *args: Any) -> None:
         self.start = Position(self.start.epochs_before)
@@ -196,8 +210,10 @@ class LoopLearner(EventLearner):
             if self.seed is not None:
                 stack.enter_context(kept_random_state())
             stack.callback(setattr, self, "current", None)
-            self.current = Fit(call)
+            self.current = fit = Fit(call)
             super().fit(*args)
+        for act in fit.afterwards:
+            act(self)
 
     def restore_callbacks(self) -> None:
         """Let every callback put back what it swapped in; one that fails does not keep the others from it."""

@@ -1,45 +1,49 @@
 """`make_learner`: from a built model to a Learner that is ready to fit; the arguments that every factory shares."""
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from fastai.callback.core import Callback
 from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
 from fastai.optimizer import OptimWrapper
-from fastai.torch_core import trainable_params
+from fastai.torch_core import default_device, trainable_params
 from torch import nn
 
 from learnerkit.callbacks.able import able
 from learnerkit.callbacks.accumulate import Accumulate
-from learnerkit.callbacks.autocast import KINDS, Autocast
+from learnerkit.callbacks.autocast import Autocast
 from learnerkit.core.errors import RecipeError, nearest
+from learnerkit.core.ranges import AtLeastOne, Flag, NotNegative, Positive, Seed, ShareBelowOne
 from learnerkit.core.seed import kept_random_state, seed_position
+from learnerkit.learner.hypers import TorchOptimizer
 from learnerkit.learner.kit import KitLearner
 from learnerkit.models.begin import begin_from
 from learnerkit.models.create import create_model
 
 OPTIMIZERS = {
-    "sgd": partial(torch.optim.SGD, nesterov=True),
+    "sgd": torch.optim.SGD,
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "rmsprop": torch.optim.RMSprop,
 }
-PRECISIONS = ("fp32", *KINDS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingArguments:
     """What every learner's factory takes, whatever the task.
 
-    opt: 'sgd' (Nesterov), 'adam', 'adamw', 'rmsprop', a torch.optim class, or a fastai optimizer such as `ranger`.
+    opt: 'sgd' (Nesterov's where there is momentum), 'adam', 'adamw', 'rmsprop', a torch.optim class or a partial of
+        one, or a fastai optimizer such as `ranger`.
     lr: rate where `fit` is given none.
     wd: weight decay, on all parameters with a torch optimizer.
-    momentum: constant through fit_one_cycle, as in published CIFAR recipes; pass moms= to fit_one_cycle to cycle it.
+    momentum: of any optimizer, for Adam and its kin the first beta; constant through fit_one_cycle, as in published
+        CIFAR recipes; pass moms= to fit_one_cycle to cycle it.
     seed: of weights, order, augmentation and dropout; None leaves randomness as fastai does.
     precision: 'fp32', 'bf16' (also on a CPU), 'fp16' (GPU only).
     clip: greatest norm of the gradient; 0 for none.
@@ -58,21 +62,21 @@ class TrainingArguments:
     """
 
     opt: str | Callable = "sgd"
-    lr: float = 0.1
-    wd: float = 5e-4
-    momentum: float = 0.9
-    seed: int | None = 42
-    precision: str = "fp32"
-    clip: float = 0.0
-    accumulate: int = 1
-    accumulate_unit: str = "batches"
-    channels_last: bool = True
-    compile: bool = False
-    guard: str = "stop"
-    limit_batches: int | None = None
+    lr: Positive = 0.1
+    wd: NotNegative = 5e-4
+    momentum: ShareBelowOne = 0.9
+    seed: Seed | None = 42
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    clip: NotNegative = 0.0
+    accumulate: AtLeastOne = 1
+    accumulate_unit: Literal["batches", "samples"] = "batches"
+    channels_last: Flag = True
+    compile: Flag = False
+    guard: Literal["stop", "skip", "rollback"] = "stop"
+    limit_batches: AtLeastOne | None = None
     splitter: Callable = trainable_params
-    train_bn: bool = True
-    wd_bn_bias: bool = False
+    train_bn: Flag = True
+    wd_bn_bias: Flag = False
     weights: str | Path | None = None
     path: str | Path | None = None
     model_dir: str | Path = "models"
@@ -84,20 +88,47 @@ class TrainingArguments:
 
 
 def make_opt_func(opt: str | Callable | type, momentum: float = 0.9) -> Callable:
-    """A fastai `opt_func` from a name ('sgd' is Nesterov's), a torch.optim class, or a fastai optimizer function.
+    """A fastai `opt_func` from a name, a torch.optim class, a partial of one, or a fastai optimizer function.
 
-    Named and torch optimizers step all parameters in one fused call; weight decay acts on all parameters.
+    Named optimizers step all parameters in one fused call; weight decay of torch's acts on all parameters.
     """
     if isinstance(opt, str):
         if opt not in OPTIMIZERS:
             raise RecipeError(f"optimizer '{opt}': {nearest(opt, OPTIMIZERS)}")
-        torch_opt = OPTIMIZERS[opt]
-        settings = {"momentum": momentum} if opt in ("sgd", "rmsprop") else {"betas": (momentum, 0.999)}
-        fused = {} if opt == "rmsprop" else {"fused": True}
-        return partial(OptimWrapper, opt=torch_opt, **settings, **fused)
-    if isinstance(opt, type) and issubclass(opt, torch.optim.Optimizer):
-        return partial(OptimWrapper, opt=opt)
-    return opt
+        fixed = {} if opt == "rmsprop" else {"fused": True}
+        fixed |= {"nesterov": True} if opt == "sgd" and momentum else {}  # torch refuses it without momentum
+        return _of_torch(OPTIMIZERS[opt], momentum, fixed)
+    if not callable(opt):
+        raise RecipeError(f"opt={opt!r}: a name of {', '.join(OPTIMIZERS)}, a torch.optim class or a fastai optimizer")
+    function, fixed = getattr(opt, "func", opt), dict(getattr(opt, "keywords", {}))
+    if function is OptimWrapper and "opt" in fixed:
+        function = fixed.pop("opt")
+    if isinstance(function, type) and issubclass(function, torch.optim.Optimizer):
+        return _of_torch(function, momentum, fixed)
+    return partial(opt, **_with_momentum(function, momentum, fixed))
+
+
+def _of_torch(opt: type[torch.optim.Optimizer], momentum: float, fixed: dict[str, Any]) -> Callable:
+    return partial(TorchOptimizer, opt=opt, **_with_momentum(opt, momentum, fixed), **fixed)
+
+
+def _with_momentum(opt: Callable, momentum: float, fixed: dict[str, Any]) -> dict[str, Any]:
+    """The argument by which an optimizer takes its momentum; RecipeError where one is asked for and it has none.
+
+    fixed: arguments that are decided already.
+    """
+    known = inspect.signature(opt).parameters
+    if {"momentum", "betas", "mom"} & fixed.keys():
+        return {}
+    for name in ("momentum", "mom"):
+        if name in known:
+            return {name: momentum}
+    if "betas" in known:
+        _, *others = known["betas"].default
+        return {"betas": (momentum, *others)}
+    if momentum != TrainingArguments.momentum:
+        raise RecipeError(f"momentum={momentum}: {getattr(opt, '__name__', opt)} has none; leave it out")
+    return {}
 
 
 def as_list(cbs: Callback | Iterable[Callback] | None) -> list[Callback]:
@@ -123,6 +154,16 @@ def build_model(arch: str | nn.Module, seed: int | None, cbs: Sequence[Callback]
         return create_model(**spec)
 
 
+def fit_loss(loss_func: Callable, like: torch.Tensor) -> None:
+    """Bring the tensors of a loss, such as its class weights, to the device and the float type of a model.
+
+    loss_func: a module, or a fastai loss around one; a function keeps what it holds.
+    """
+    module = loss_func if isinstance(loss_func, nn.Module) else getattr(loss_func, "func", None)
+    if isinstance(module, nn.Module):
+        module.to(device=like.device, dtype=like.dtype)
+
+
 def make_learner(
     task: str,
     dls: DataLoaders,
@@ -139,11 +180,10 @@ def make_learner(
     metrics: of a validation pass; cbs: the user's callbacks, one or several; kind: which class of Learner.
     """
     given = arguments
-    if given.precision not in PRECISIONS:
-        raise RecipeError(f"precision '{given.precision}': {nearest(given.precision, PRECISIONS)}")
     if given.channels_last:
         model = model.to(memory_format=torch.channels_last)
-    model = model.to(dls.device)
+    model = model.to(getattr(dls, "device", None) or default_device())
+    fit_loss(loss_func, next(model.parameters()))
     if given.compile:
         model.compile()
     own = [

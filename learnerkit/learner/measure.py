@@ -5,10 +5,19 @@ from typing import Any
 
 import numpy as np
 
+from learnerkit._fastai import DataLoaders
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import write_npz
+from learnerkit.data.loaders import KitLoaders
 from learnerkit.data.split import evenly
 from learnerkit.learner.kit import KitLearner
+
+
+def part_ids(dls: DataLoaders, part: str) -> list[str]:
+    """Names of a part's samples; of DataLoaders of one's own, which name none, their numbers in the valid loader."""
+    if isinstance(dls, KitLoaders):
+        return dls.ids(part)
+    return [str(number) for number in range(len(dls.valid.dataset))]
 
 
 def measured_rows(learn: KitLearner, part: str) -> tuple[np.ndarray, dict[str, Any]]:
@@ -16,9 +25,10 @@ def measured_rows(learn: KitLearner, part: str) -> tuple[np.ndarray, dict[str, A
 
     All of them; of a quick trial (`limit_batches`) as few as it trained on, evenly spaced: 'limited_to' so many.
     """
-    n, bs = len(learn.dls.ids(part)), learn.dls.valid.bs
-    if learn.limit_batches is None:
+    n = len(part_ids(learn.dls, part))
+    if learn.limit_batches is None or not isinstance(learn.dls, KitLoaders):
         return np.arange(n), {}
+    bs = learn.dls.valid.bs
     limit = learn.limit_batches * bs
     return evenly(n, limit), {"limited_to": limit}
 
@@ -26,7 +36,7 @@ def measured_rows(learn: KitLearner, part: str) -> tuple[np.ndarray, dict[str, A
 def part_loader(learn: KitLearner, part: str, rows: np.ndarray) -> Any:
     """The loader of 'valid' or 'test', or one of some of its positions, in order."""
     whole = learn.dls.valid if part == "valid" else learn.dls.test
-    if len(rows) == len(whole.items):
+    if not isinstance(learn.dls, KitLoaders) or len(rows) == len(whole.items):
         return whole
     return learn.dls.test_dl([whole.items[row] for row in rows], with_labels=True)
 
@@ -40,7 +50,7 @@ def measure(learn: KitLearner, run: RunFolder, parts: Sequence[str]) -> dict[str
     columns: dict[str, list[np.ndarray]] = {key: [] for key in ("ids", "part", "targets", "predictions")}
     for part in parts:
         rows, said = measured_rows(learn, part)
-        dl, ids = part_loader(learn, part, rows), np.array(learn.dls.ids(part))[rows]
+        dl, ids = part_loader(learn, part, rows), np.array(part_ids(learn.dls, part))[rows]
         with learn.no_bar():
             values = learn.validate(dl=dl)
             predictions, targets = learn.get_preds(dl=dl)

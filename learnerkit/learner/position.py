@@ -1,6 +1,7 @@
 """Where a training stands, and the fit that is under way."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -26,9 +27,11 @@ class Fit:
 
     call: its arguments, which a resume compares; state: a checked state that it is to go on from.
     running: whether it is within its epochs; error: what ended it, where something did.
+    afterwards: what callbacks do with the learner once the fit is over.
     """
 
     call: dict[str, Any]
     state: dict[str, Any] | None = None
     running: bool = False
     error: BaseException | None = None
+    afterwards: list[Callable] = field(default_factory=list)

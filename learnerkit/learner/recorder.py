@@ -60,6 +60,7 @@ class LeanRecorder(OpenRecorder):
         super().__init__(*args, beta=beta, **kwargs)
         self.smooth_loss = SmoothLoss(beta)
         self._raw, self._smoothed, self._pending = [], [], []
+        self.lrs, self.iters, self.values = [], [], []
 
     def before_fit(self) -> None:
         super().before_fit()
@@ -119,10 +120,23 @@ class LeanRecorder(OpenRecorder):
     def after_train(self) -> None:
         self.flush()
         self.log_train()
+        if len(self.log) > 1:  # the true mean of the epoch, where fastai has the smoothed loss of its last batch
+            self.log[1] = self.mean_loss()
+
+    def mean_loss(self) -> float:
+        """The mean loss of this epoch's training batches, those that the guard passed over left out."""
+        losses = [loss for loss in self._raw[self.first :] if math.isfinite(loss)]
+        return sum(losses) / len(losses) if losses else math.nan
 
     def before_epoch(self) -> None:
         super().before_epoch()
         self.started = time.time()
+
+    def before_train(self) -> None:
+        super().before_train()
+        start = self.learn.start  # where a resume goes on within an epoch, its first batches are there already
+        done = start.batch if self.learn.epoch == start.epoch else 0
+        self.first = len(self._raw) + len(self._pending) - done
 
     def state_dict(self) -> dict[str, Any]:
         """Everything recorded so far."""

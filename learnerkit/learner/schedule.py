@@ -1,11 +1,17 @@
 """fastai's ParamScheduler, writing floats straight into the parameter groups."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler, combined_cos
+from fastai.callback.tracker import ReduceLROnPlateau
+from fastai.learner import Learner
 
+from learnerkit._fastai import BaseOptimizer
+from learnerkit.callbacks.schedule import Schedule
+from learnerkit.core.errors import RecipeError
 from learnerkit.learner.hypers import read_hyper, write_hyper
 
 
@@ -17,6 +23,42 @@ def one_cycle(pct: float, start: float, top: float, end: float) -> Callable[[flo
     return (lambda done: top) if np.ndim(top) == 0 and start == top == end else combined_cos(pct, start, top, end)
 
 
+def one_cycle_curves(
+    opt: BaseOptimizer, div: float, div_final: float, pct_start: float, moms: tuple[float, float, float]
+) -> dict[str, Callable[[float], Any]]:
+    """fit_one_cycle's curves of rate and momentum, by the names of the hyper-parameters that the optimizer has.
+
+    opt: with the greatest rates as its own; the others: of fit_one_cycle.
+    """
+    top = np.array([group["lr"] for group in opt.hypers])
+    curves = {"lr": one_cycle(pct_start, top / div, top, top / div_final), "mom": one_cycle(pct_start, *moms)}
+    return {name: curve for name, curve in curves.items() if name in opt.hypers[-1]}
+
+
+def follow(learn: Learner, curves: dict[str, Callable[[float], Any]]) -> None:
+    """Set hyper-parameters to what their curves say of the part of training that is done."""
+    n_groups = len(learn.opt.param_lists)
+    for name, curve in curves.items():
+        value = curve(learn.pct_train)
+        values = value.tolist() if isinstance(value, np.ndarray) else [value]
+        write_hyper(learn.opt, name, values * n_groups if len(values) == 1 else values)
+
+
+def check_one_rate(cbs: Iterable[Callback]) -> None:
+    """RecipeError where more than one callback would set the learning rate: one of them would do nothing."""
+    setters = [type(cb).__name__ for cb in cbs if isinstance(cb, (Schedule, ReduceLROnPlateau)) or _schedules_rate(cb)]
+    if len(setters) > 1:
+        named = " and ".join("fit_one_cycle's own" if name == "LeanScheduler" else name for name in setters)
+        raise RecipeError(
+            f"the learning rate would be set by {named}, and one would undo the other. fit_one_cycle, fit_flat_cos and "
+            "fit_sgdr bring a schedule; learn.fit(n_epoch, lr, cbs=Schedule('cosine')) follows another"
+        )
+
+
+def _schedules_rate(cb: Callback) -> bool:
+    return isinstance(cb, ParamScheduler) and "lr" in (cb.scheds if isinstance(cb.scheds, dict) else ())
+
+
 class LeanScheduler(ParamScheduler):
     """Schedule hyper-parameters by functions of the part of training done, as fastai's parent does.
 
@@ -24,11 +66,7 @@ class LeanScheduler(ParamScheduler):
     """
 
     def before_batch(self) -> None:
-        learn, n_groups = self.learn, len(self.learn.opt.param_lists)
-        for name, schedule in self.scheds.items():
-            value = schedule(learn.pct_train)
-            values = value.tolist() if isinstance(value, np.ndarray) else [value]
-            write_hyper(learn.opt, name, values * n_groups if len(values) == 1 else values)
+        follow(self.learn, self.scheds)
 
     def after_batch(self) -> None:
         opt = self.learn.opt

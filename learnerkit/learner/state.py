@@ -1,25 +1,32 @@
 """The complete state of a fit at a batch boundary, and how it is put back.
 
-Holds: weights, optimizer, position, and each callback's `state_dict`. Nothing of random generators: they are a function
-of the position.
+Holds: weights, optimizer, position, gradients that wait for a step, and each callback's `state_dict`; of fastai's,
+which have none, the attributes in which they count. Nothing of random generators: they are a function of the position.
 """
 
 import inspect
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler
+from fastai.callback.tracker import TrackerCallback
+from fastai.callback.training import GradientAccumulation, GradientClip
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 
 from learnerkit.callbacks.able import able
+from learnerkit.callbacks.accumulate import holds_gradients
 from learnerkit.core.calls import is_plain
 from learnerkit.core.errors import RunError, differing
 from learnerkit.core.files import to_json
 from learnerkit.learner.position import Position
+
+COUNTED = {TrackerCallback: ("best", "wait"), GradientAccumulation: ("count",)}  # of fastai's: early stopping and alike
+DECIDING = (*COUNTED, GradientClip)
+WITHOUT_SETTINGS = ("Run", "RunKeeper", "Progress")
 
 
 def position_of(learn: Learner, whole: bool) -> Position:
@@ -39,9 +46,30 @@ def learner_state(learn: Learner, whole: bool) -> dict[str, Any]:
         "model": learn.model.state_dict(),
         "opt": opt_state(learn.opt),
         "position": asdict(position_of(learn, whole)),
-        "callbacks": {cb.name: state() for cb, state in able(learn.cbs, "state_dict")},
+        "callbacks": {name: state() for name, (state, _) in states_of(learn.cbs).items()},
+        "gradients": [parameter.grad for parameter in learn.model.parameters()] if holds_gradients(learn.cbs) else [],
         **_fixed(learn),
     }
+
+
+def states_of(cbs: Iterable[Callback]) -> dict[str, tuple[Callable, Callable]]:
+    """How the state of each callback that has one is read and put back, by its name; a second of a name is 'name 2'."""
+    found: dict[str, tuple[Callable, Callable]] = {}
+    for cb in cbs:
+        counted = [name for kind, names in COUNTED.items() if isinstance(cb, kind) for name in names]
+        if able([cb], "state_dict"):
+            pair = cb.state_dict, cb.load_state_dict
+        elif counted:
+            pair = _reader(cb, counted), vars(cb).update
+        else:
+            continue
+        known = sum(name == cb.name or name.startswith(f"{cb.name} ") for name in found)
+        found[f"{cb.name} {known + 1}" if known else cb.name] = pair
+    return found
+
+
+def _reader(cb: Callback, names: Sequence[str]) -> Callable[[], dict[str, float]]:
+    return lambda: {name: float(vars(cb)[name]) for name in names if name in vars(cb)}
 
 
 def _fixed(learn: Learner) -> dict[str, Any]:
@@ -68,10 +96,11 @@ def opt_state(opt: Any) -> dict[str, Any]:
 
 
 def callback_settings(cbs: Iterable[Callback]) -> dict[str, dict[str, Any]]:
-    """Class and plain arguments of each of our callbacks that decides about the training."""
+    """Class and plain arguments of each callback that decides about the training: ours, and fastai's `DECIDING`."""
     settings = {}
     for cb in cbs:
-        if type(cb).__module__.startswith("learnerkit.") and type(cb).__name__ not in ("Run", "Progress"):
+        ours = type(cb).__module__.startswith("learnerkit.") and type(cb).__name__ not in WITHOUT_SETTINGS
+        if ours or isinstance(cb, DECIDING):
             names = inspect.signature(type(cb).__init__).parameters
             settings[cb.name] = {
                 name: vars(cb)[name] for name in names if name in vars(cb) and is_plain(vars(cb)[name])
@@ -96,7 +125,7 @@ def check_state(learn: Learner, state: dict[str, Any], allow: Sequence[str] = ()
         now["n_epoch"], now["fit"] = state["n_epoch"], {**now["fit"], "n_epoch": state["n_epoch"]}
     changed = [key for key in now if state[key] != now[key] and key not in allow]
     faults = [f"{key} was {differing(state[key], now[key])}" for key in changed]
-    names = {cb.name for cb, _ in able(learn.cbs, "load_state_dict")}
+    names = states_of(learn.cbs).keys()
     faults += [f"callback '{name}' is missing now" for name in sorted(set(state["callbacks"]) - names)]
     faults += [f"callback '{name}' was not there" for name in sorted(names - set(state["callbacks"]))]
     if faults:
@@ -131,8 +160,9 @@ def load_state(learn: Learner, state: dict[str, Any]) -> None:
         learn.opt.opt.load_state_dict(state["opt"])
     else:
         learn.opt.load_state_dict(state["opt"])
-    for cb in learn.cbs:
-        if cb.name in state["callbacks"]:
-            cb.load_state_dict(state["callbacks"][cb.name])
+    for name, (_, put_back) in states_of(learn.cbs).items():
+        put_back(state["callbacks"][name])
+    for parameter, gradient in zip(learn.model.parameters(), state.get("gradients", ()), strict=False):
+        parameter.grad = None if gradient is None else gradient.to(parameter)
     learn.start = Position(**state["position"])
     learn.epoch, learn.train_iter = learn.start.epoch, learn.start.step

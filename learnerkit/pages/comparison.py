@@ -1,26 +1,37 @@
-"""The pictures that a comparison of any task has: bars with their spread, and the course of every run."""
+"""The pictures that a comparison of any task has: bars with their spread, and the course of every variant."""
 
 from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from learnerkit.core.finished import Comparison
+from learnerkit.core.finished import Comparison, Finished, variants_of
 from learnerkit.pages.figure import new_figure, whole_epochs
 from learnerkit.pages.letters import plain_text
 
-
-def variant_colors(labels: list[str]) -> dict[str, Any]:
-    """A colour for each variant."""
-    palette = colormaps["tab10" if len(labels) <= 10 else "turbo"]
-    last = max(1, len(labels) - 1)
-    return {name: palette(i) if len(labels) <= 10 else palette(i / last) for i, name in enumerate(labels)}
+LONGEST = 36  # letters of a variant in a picture
+FEW = 4  # variants whose legend finds room inside a panel
+LINES, MARKS = ("-", "--", ":", "-."), "osD^"
 
 
-def colors_of(comparison: Comparison) -> dict[str, Any]:
-    """A colour for each variant of a comparison, in its order."""
-    return variant_colors([row["variant"] for row in comparison.rows])
+def styles_of(comparison: Comparison) -> dict[str, dict[str, Any]]:
+    """Colour, line and mark of each variant, in their order; the eleventh has the first's colour and another line."""
+    palette = colormaps["tab10"]
+    return {
+        row["variant"]: {
+            "color": palette(number % 10),
+            "linestyle": LINES[number // 10 % len(LINES)],
+            "marker": MARKS[number // 10 % len(MARKS)],
+        }
+        for number, row in enumerate(comparison.rows)
+    }
+
+
+def names_of(comparison: Comparison) -> dict[str, str]:
+    """What each variant is called in a picture."""
+    return {label: plain_text(text, 80) for label, text in comparison.short_names(LONGEST)[0].items()}
 
 
 def bar_height(comparison: Comparison) -> float:
@@ -28,57 +39,120 @@ def bar_height(comparison: Comparison) -> float:
     return max(4.4, 0.32 * len(comparison.rows) + 2)
 
 
-def draw_bars(panel: Any, comparison: Comparison, key: str, spread: str, form: str) -> None:
-    """One bar a variant, best on top, with the spread over its seeds where there is any."""
-    rows, colors = comparison.rows, colors_of(comparison)
+def has_seeds(comparison: Comparison) -> bool:
+    """Whether any variant has several runs."""
+    return any(row["n"] > 1 for row in comparison.rows)
+
+
+def titled(comparison: Comparison, title: str) -> str:
+    """The title of a panel of courses, with what its lines and bands are."""
+    return f"{title} (mean and range over seeds)" if has_seeds(comparison) else title
+
+
+def draw_bars(panel: Any, comparison: Comparison, key: str, spread: str, form: str, beside: str = "") -> None:
+    """One bar a variant, the first on top, with the spread over its seeds where there is any.
+
+    key, spread: of the bar and its spread; beside: of a figure that a diamond marks, such as that on valid.
+    """
+    rows, styles, names = comparison.rows, styles_of(comparison), names_of(comparison)
     places, values = np.arange(len(rows))[::-1], [row[key] or 0 for row in rows]
     error = [row[spread] or 0 for row in rows] if any(row.get(spread) for row in rows) else None
-    panel.barh(places, values, xerr=error, color=[colors[row["variant"]] for row in rows], capsize=3)
-    panel.set_yticks(places, [plain_text(row["variant"], 80) for row in rows])
+    panel.barh(places, values, xerr=error, color=[styles[row["variant"]]["color"] for row in rows], capsize=3)
+    panel.set_yticks(places, list(names.values()))
     low = min(0, *values) if values else 0
     for place, value in zip(places, values, strict=True):
         inside = low + 0.005 * (max(map(abs, values)) or 1)
         panel.text(inside, place, form.format(value), va="center", color="white", fontsize=8, fontweight="bold")
+    known = [(row[beside], place) for row, place in zip(rows, places, strict=True) if row.get(beside) is not None]
+    if known:
+        panel.scatter(*zip(*known, strict=True), marker="D", s=22, color="white", edgecolor="black", zorder=3)
+
+
+def course_of(runs: list[Finished], key: str) -> tuple[list[int], np.ndarray]:
+    """A figure of the ledger over the epochs that all runs have, [runs, epochs]; nan where it is not known."""
+    courses = [{row["epoch"]: row.get(key) for row in run.history} for run in runs]
+    epochs = sorted(set.intersection(*map(set, courses)))
+    return epochs, np.array([[np.nan if c[e] is None else c[e] for e in epochs] for c in courses], dtype=float)
 
 
 def draw_courses(panel: Any, comparison: Comparison, key: str) -> None:
-    """A figure of the ledger over the epochs, a line a run in its variant's colour."""
-    named, colors = set(), colors_of(comparison)
-    for run in comparison.runs:
-        values = [np.nan if row.get(key) is None else row[key] for row in run.history]
-        label = plain_text(run.label, 80) if run.label not in named else None
-        named.add(run.label)
-        epochs = [row["epoch"] for row in run.history]
-        panel.plot(epochs, values, ".-", color=colors[run.label], label=label, linewidth=1.3, markersize=4)
+    """A figure of the ledger over the epochs: a line a variant, the mean of its runs, in a band."""
+    styles, names = styles_of(comparison), names_of(comparison)
+    variants, faint = variants_of(comparison.runs), 0.15 if len(styles) <= FEW else 0.08
+    for label, style in styles.items():
+        epochs, values = course_of(variants[label], key)
+        mark = {"marker": ".", "markersize": 4} if len(epochs) < 40 else {"marker": ""}
+        panel.plot(epochs, values.mean(axis=0), **{**style, **mark}, label=names[label], linewidth=1.4)
+        if len(values) > 1:
+            band = values.min(axis=0), values.max(axis=0)
+            panel.fill_between(epochs, *band, color=style["color"], alpha=faint, linewidth=0)
     whole_epochs(panel)
+
+
+def draw_points(panel: Any, comparison: Comparison, points: dict[str, list[tuple[float, float]]]) -> None:
+    """Points of each variant in its colour."""
+    styles, names = styles_of(comparison), names_of(comparison)
+    for label, style in styles.items():
+        if points.get(label):
+            look = {"color": style["color"], "marker": style["marker"], "edgecolor": "white", "linewidth": 0.5}
+            panel.scatter(*zip(*points[label], strict=True), **look, label=names[label], s=46)
+
+
+def add_legends(figure: Figure, panels: list[Any], comparison: Comparison) -> None:
+    """Say which colour is which: in each panel of several colours, or once below all of them where there are many."""
+    if len(comparison.rows) < 2:
+        return
+    unsaid = plain_text(comparison.short_names(LONGEST)[1], 80)
+    if len(comparison.rows) <= FEW:
+        for panel in panels:
+            panel.legend(fontsize=8, title=unsaid, title_fontsize=8)
+        return
+    names = list(names_of(comparison).values())
+    lines = [Line2D([], [], **style, markersize=5) for style in styles_of(comparison).values()]
+    columns = max(1, min(len(names), int(figure.get_figwidth() / (0.075 * max(map(len, names)) + 0.55))))
+    look = {"loc": "outside lower center", "ncols": columns, "fontsize": 8, "title": unsaid, "title_fontsize": 8}
+    figure.legend(lines, names, **look)
 
 
 def draw_ranked(comparison: Comparison, key: str, spread: str, title: str, monitor: str, form: str) -> Figure:
     """Bars of a figure of the rows and, beside them, the course of a figure of the ledger."""
-    figure, (bars, curves) = new_figure(12, bar_height(comparison), 1, 2)
-    draw_bars(bars, comparison, key, spread, form)
+    figure, (bars, curves) = new_figure(13, bar_height(comparison), 1, 2)
+    draw_bars(bars, comparison, key, spread, form, beside="valid")
     title = plain_text(title.replace("_", " "))
-    bars.set(title=f"{title}, spread over seeds", xlabel=title)
+    bars.set(title=bar_title(comparison, title, "valid"), xlabel=title)
     draw_courses(curves, comparison, monitor)
     monitor = plain_text(monitor)
-    curves.set(title=f"{monitor} of each run", xlabel="epoch", ylabel=monitor)
+    curves.set(title=titled(comparison, monitor), xlabel="epoch", ylabel=monitor)
+    add_legends(figure, [curves], comparison)
     for panel in (bars, curves):
         panel.grid(alpha=0.3)
     return figure
 
 
+def bar_title(comparison: Comparison, title: str, beside: str) -> str:
+    """The title of a panel of bars, with what its whiskers and diamonds are."""
+    said = ["whisker: std over seeds"] if has_seeds(comparison) else []
+    said += ["diamond: on valid"] if any(row.get(beside) is not None for row in comparison.rows) else []
+    return f"{title} ({', '.join(said)})" if said else title
+
+
 def draw_all_courses(comparison: Comparison, curve: tuple[str, str]) -> Figure:
-    """Training loss, validation loss, a figure of the task and the rate of every run over the epochs.
+    """Training loss, validation loss, a figure of the task and the rate of every variant over the epochs.
 
     curve: the figure's name in the ledger, and what it is called.
     """
     figure, axes = new_figure(13, 8.5, 2, 2)
     titles = {"train_loss": "Training loss", "valid_loss": "Validation loss", curve[0]: curve[1], "lr": "Rate"}
-    for panel, (key, title) in zip(axes.ravel(), titles.items(), strict=False):
+    drawn = axes.ravel()[: len(titles)]
+    for panel, (key, title) in zip(drawn, titles.items(), strict=True):
         draw_courses(panel, comparison, key)
         panel.set(title=plain_text(title), xlabel="epoch")
         panel.grid(alpha=0.3)
     for panel in axes.ravel()[len(titles) :]:
         panel.set_axis_off()
-    axes[0, 0].legend(fontsize=8)
+    if has_seeds(comparison):
+        figure.suptitle(
+            "Lines: mean over the seeds of a variant; bands: from the least to the greatest of them", fontsize=11
+        )
+    add_legends(figure, list(drawn), comparison)
     return figure

@@ -12,6 +12,10 @@ from learnerkit.pages.letters import plain_text
 
 NO_METRICS = {"epoch", "lr", "step", "seconds", "skipped", "is_best", "checkpoint", "timestamp"}
 LOSSES = ["train_loss", "valid_loss"]
+OF_TRAINING = {
+    "train_accuracy": "train accuracy (augmented)",
+    "train_accuracy_mixed": "train accuracy (mixed images, label of the larger share)",
+}
 
 
 def curve_figures(run: RunFolder, rows: list[dict]) -> dict[str, Figure]:
@@ -25,7 +29,7 @@ def curve_figures(run: RunFolder, rows: list[dict]) -> dict[str, Figure]:
     return {
         "training_curves": _training(rows, metrics),
         "loss": _one(rows, LOSSES, "Loss", "loss"),
-        "validation": _one(rows, metrics, "Validation", "value"),
+        "validation": _one(rows, metrics, "Metrics", "value"),
         "learning_rate": _learning_rate(rates),
         "combined": _combined(rows, metrics, rates),
     }
@@ -40,7 +44,7 @@ def _one(rows: list[dict], keys: list[str], title: str, ylabel: str) -> Figure:
 def _training(rows: list[dict], metrics: list[str]) -> Figure:
     figure, (left, right) = new_figure(11, 4.2, 1, 2)
     draw_lines(left, rows, _named(LOSSES), "Loss", "loss")
-    draw_lines(right, rows, _named(metrics), "Validation", "value")
+    draw_lines(right, rows, _named(metrics), "Metrics", "value")
     return figure
 
 
@@ -53,7 +57,7 @@ def _learning_rate(rates: tuple[np.ndarray, np.ndarray]) -> Figure:
 def _combined(rows: list[dict], metrics: list[str], rates: tuple[np.ndarray, np.ndarray]) -> Figure:
     figure, axes = new_figure(11, 8, 2, 2)
     draw_lines(axes[0, 0], rows, _named(LOSSES), "Loss", "loss")
-    draw_lines(axes[0, 1], rows, _named(metrics), "Validation", "value")
+    draw_lines(axes[0, 1], rows, _named(metrics), "Metrics", "value")
     _rate_line(axes[1, 0], rates)
     axes[1, 1].bar([row["epoch"] for row in rows], [row["seconds"] for row in rows])
     axes[1, 1].set(title="Time", xlabel="epoch", ylabel="seconds")
@@ -69,7 +73,8 @@ def draw_lines(axes: Any, rows: list[dict], labels: dict[str, str], title: str, 
     epochs = [row["epoch"] for row in rows]
     for key, label in labels.items():
         values = [np.nan if row.get(key) is None else row[key] for row in rows]
-        axes.plot(epochs, values, marker="o" if len(rows) < 30 else None, markersize=3, label=label)
+        style = "--" if key in OF_TRAINING else "-"
+        axes.plot(epochs, values, style, marker="o" if len(rows) < 30 else None, markersize=3, label=label)
     axes.set(title=title, xlabel="epoch", ylabel=ylabel)
     axes.grid(alpha=0.3)
     if labels:
@@ -84,11 +89,12 @@ def _rate_line(axes: Any, rates: tuple[np.ndarray, np.ndarray]) -> None:
 
 
 def _named(keys: Iterable[str]) -> dict[str, str]:
-    return {key: plain_text(key.replace("_", " ")) for key in keys}
+    return {key: OF_TRAINING.get(key) or plain_text(key.replace("_", " ")) for key in keys}
 
 
 def _metric_keys(rows: list[dict]) -> list[str]:
     named = [key for key in rows[-1] if key not in NO_METRICS and not key.startswith(("train_", "valid_"))]
+    named += [key for key in OF_TRAINING if key in rows[-1]]
     return [key for key in named if any(isinstance(row.get(key), (int, float)) for row in rows)]
 
 

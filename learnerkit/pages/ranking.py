@@ -8,9 +8,18 @@ from matplotlib.figure import Figure
 
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import sha256, to_json
-from learnerkit.core.finished import Comparison, Finished, mean_of, settings_of, spread_of
+from learnerkit.core.finished import (
+    Comparison,
+    Finished,
+    mean_of,
+    settings_of,
+    spread_of,
+    valid_figure,
+    valid_loss,
+)
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.text import Form, formatted
+from learnerkit.pages.choice import choice_text, in_order
 from learnerkit.pages.comparison import draw_ranked
 
 Variants = dict[str, list[Finished]]
@@ -68,7 +77,8 @@ class Ranking:
 def base_row(label: str, members: list[Finished]) -> dict[str, Any]:
     """What every task's row says of a variant."""
     row = {"variant": label, "n": len(members), "seeds": " ".join(str(run.seed) for run in members)}
-    return row | {key: mean_of(members, key) for key in ("seconds", "parameters")}
+    row |= {key: mean_of(members, key) for key in ("seconds", "parameters")}
+    return {**row, "valid_loss": valid_loss(members)}
 
 
 # by the monitored figure
@@ -97,14 +107,18 @@ def _monitored(run: Finished) -> tuple[str, str]:
 
 
 def monitored_rows(variants: Variants) -> list[dict[str, Any]]:
-    """One row a variant, the best monitored figure first; beside it the spread over seeds and how far it is behind."""
-    key, mode = _monitored(next(iter(variants.values()))[0])
+    """One row a variant in the order of the choice; beside it the spread over seeds and how far it is behind."""
+    key, mode = _monitored(run := next(iter(variants.values()))[0])
     rows = [
-        {**base_row(label, members), "figure": mean_of(members, key), "std": spread_of(members, key)}
+        {
+            **base_row(label, members),
+            "valid": valid_figure(members, _key("valid", run.described["monitor"])),
+            "figure": mean_of(members, key),
+            "std": spread_of(members, key),
+        }
         for label, members in variants.items()
     ]
-    sign = -1 if mode == "max" else 1
-    rows.sort(key=lambda row: (row["figure"] is None, sign * (row["figure"] or 0), row["variant"]))
+    rows, sign = in_order(rows, "valid", "figure", mode), -1 if mode == "max" else 1
     for row in rows[1:]:
         known = row["figure"] is not None and rows[0]["figure"] is not None
         row["difference"] = sign * (row["figure"] - rows[0]["figure"]) if known else None
@@ -114,6 +128,7 @@ def monitored_rows(variants: Variants) -> list[dict[str, Any]]:
 MONITORED_COLUMNS = (
     Column("variant", "variant", brief="variant"),
     Column("n", "runs", brief="runs"),
+    Column("valid", "on valid", "{:.4f}", brief="valid"),
     Column("figure", "monitored figure", "{:.4f}", brief="figure"),
     Column("std", "std over seeds", "{:.4f}", brief="std", optional=True),
     Column("difference", "behind the best", "{:.4f}", brief="behind", optional=True),
@@ -123,12 +138,10 @@ MONITORED_COLUMNS = (
 
 
 def monitored_verdict(comparison: Comparison) -> str:
-    """The best variant in a sentence, with what is not known."""
-    best, run = comparison.rows[0], comparison.runs[0]
-    key, mode = _monitored(run)
-    better = "less" if mode == "min" else "more"
-    figure = f"{key} {formatted(best['figure'], '{:.4f}')} ({better} is better)"
-    text = f"Best: {best['variant']}, {figure} on {run.n:,} {run.part} samples"
+    """The choice in a sentence, with what is not known."""
+    key, mode = _monitored(comparison.runs[0])
+    text = choice_text(comparison, "valid", "figure", "{:.4f}")
+    text += f"; {key.removeprefix(f'{comparison.part}_')}, {'less' if mode == 'min' else 'more'} is better"
     return text + (
         "; whether others differ by more than luck, this comparison does not say." if comparison.rows[1:] else "."
     )
@@ -146,6 +159,7 @@ BY_MONITOR = Ranking(
     MONITORED_COLUMNS,
     monitored_verdict,
     draw_monitored,
-    "Figures are means over the runs of a variant, on the part named above; no interval and no test is computed.",
+    "Figures are means over the runs of a variant, on the part named above. The order is that of valid, equal ones by "
+    "the lower loss there, then by fewer parameters. No interval and no test is computed.",
     lambda run: {_monitored(run)[0]: formatted(run.results.get(_monitored(run)[0]), "{:.4f}")},
 )

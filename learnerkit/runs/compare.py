@@ -1,70 +1,54 @@
 """`compare_runs`: finished runs side by side, from their files alone; the table, the pictures and the page of it."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from learnerkit.core.errors import LearnerkitError, RunError
-from learnerkit.core.files import PathLike, atomic_write, made_folder, read_json
-from learnerkit.core.finished import Comparison, Finished, label_runs, variants_of, without_repeats
-from learnerkit.core.run_folder import RunFolder, csv_text
+from learnerkit.core.errors import RunError
+from learnerkit.core.files import PathLike, atomic_write, made_folder
+from learnerkit.core.finished import Comparison, label_runs, variants_of, without_repeats
+from learnerkit.core.run_folder import csv_text
+from learnerkit.pages.choice import leaders
 from learnerkit.pages.comparison import draw_all_courses
 from learnerkit.pages.page import embedded, render
-from learnerkit.tasks import get_task, task_of
+from learnerkit.runs.candidates import comparable, find_candidates
+from learnerkit.tasks import get_task
+
+GAP = 2  # letters between two columns of the table on the command line
 
 
-def compare_runs(root: PathLike) -> Comparison:
-    """Compare the finished runs below a folder on the samples that they share.
+def compare_runs(root: PathLike | Sequence[PathLike]) -> Comparison:
+    """Compare the finished runs below a folder, or several, on the samples that they share.
 
-    root: a sweep's folder, or any folder of runs.
-    Each variant (runs that differ in the seed alone) has the mean and spread over its seeds, and its difference to the
-    best with what the task can say of it: intervals, tests.
-    Raises RunError when no run is finished, or when they are of several tasks or were measured on different samples.
+    root: a sweep's folder, any folder of runs, or a run; or a list of such.
+    Each variant (runs that differ in the seed alone) has the mean and spread over its seeds. The variant that is best
+    on valid stands first, and the others with their difference to it and what the task can say of that: intervals,
+    tests. What is not finished, of another task or measured on other samples than the most is left out by name.
+    Raises RunError when no run is finished, or when no two were measured on the same samples.
     """
-    root = Path(root)
-    runs, unfinished = [], []
-    for folder in sorted(path.parent for path in root.rglob("run.json")) if root.is_dir() else []:
-        try:
-            runs.append(_read(RunFolder.open(folder)))
-        except (LearnerkitError, KeyError, TypeError, AttributeError, IndexError) as error:
-            unfinished.append(f"{folder.relative_to(root)}: {error}")
-    if not runs:
-        detail = ":\n  " + "\n  ".join(unfinished) if unfinished else ""
-        raise RunError(f"{root}: holds no finished run that was evaluated{detail}")
-    _refuse_unlike(root, runs)
+    roots = [Path(path) for path in ([root] if isinstance(root, (str, os.PathLike)) else root)]
+    if not roots:
+        raise RunError("which runs are to be compared? Give a folder of runs, such as a sweep's")
+    found = find_candidates(roots)
+    runs = comparable(found)
     varying = label_runs(runs)
-    runs = without_repeats(runs, unfinished)
-    comparison = Comparison(root, runs[0].described["task"], runs, varying, unfinished=unfinished)
-    comparison.rows = get_task(comparison.task).ranking.rows(variants_of(runs))
+    runs = without_repeats(runs, found.left_out)
+    task = runs[0].described["task"]
+    comparison = Comparison(found.root, task, runs, varying, left_out=found.left_out, unfinished=found.unfinished)
+    comparison.rows = get_task(task).ranking.rows(variants_of(runs))
     return comparison
 
 
-def _read(run: RunFolder) -> Finished:
-    described, status = run.described(), read_json(run.file("status.json"))
-    if status.get("state") != "done":
-        said = f" ({status['error']})" if status.get("error") else ""
-        raise RunError(f"is {status.get('state')}{said}")
-    return task_of(described, run.path).ranking.read(run, described)
-
-
-def _refuse_unlike(root: Path, runs: list[Finished]) -> None:
-    """RunError when runs cannot be ranked together: other tasks, or other samples."""
-    groups: dict[str, list[str]] = {}
-    for run in runs:
-        key = f"{run.described['task']}, {run.part} {run.samples}"
-        groups.setdefault(key, []).append(str(run.run.path.relative_to(root)))
-    if len(groups) > 1:
-        listed = "\n  ".join(f"{key}: {', '.join(names)}" for key, names in groups.items())
-        raise RunError(
-            f"{root}: these runs were measured on different {runs[0].part} samples and cannot be ranked:\n  {listed}\n"
-            "Train them with one split_seed and one set, or compare the groups apart."
-        )
-
-
 def verdict(comparison: Comparison) -> str:
-    """The comparison in a sentence."""
-    return get_task(comparison.task).ranking.verdict(comparison)
+    """The comparison in a sentence; it says of how many runs it is where not all are finished."""
+    text = get_task(comparison.task).ranking.verdict(comparison)
+    if not comparison.unfinished:
+        return text
+    finished = len(comparison.runs)
+    return f"Of {finished} finished of {finished + len(comparison.unfinished)} runs: {text}"
 
 
 def write_comparison(comparison: Comparison, out: PathLike | None = None) -> Path:
@@ -88,7 +72,8 @@ def write_comparison(comparison: Comparison, out: PathLike | None = None) -> Pat
         "comparison.html.j2",
         name=comparison.root.resolve().name,
         comparison=comparison,
-        verdict=ranking.verdict(comparison),
+        verdict=verdict(comparison),
+        leading=len(leaders(comparison.rows)),
         heads=[column.head for column in ranking.columns],
         rows=[[column.text(row) for column in ranking.columns] for row in comparison.rows],
         note=ranking.note,
@@ -103,15 +88,22 @@ def write_comparison(comparison: Comparison, out: PathLike | None = None) -> Pat
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
-    """Print the table and the verdict."""
-    ranking = get_task(comparison.task).ranking
-    columns = [column for column in ranking.columns if column.brief]
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column.brief, justify="left" if column.key == "variant" else "right", no_wrap=True)
-    for row in comparison.rows:
-        table.add_row(*(column.text(row, brief=True) for column in columns))
+    """Print the table, as wide as the console, what was left out and the verdict."""
+    columns = [column for column in get_task(comparison.task).ranking.columns if column.brief]
+    cells = [[column.text(row, brief=True) for column in columns] for row in comparison.rows]
+    heads = [column.brief for column in columns]
+    widths = [max(map(len, texts)) + GAP for texts in zip(heads, *cells, strict=True)]
+    named = [column.key == "variant" for column in columns]
+    room = console.width - sum(width for width, name in zip(widths, named, strict=True) if not name) - GAP
+    short, unsaid = comparison.short_names(max(12, room))
+    table = Table(box=None, padding=(0, GAP, 0, 0))
+    for head, name in zip(heads, named, strict=True):
+        table.add_column(head, justify="left" if name else "right", no_wrap=True)
+    for texts in cells:
+        table.add_row(*(short[text] if name else text for text, name in zip(texts, named, strict=True)))
     console.print(table)
-    for line in comparison.unfinished:
+    if unsaid:
+        console.print(f"  a variant is called by its {unsaid}")
+    for line in comparison.left_out:
         console.print(f"  left out: {line}")
-    console.print(f"  {ranking.verdict(comparison)}")
+    console.print(f"  {verdict(comparison)}")

@@ -1,27 +1,37 @@
 """`evaluate_run`: measure a finished run again, on its own parts or on other data, labelled or not."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from learnerkit.core.calls import check_options
 from learnerkit.core.errors import DataError, RunError
-from learnerkit.core.files import PathLike, made_folder, read_json, sha256
+from learnerkit.core.files import PathLike, made_folder, read_json, sha256, write_json
 from learnerkit.core.members import read_members
+from learnerkit.core.ranges import checked
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.tensors import read_npz
 from learnerkit.core.text import some
 from learnerkit.core.warn import warn
 from learnerkit.data.source import Source
+from learnerkit.pages.figure import save_figures
 from learnerkit.runs.load import load_run
 from learnerkit.runs.report import write_report
 from learnerkit.tasks import task_of
 
 
-def evaluate_run(path: PathLike, data: PathLike | None = None, **options: Any) -> tuple[Path, dict[str, Any]]:
-    """Evaluate a run's best weights.
+@checked
+def evaluate_run(
+    path: PathLike, data: PathLike | None = None, weights: Literal["best", "final"] = "best", **options: Any
+) -> tuple[Path, dict[str, Any]]:
+    """Evaluate a run, into a folder of its own below evaluations/, called by data, views and weights.
+
+    The first evaluation of a run whose parts are not all measured, such as a script's, completes the run folder itself.
 
     path: the run folder.
     data: other data, in any form that the run's task reads, labelled or not. The run's own valid and test parts when
         None; the run's own data need not be there any more where it is given.
+    weights: 'best', those that the monitor chose, or 'final'.
     options: of the task's evaluation, such as tta=16 (test-time views) or codes=True (class indices instead of names in
         predictions.csv).
     Returns the folder written to, and the figures.
@@ -29,12 +39,22 @@ def evaluate_run(path: PathLike, data: PathLike | None = None, **options: Any) -
     run = RunFolder.open(path)
     described = run.described()
     task = task_of(described, run.path)
+    name = f"{weights}_model" if weights == "final" else None
+    how = {"weights": weights, **({"tta_views": options["tta"]} if options.get("tta") else {})}
     if data is None:
         check_options(task.evaluate, options, f"task '{task.name}': evaluate")
-        learn = load_run(path, **_own_metrics(run, described))
-        results = task.evaluate(learn, run, learn.dls.parts, **options)
-        write_report(run)  # its pictures are of the predictions that were just written
-        return run.path, results
+        learn = load_run(path, weights=name, **_own_metrics(run, described))
+        if name is None and not _measured(run, learn.dls.parts):
+            results = task.evaluate(learn, run, learn.dls.parts, **options)
+            write_report(run)  # its pictures are of the predictions that were just written
+            return run.path, results
+        target = RunFolder(_output_folder(run, "own", _said(weights, options)))
+        target.write_results({"data": "own", **how}, anew=True)
+        write_json(target.file("class_names.json"), described["classes"])
+        results = task.evaluate(learn, target, learn.dls.parts, **options)
+        save_figures(target, task.figures(task.evaluation(target), target, run.history()))
+        write_report(run)  # whose table of evaluations has one more line
+        return target.path, results
     evaluate_other = task.verb("evaluate_other")
     check_options(evaluate_other, options, f"task '{task.name}': evaluate")
     if not described.get("data"):
@@ -43,10 +63,41 @@ def evaluate_run(path: PathLike, data: PathLike | None = None, **options: Any) -
     if not place.exists():
         raise DataError(f"{place}: no such file or folder")
     dls = task.verb("open_other")(place, described)
-    learn = load_run(path, data=dls, limit_batches=None, **_own_metrics(run, described))
-    target = RunFolder(_output_folder(run, place))
-    target.write_results({"data": str(place)} | _trained_on(run, dls.source), anew=True)
-    return target.path, evaluate_other(learn, target, **options)
+    learn = load_run(path, data=dls, weights=name, limit_batches=None, **_own_metrics(run, described))
+    target = RunFolder(_output_folder(run, str(place), _said(weights, options)))
+    target.write_results({"data": str(place), **how} | _trained_on(run, dls.source), anew=True)
+    results = evaluate_other(learn, target, **options)
+    write_report(run)
+    return target.path, results
+
+
+def told(results: dict[str, Any], measures: Sequence[str]) -> list[str]:
+    """An evaluation's figures in lines for a terminal.
+
+    measures: the figures that the task is measured by.
+    """
+    lines = []
+    for key in measures:
+        for part in ("valid", "test", "all"):
+            plain, averaged = results.get(f"{part}_{key}"), results.get(f"{part}_{key}_tta")
+            if plain is not None:
+                views = f"   with {results['tta_views']} views {averaged:.4f}" if averaged is not None else ""
+                lines.append(f"{part + ' ' + key:<20} {plain:.4f}{views}")
+    if results.get("images") and not any(f"all_{key}" in results for key in measures):
+        lines.append(f"{results['images']:,} samples without labels: predicted, not measured")
+    return lines
+
+
+def _measured(run: RunFolder, parts: Sequence[str]) -> bool:
+    """Whether a run folder holds the predictions of all these parts."""
+    file = run.file("predictions.npz")
+    return file.exists() and set(parts) <= set(read_npz(file)["part"].tolist())
+
+
+def _said(weights: str, options: dict[str, Any]) -> str:
+    """What the name of an evaluation's folder says of its views and weights."""
+    views = f"-tta{options['tta']}" if options.get("tta") else ""
+    return views + ("-final" if weights == "final" else "")
 
 
 def _trained_on(run: RunFolder, source: Source) -> dict[str, int]:
@@ -71,10 +122,13 @@ def _own_metrics(run: RunFolder, described: dict[str, Any]) -> dict[str, Any]:
     return {"metrics": None}
 
 
-def _output_folder(run: RunFolder, place: Path) -> Path:
-    """The folder for the evaluation of one place; another place of the same name gets one of its own."""
-    target = run.file("evaluations") / place.name
+def _output_folder(run: RunFolder, data: str, said: str) -> Path:
+    """The folder for the evaluation of one place; another place of the same name gets one of its own.
+
+    data: the place, or 'own'; said: how it is measured, as the folder's name has it.
+    """
+    target = run.file("evaluations") / f"{Path(data).name}{said}"
     results = target / "results.json"
-    if results.exists() and read_json(results).get("data") != str(place):
-        target = target.with_name(f"{place.name}-{sha256(str(place).encode())[:8]}")
+    if results.exists() and read_json(results).get("data") != data:
+        target = target.with_name(f"{Path(data).name}-{sha256(data.encode())[:8]}{said}")
     return made_folder(target)

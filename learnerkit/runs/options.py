@@ -1,11 +1,13 @@
 """The options that recipes give to a command: one for each of their fields. No torch."""
 
 import inspect
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
-from learnerkit.runs.recipes import WIDTHS, flag_texts, flags, recipe_names
+from learnerkit.core.errors import MEANT, RecipeError
+from learnerkit.runs.recipes import OPTIONS, WIDTHS, flag_texts, flags, recipe_names
 
 
 def option(name: str, kind: Any, text: str, *names: str) -> inspect.Parameter:
@@ -15,6 +17,19 @@ def option(name: str, kind: Any, text: str, *names: str) -> inspect.Parameter:
     """
     annotation = Annotated[kind | None, typer.Option(*names, help=text)]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def refuse_foreign(words: Sequence[str]) -> None:
+    """RecipeError for a flag by another library's name, such as --batch-size, that says ours.
+
+    words: of the command line.
+    """
+    known = {*flags(), *WIDTHS, *OPTIONS}
+    for word in words[: words.index("--") if "--" in words else None]:
+        name = word.removeprefix("--").partition("=")[0].replace("-", "_").lower()
+        meant = MEANT.get(name)
+        if word.startswith("--") and name not in known and meant in known:
+            raise RecipeError(f"{word.partition('=')[0]}: is called --{meant.replace('_', '-')} here")
 
 
 def recipe_parameters() -> list[inspect.Parameter]:

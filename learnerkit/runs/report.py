@@ -8,7 +8,8 @@ from learnerkit.core.files import PathLike, atomic_write, read_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.pages.curves import curve_figures
 from learnerkit.pages.figure import save_figures
-from learnerkit.pages.page import RUN_HEADLINES, embedded, headline_texts, render
+from learnerkit.pages.page import RUN_HEADLINES, Table, embedded, headline_texts, render
+from learnerkit.task import Task
 from learnerkit.tasks import task_of
 
 
@@ -31,10 +32,35 @@ def write_report(path: PathLike | RunFolder) -> Path:
         results=results,
         headlines=headline_texts(results, task.headlines + RUN_HEADLINES),
         pictures=[(title, embedded(files[name])) for name, title in task.pictures if name in files],
-        tables=task.tables(seen, results),
+        tables=[*task.tables(seen, results), *evaluations(run, task)],
         history=history,
     )
     return atomic_write(run.file("report.html"), page)
+
+
+def evaluations(run: RunFolder, task: Task) -> list[Table]:
+    """The table of what a run was measured on further, each with the most telling figure; none before the first."""
+    rows = []
+    for file in sorted(run.file("evaluations").glob("*/results.json")):
+        found = read_json(file)
+        figures = [
+            f"{part} {key.replace('_', ' ')} {found[name]:.4f}{' (TTA)' if suffix else ''}"
+            for part in ("valid", "test", "all")
+            for key in task.measures[:1]
+            for suffix in ("", "_tta")
+            if found.get(name := f"{part}_{key}{suffix}") is not None
+        ]
+        data = "its own parts" if found.get("data") == "own" else str(found.get("data"))
+        views = str(found.get("tta_views") or "plain")
+        rows.append(
+            (file.parent.name, data, views, found.get("weights", "best"), ", ".join(figures) or "predicted alone")
+        )
+    heads = ("evaluation", "data", "views", "weights", "figures")
+    return (
+        [Table("Further evaluations", heads, rows, "Each stands in evaluations/, in a folder of its own.")]
+        if rows
+        else []
+    )
 
 
 def headlines_of(run: RunFolder) -> list[tuple[str, str]]:

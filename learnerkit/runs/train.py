@@ -3,20 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-from learnerkit.callbacks.ema import EMA
 from learnerkit.callbacks.resume import nothing_to_train
-from learnerkit.callbacks.run import Run
+from learnerkit.callbacks.run import RunKeeper
 from learnerkit.core.calls import check_options
 from learnerkit.core.disk import check_place
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike
 from learnerkit.core.finished import is_finished
 from learnerkit.core.run_folder import RunFolder
-from learnerkit.core.tensors import load_weights, weights_file
 from learnerkit.core.warn import warn
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.wiring import check_fit, fit
 from learnerkit.recipe import Recipe
+from learnerkit.runs.script import chosen_weights
 from learnerkit.task import Task
 from learnerkit.tasks import get_task
 
@@ -65,18 +64,17 @@ def train(
     return folder
 
 
-def _keeper(recipe: Recipe, out: PathLike, name: str | None, resume: bool, allow: tuple[str, ...]) -> Run:
+def _keeper(recipe: Recipe, out: PathLike, name: str | None, resume: bool, allow: tuple[str, ...]) -> RunKeeper:
     """The callback that keeps the run of a recipe."""
     same = ("monitor", "mode", "checkpoint_every", "keep_last", "keep_every", "keep_checkpoints")
     settings: dict[str, Any] = {key: getattr(recipe.train, key) for key in same}
     extra = {"resolved": recipe.model_dump(mode="json"), "title": recipe.title}
-    return Run(out, name, resume=resume, allow=allow, extra=extra, **settings)
+    return RunKeeper(out, name, resume=resume, allow=allow, extra=extra, **settings)
 
 
 def _evaluate(task: Task, recipe: Recipe, learn: KitLearner, folder: RunFolder) -> None:
     """Measure the weights that the monitor chose."""
-    learn.remove_cbs([cb for cb in learn.cbs if isinstance(cb, (EMA, Run))])  # the best weights stand for themselves
-    learn.model.load_state_dict(load_weights(weights_file(folder.path)))
-    task.evaluate(learn, folder, learn.dls.parts, **recipe.evaluate.model_dump())
+    with chosen_weights(learn, folder):
+        task.evaluate(learn, folder, learn.dls.parts, **recipe.evaluate.model_dump())
     if not folder.file("predictions.npz").exists():
         raise RunError(f"task '{task.name}': its evaluate wrote no predictions.npz, which says that a run is measured")

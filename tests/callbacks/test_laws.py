@@ -26,9 +26,12 @@ from learnerkit.all import (
     image_learner,
 )
 from learnerkit.callbacks.accumulate import Accumulate
+from learnerkit.callbacks.kit import KitCallback
 from learnerkit.callbacks.mix import Mixer
 from learnerkit.callbacks.orders import ORDERS
 from learnerkit.callbacks.progress import Progress
+from learnerkit.callbacks.run import RunKeeper
+from learnerkit.callbacks.train_accuracy import TrainAccuracy
 from learnerkit.detect.interpret import SwitchOff
 from learnerkit.detect.parts import LossParts
 from learnerkit.learner.cast import CastBatch
@@ -53,15 +56,17 @@ MAKE = {
     MixUp: lambda tmp: MixUp(p=1.0),
     Progress: lambda tmp: Progress(),
     Run: lambda tmp: Run(tmp, "a"),
+    RunKeeper: lambda tmp: RunKeeper(tmp, "a"),
     SaveTopK: lambda tmp: SaveTopK("accuracy", "max", 1, folder=tmp / "k"),
     Schedule: lambda tmp: Schedule("cosine"),
     StochasticDepth: lambda tmp: StochasticDepth(0.5),
     SwitchOff: lambda tmp: SwitchOff([4], [0.0] * 5),
     TTA: lambda tmp: TTA(4),
+    TrainAccuracy: lambda tmp: TrainAccuracy(),
 }
-ABSTRACT = {Mixer, OpenRecorder}  # what others are built on
+ABSTRACT = {KitCallback, Mixer, OpenRecorder}  # what others are built on
 OF_DETECTORS = {LossParts, SwitchOff}
-BROUGHT_ALONG = {CastBatch, LeanRecorder, LossParts}  # every learner, or every detector, has one already
+BROUGHT_ALONG = {CastBatch, LeanRecorder, LossParts, TrainAccuracy}  # every learner, or every detector, has one already
 CHANGES_VALIDATION = {Autocast, EMA, SwitchOff, TTA}  # what they are for
 BY_NAME = sorted(MAKE, key=lambda cls: cls.__name__)
 

@@ -54,7 +54,7 @@ def test_a_done_run_is_not_begun_anew(tmp_path):
 
 def test_a_run_that_was_stopped_early_stays_as_it_ended(tmp_path):
     def build(resume=False):
-        return toy_learner([Run(tmp_path, "e", resume=resume), EarlyStop("valid_loss", "max", 0)])
+        return toy_learner([Run(tmp_path, "e", resume=resume), EarlyStop("accuracy", patience=0)])
 
     first = build()
     first.fit(9)

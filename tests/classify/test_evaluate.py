@@ -1,8 +1,11 @@
-"""Figures worked by hand, and 'n/a' where one is undefined."""
+"""Figures worked by hand, by scikit-learn's default where a class is never seen or never predicted."""
+
+import warnings
 
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import classification_report
 
 from learnerkit.classify.evaluate import write_report_text
 from learnerkit.classify.metrics import MacroF1, figures_of
@@ -15,7 +18,7 @@ F1 = {"a": 2 / 3, "b": 2 / 3}  # a: precision 1, recall 1/2; b: precision 1/2, r
 
 def test_figures_by_hand():
     figures = figures_of(PROBABILITIES, TARGETS)
-    assert figures["accuracy"] == pytest.approx(2 / 3) and figures["macro_f1"] == pytest.approx(2 / 3)
+    assert figures["accuracy"] == pytest.approx(2 / 3) and figures["macro_f1"] == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
     assert figures["log_loss"] == pytest.approx(-np.log([0.8, 0.2, 0.8]).mean())
 
 
@@ -31,11 +34,18 @@ def test_the_metric_is_the_same_figure():
     metric = MacroF1(3)
     assert metric.value is None
     metric.accumulate(Pass)
-    assert metric.value == pytest.approx(2 / 3)
+    assert metric.value == pytest.approx(4 / 9)
 
 
-def test_an_undefined_figure_is_not_a_number_that_looks_like_one(tmp_path):
+def test_the_report_is_scikit_learns_and_says_its_convention(tmp_path):
     write_report_text(tmp_path / "report.txt", TARGETS, PROBABILITIES, ["a", "b", "c"], "test")
-    lines = {line.split()[0]: line.split()[1:] for line in (tmp_path / "report.txt").read_text().splitlines() if line}
-    assert lines["c"] == ["n/a", "n/a", "n/a", "0"] and lines["a"] == ["1.0000", "0.5000", "0.6667", "2"]
-    assert "nan" not in (tmp_path / "report.txt").read_text()
+    said, _, text = (tmp_path / "report.txt").read_text().partition("\n\n")
+    assert said == "part: test, 3 images; a class that is never seen or never predicted counts as 0, " + (
+        "scikit-learn's default"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the division by zero, that the default takes as 0
+        expected = classification_report(
+            TARGETS, PROBABILITIES.argmax(axis=1), labels=[0, 1, 2], target_names=["a", "b", "c"], digits=4
+        )
+    assert text == expected

@@ -89,3 +89,16 @@ def test_a_valid_part_that_is_left_out_for_the_test_part_is_said():
     labels, parts = np.arange(12) % 2, np.repeat(["train", "valid", "test"], 4)
     with pytest.warns(UserWarning, match="the 4 samples of the valid part that the files name are left out"):
         assert make_split(labels, parts, "test").valid.tolist() == [8, 9, 10, 11]
+
+
+def test_the_set_says_what_its_lot_did_not_divide():
+    held = source(copies=(2, 4, 6))
+    parts_of(held, 4, (0.6, 0.2, 0.2), 42, None, held.labels)
+    assert held.groups[:8].tolist() == [0, 1, 0, 3, 0, 5, 0, 7]
+    held, named = source(), [f"image{row // 4}" for row in range(40)]
+    parts = parts_of(held, 4, (0.6, 0.2, 0.2), 42, None, held.labels, groups=np.array(named))
+    assert held.groups.tolist() == named
+    assert not {named[row] for row in parts.train} & {named[row] for row in (*parts.valid, *parts.test)}
+    alone = source()
+    parts_of(alone, 4, (0.6, 0.2, 0.2), 42, None, alone.labels)
+    assert alone.groups is None

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from learnerkit.all import detection_dls
-from learnerkit.core.errors import DataError
+from learnerkit.core.errors import DataError, LearnerkitError
 from learnerkit.detect.data.transforms import BoxTargets, resized
 from learnerkit.detect.dls import channel_means, fixed_stats
 from tests.scenes import write_scenes
@@ -95,5 +95,5 @@ def test_a_limit_that_leaves_no_box_is_refused(scenes):
 )
 def test_arguments_out_of_range_are_named(scenes, settings):
     (name,) = settings
-    with pytest.raises(DataError, match=name):
+    with pytest.raises(LearnerkitError, match=name):
         detection_dls(scenes, **settings)

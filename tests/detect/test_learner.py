@@ -284,7 +284,7 @@ def test_what_cannot_be_is_refused(root, toy_dls):
         detection_learner(toy_dls)
     with pytest.raises(LearnerkitError, match="bs"):
         detection_dls(root, bs=20)
-    with pytest.raises(DataError, match="longer side"):
+    with pytest.raises(RecipeError, match=r"size=\(48, 64\)"):
         detection_dls(root, size=(48, 64))
 
 

@@ -68,7 +68,8 @@ def test_detectors_are_told_apart_where_the_images_say_so():
     for row in rows[1:]:
         assert row["ci_low"] <= row["difference"] <= row["ci_high"]
         assert row["difference"] == pytest.approx(rows[0]["mAP"] - row["mAP"])
-        assert [column.text(row) for column in COLUMNS[6:8]] == [
+        shown = {column.head: column.text(row) for column in COLUMNS}
+        assert [shown["behind the first"], shown["95 % interval"]] == [
             f"{row['difference']:.4f}",
             f"{row['ci_low']:.4f} to {row['ci_high']:.4f}",
         ]
@@ -91,3 +92,45 @@ def test_seeds_of_a_variant_are_averaged_before_the_difference():
     best, other = rows
     assert other["difference"] == pytest.approx(best["mAP"] / 2) and other["mAP_std"] > 0
     assert other["ci_low"] > 0
+
+
+def test_frames_of_a_group_are_drawn_together():
+    """Three copies of every frame, each with its own, say no more than one: the same interval, not a narrower one."""
+    found, truth = random_set(0, images=30)
+    found = [rows.float() for rows in distinct(found)]
+    worse = [rows.clone() for rows in found]
+    for rows in worse:
+        rows[::2, 4] = -1
+    pairs = {"good": found, "worse": worse}
+    (alone,) = compared({name: [run(name, boxes, truth)] for name, boxes in pairs.items()})[1:]
+    thrice = {
+        name: [run(name, [rows for rows in boxes for _ in range(3)], [t for t in truth for _ in range(3)])]
+        for name, boxes in pairs.items()
+    }
+    (narrow,) = compared(thrice)[1:]
+    for members in thrice.values():
+        members[0].groups = np.repeat(np.arange(30), 3)
+    (grouped,) = compared(thrice)[1:]
+    for key in ("difference", "ci_low", "ci_high"):
+        assert grouped[key] == pytest.approx(alone[key], abs=1e-6)
+    assert narrow["ci_high"] - narrow["ci_low"] < 0.7 * (grouped["ci_high"] - grouped["ci_low"])
+    for members in thrice.values():
+        members[0].groups = np.zeros(90, np.int64)
+    (one,) = compared(thrice)[1:]
+    assert one["ci_low"] is None and one["difference"] == pytest.approx(alone["difference"], abs=1e-6)
+
+
+def test_the_detector_is_chosen_on_valid():
+    found, truth = random_set(0, images=20)
+    found = [rows.float() for rows in distinct(found)]
+    none = [rows.clone() for rows in found]
+    for rows in none:
+        rows[::2, 4] = -1
+    steady, lucky = run("steady", none, truth), run("lucky", found, truth)
+    steady.results["valid_mAP"], lucky.results["valid_mAP"] = 0.5, 0.4
+    rows = compared({"lucky": [lucky], "steady": [steady]})
+    assert [row["variant"] for row in rows] == ["steady", "lucky"] and [row["rank_accuracy"] for row in rows] == [1, 2]
+    assert rows[1]["difference"] < 0 and rows[1]["ci_high"] < 0
+    said = verdict(Comparison(None, "detect", [steady, lucky], [], rows))
+    assert said.startswith("Best on valid: steady (valid mAP 0.5000, test mAP")
+    assert "behind lucky on other images too (interval below 0)" in said

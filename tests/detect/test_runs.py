@@ -196,7 +196,8 @@ def test_runs_on_other_frames_cannot_be_ranked(run, tmp_path):
     described["resolved"]["model"]["arch"] = "mit_b1"
     write_json(tmp_path / "b" / "run.json", described)
     comparison = compare_runs(tmp_path)
-    assert "Most accurate: mit_b0" in verdict(comparison) and write_comparison(comparison, tmp_path / "page").exists()
+    assert "Tied on valid: mit_b0 and mit_b1" in verdict(comparison) and "for its name alone" in verdict(comparison)
+    assert write_comparison(comparison, tmp_path / "page").exists()
     arrays = read_npz(tmp_path / "b" / "predictions.npz")
     arrays["targets"][..., 0] += 1
     np.savez(tmp_path / "b" / "predictions.npz", **arrays)

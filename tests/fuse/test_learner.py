@@ -22,7 +22,7 @@ from learnerkit.all import (
     model_info,
     saliency_dls,
 )
-from learnerkit.core.errors import ModelError
+from learnerkit.core.errors import ModelError, RecipeError
 from learnerkit.fuse.dls import pair_dls
 from learnerkit.fuse.modes import EVERY_MODE
 from learnerkit.fuse.scan import read_pairs
@@ -113,7 +113,7 @@ def batch_norm(x, layer):
 def test_the_callback_says_what_is_wrong():
     with pytest.raises(ModelError, match=r"fused maps have 6 channels and the model takes 3; build it with n_in=6"):
         image_learner(make_pair_dls(), create_model("tiny_cnn", 3, 3), cbs=Fusion("concat"))
-    with pytest.raises(ModelError, match="did you mean"):
+    with pytest.raises(RecipeError, match="did you mean"):
         Fusion("concatenate")
     built = image_learner(make_pair_dls(), create_model("tiny_cnn", 6, 3), cbs=Fusion("concat"))
     assert built.model.spec["fusion"] == "concat"

@@ -29,4 +29,21 @@ def test_a_task_without_a_ranking_of_its_own_is_ranked_by_its_monitor():
     assert rows[0].get("difference") is None and rows[1]["difference"] == pytest.approx(2) and rows[2]["figure"] is None
     assert rows[1]["std"] == pytest.approx(2**0.5) and rows[1]["seeds"] == "1 2"
     said = BY_MONITOR.verdict(Comparison(None, "x", [run("b", 1, 3.0)], [], rows))
-    assert said.startswith("Best: b, test_error 3.0000 (less is better) on 40 test samples") and "does not say" in said
+    assert said.startswith(
+        "Best on test: b (test 3.0000 on 40 test samples; without a figure on valid the choice favours"
+    )
+    assert "error, less is better" in said and "does not say" in said
+
+
+@pytest.mark.parametrize(("mode", "first"), [("min", "steady"), ("max", "lucky")])
+def test_the_monitored_figure_on_valid_chooses(mode, first):
+    steady, lucky = run("steady", 1, 5.0), run("lucky", 1, 3.0)
+    for one, valid in ((steady, 2.0), (lucky, 4.0)):
+        one.described |= {"mode": mode, "monitor": "valid_error"}
+        one.results["valid_error"] = valid
+    rows = BY_MONITOR.rows({"lucky": [lucky], "steady": [steady]})
+    assert rows[0]["variant"] == first and [row["place"] for row in rows] == [1, 2]
+    assert rows[1]["difference"] == pytest.approx(-2)  # on test the other is ahead
+    said = BY_MONITOR.verdict(Comparison(None, "x", [steady, lucky], [], rows))
+    shown = {"steady": "valid 2.0000, test 5.0000", "lucky": "valid 4.0000, test 3.0000"}[first]
+    assert said.startswith(f"Best on valid: {first} ({shown} on 40 test samples)")

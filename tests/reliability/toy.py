@@ -50,7 +50,7 @@ def digest(learn):
             seen.update(repr(value).encode())
 
     take(learn.model.state_dict())
-    take(learn.eval_weights())
+    take(learn.eval_model().state_dict())
     take([dict(item) for item in learn.opt.opt.state.values()])
     take([learn.recorder.losses, learn.recorder.lrs, [list(row)[:-1] for row in learn.recorder.values]])
     for cb in learn.cbs:

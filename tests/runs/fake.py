@@ -3,14 +3,34 @@
 import numpy as np
 
 from learnerkit.core.files import write_json
+from learnerkit.core.members import write_members
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import write_npz
 
 
-def fake_run(root, name, fusion, seed, accuracy, n=200, test="t", state="done", roll=0):
-    """A finished run as its files say it, without a training."""
+def fake_run(
+    root,
+    name,
+    fusion,
+    seed,
+    accuracy,
+    n=200,
+    test="t",
+    state="done",
+    roll=0,
+    valid=None,
+    loss=0.9,
+    parameters=None,
+    groups=None,
+    epochs=1,
+    model=None,
+):
+    """A finished run as its files say it, without a training.
+
+    valid, loss: on valid; accuracy less .01 without it. groups: of the test samples; model: further settings.
+    """
     run = RunFolder.create(root, name)
-    resolved = {"seed": seed, "model": {"fusion": fusion}, "data": {"path": "p", "split_seed": 42}}
+    resolved = {"seed": seed, "model": {"fusion": fusion, **(model or {})}, "data": {"path": "p", "split_seed": 42}}
     described = {"task": "fuse", "recipe": {}, "resolved": resolved, "classes": ["a", "b"], "device": {}, "seed": seed}
     write_json(run.file("run.json"), described)
     rng = np.random.default_rng([seed, len(fusion)])
@@ -24,8 +44,17 @@ def fake_run(root, name, fusion, seed, accuracy, n=200, test="t", state="done", 
     write_npz(
         run.file("predictions.npz"), ids=ids, part=np.full(n, "test"), targets=targets, probabilities=probabilities
     )
-    write_json(run.file("results.json"), {"test_accuracy": right.mean(), "valid_accuracy": accuracy - 0.01})
-    run.append_epoch({"epoch": 1, "train_loss": 1.0, "valid_loss": 0.9, "accuracy": accuracy, "lr": 0.1, "seconds": 1})
+    valid = accuracy - 0.01 if valid is None else valid
+    results = {"test_accuracy": right.mean(), "valid_accuracy": valid}
+    write_json(run.file("results.json"), {**results, **({"parameters": parameters} if parameters else {})})
+    if groups is not None:
+        rows = {"train": [], "valid": [], "test": range(n)}
+        write_members(run.path, ids.tolist(), None, rows, groups)
+    for epoch in range(1, epochs + 1):
+        grown = 1 - (1 - epoch / epochs) ** 2
+        noise = rng.normal(0, 0.01 * (epochs > 1))
+        row = {"epoch": epoch, "train_loss": 2 - grown + noise, "valid_loss": loss + 1 - grown + noise}
+        run.append_epoch({**row, "accuracy": accuracy * grown + noise, "lr": 0.1 * (1.01 - grown), "seconds": 1})
     run.set_status(state)
     run.unlock()
     return run
