@@ -7,6 +7,7 @@ holds that each is still there, and that no other module names one.
 
 import warnings
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any
 
 with warnings.catch_warnings():
@@ -14,6 +15,7 @@ with warnings.catch_warnings():
     import fastai.vision.all  # noqa: F401
     from fastai.callback.channelslast import ChannelsLast
     from fastai.callback.core import Callback, _inner_loop
+    from fastai.callback.mixup import MixHandler
     from fastai.callback.training import GradientClip
     from fastai.data.block import CategoryBlock, DataBlock, TransformBlock
     from fastai.data.core import DataLoaders, Datasets, TfmdDL
@@ -24,10 +26,12 @@ with warnings.catch_warnings():
     from fastai.losses import CrossEntropyLossFlat
     from fastai.metrics import accuracy
     from fastai.optimizer import _BaseOptimizer as BaseOptimizer
-    from fastai.torch_core import TensorBase, TensorCategory
+    from fastai.torch_core import TensorBase, TensorCategory, to_device
     from fastai.vision.core import TensorImage, TensorImageBW
+    from fastcore.basics import detuplify
     from fastcore.foundation import L
     from fastcore.imports import noop
+    from fastcore.xtras import PrettyString
 
 __all__ = [
     "INNER_EVENTS",
@@ -43,11 +47,14 @@ __all__ = [
     "DataLoader",
     "DataLoaders",
     "GradientClip",
+    "L",
     "Learner",
     "Metric",
+    "MixHandler",
     "OpenDL",
     "OpenLearner",
     "OpenRecorder",
+    "PrettyString",
     "TensorBase",
     "TensorCategory",
     "TensorImage",
@@ -55,8 +62,10 @@ __all__ = [
     "TfmdDL",
     "TransformBlock",
     "accuracy",
+    "detuplify",
     "loaders_of",
     "order_of_pass",
+    "to_device",
 ]
 
 INNER_EVENTS = frozenset(_inner_loop)
@@ -138,6 +147,20 @@ class OpenDL(TfmdDL):
     def sample_batch(self) -> tuple:
         """A batch of one sample, as the model would see it."""
         raise NotImplementedError
+
+    def shown_batch(self, unique: bool, n: int) -> tuple:
+        """The batch of which `show_batch` draws `n`; if `unique` one sample again and again, each with its own draw."""
+        if not unique:
+            return self.one_batch()
+        before, self.get_idxs = self.get_idxs, lambda: repeat(0)
+        try:
+            return self.one_batch()
+        finally:
+            self.get_idxs = before
+
+    def decoded_batch(self, b: tuple, max_n: int) -> tuple:
+        """What `show_batch` gives with `show=False`: decoded inputs, targets, and the samples of both."""
+        return self._pre_show_batch(b, max_n=max_n)
 
 
 def loaders_of(datasets: Datasets, kind: type[DataLoaders], **kwargs: Any) -> DataLoaders:

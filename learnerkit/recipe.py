@@ -60,6 +60,7 @@ class Model(Section):
     """What is trained."""
 
     arch: str = Field("resnet18", description="a name of list_models(), timm:NAME or torchvision:NAME")
+    weights: str | None = Field(None, description="where the weights begin: a run's folder, or a file of weights")
 
 
 class Train(Section):

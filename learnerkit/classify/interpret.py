@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from learnerkit._fastai import ClassificationInterpretation, DataLoader, Learner
+from learnerkit._fastai import ClassificationInterpretation, DataLoader, Learner, detuplify
 from learnerkit.classify.metrics import activation_of, confusion, report_text
+from learnerkit.core.errors import DataError
 from learnerkit.pages.letters import as_written, drawable
 
 
@@ -34,6 +35,11 @@ class ImageInterpretation(ClassificationInterpretation):
             dl = learn.dls[ds_idx].new(shuffle=False, drop_last=False)
         act = act or activation_of(learn.loss_func)
         preds, targs, losses = learn.get_preds(dl=dl, with_loss=True, act=act, cbs=cbs)
+        if preds.ndim != 2:
+            raise DataError(
+                f"ImageInterpretation: predictions of shape {list(preds.shape)} are no classes of images; what a "
+                "detector found is looked at by DetectionInterpretation.from_learner(learn)"
+            )
         interpretation = cls(learn, dl, losses, act)
         interpretation.preds, interpretation.targs = preds, targs
         return interpretation
@@ -46,12 +52,14 @@ class ImageInterpretation(ClassificationInterpretation):
     def plot_top_losses(self, k: int | list, largest: bool = True, **kwargs: Any) -> Any:
         """Draw the samples with the greatest losses, or the least; pairs of maps side by side.
 
-        k: how many; kwargs: fastai's.
+        k: how many, or which places of that order; kwargs: fastai's.
         """
         if self.dl.n_inp == 1:
             with as_written(self.vocab):
                 return super().plot_top_losses(k, largest, **kwargs)
-        _, idxs = self.top_losses(k, largest)[:2]
+        places = isinstance(k, (list, tuple, range))
+        _, idxs = self.top_losses(None if places else k, largest)[:2]
+        idxs = idxs[list(k)] if places else idxs
         items = [self.dl.items[int(i)] for i in idxs]
         loader = self.learn.dls.test_dl(items, with_labels=True, bs=len(items))
         return loader.show_results(loader.one_batch(), self.decoded[idxs], max_n=len(items))
@@ -70,7 +78,8 @@ class ImageInterpretation(ClassificationInterpretation):
         idxs = [idxs] if isinstance(idxs, int) else [int(i) for i in idxs]
         items = [self.dl.items[i] for i in idxs]
         loader = self.learn.dls.test_dl(items, with_labels=True, bs=max(1, len(items)))
-        return loader.one_batch()[0], self.preds[idxs], self.targs[idxs], self.decoded[idxs], self.losses[idxs]
+        inputs = loader.one_batch()[: loader.n_inp]
+        return detuplify(inputs), self.preds[idxs], self.targs[idxs], self.decoded[idxs], self.losses[idxs]
 
     def confusion_matrix(self) -> np.ndarray:
         """Counts [K,K]: rows the true classes, columns the predicted ones."""

@@ -11,6 +11,7 @@ from learnerkit.callbacks.accumulate import class_weights
 from learnerkit.callbacks.identity import class_names
 from learnerkit.callbacks.train_accuracy import TrainAccuracy
 from learnerkit.classify.dls import NAME
+from learnerkit.classify.loss import readable
 from learnerkit.classify.metrics import MacroF1
 from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError, ModelError, RecipeError
@@ -40,7 +41,8 @@ def image_learner(
 
     dls: DataLoaders with a vocab; images [B,C,H,W], class indices [B].
     arch: a name of `list_models()`, 'timm:NAME', 'torchvision:NAME', or a module.
-    loss_func: takes logits [B,K] and targets; cross entropy by default.
+    loss_func: takes logits [B,K] and targets; cross entropy by default. One without `decodes`, such as torch's own, is
+        read by its greatest output.
     label_smoothing: of the default loss, 0 to 1.
     model_args: the model's own arguments, such as {'dropout': .3}.
     metrics: accuracy and macro F1 by default.
@@ -65,7 +67,7 @@ def image_learner(
     with kept_random_state():
         batch = first_batch(dls)
     model = build_model(arch, arguments.seed, cbs, n_in=batch[0].shape[1], n_out=n_out, **(model_args or {}))
-    loss_func = loss_func or CrossEntropyLossFlat(label_smoothing=label_smoothing)
+    loss_func = readable(loss_func or CrossEntropyLossFlat(label_smoothing=label_smoothing))
     check_weights(loss_func, n_out)
     metrics = [accuracy, MacroF1(n_out)] if metrics is None else metrics
     learn = make_learner(getattr(dls, "task", NAME), dls, model, loss_func, metrics, [TrainAccuracy(), *cbs], arguments)

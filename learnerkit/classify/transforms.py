@@ -24,7 +24,7 @@ from learnerkit._fastai import (
 )
 from learnerkit.classify.source import FileImages, ImageSource
 from learnerkit.core.errors import DataError
-from learnerkit.data.pictures import as_rgb, decode
+from learnerkit.data.pictures import as_channels, as_rgb, decode
 from learnerkit.data.resident import ResidentDL, Rows
 from learnerkit.ops.augment import ColorJitter, Cutout, Erase, Flip, Perspective, RandomCrop, Rotate
 from learnerkit.ops.randaugment import RandAugment
@@ -52,7 +52,7 @@ def to_image(item: Any, shape: tuple[int, int, int]) -> Tensor:
         raise DataError(f"an image of shape {tuple(image.shape)}: [H,W], [H,W,C] or [C,H,W] with C of 1 or 3 is needed")
     channels, height, width = shape
     if image.shape[0] != channels:
-        image = F.rgb_to_grayscale(image) if channels == 1 else image.expand(channels, -1, -1)
+        image = torch.from_numpy(as_channels(image[None].numpy(), channels))[0]
     return image if image.shape[1:] == (height, width) else F.resize(image, [height, width], antialias=True)
 
 

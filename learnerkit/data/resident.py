@@ -1,6 +1,7 @@
 """The resident loader: a set kept as one tensor on the training device, batches cut by index and augmented whole."""
 
 from collections.abc import Iterator
+from itertools import islice
 from numbers import Integral
 from typing import Any
 
@@ -99,13 +100,21 @@ class ResidentDL(OpenDL):
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         self.randomize()
         self.before_iter()
-        indices = self.pass_order = list(self.get_idxs())
-        for start in range(0, len(indices), self.bs):
-            chosen = indices[start : start + self.bs]
+        indices, self.pass_order = iter(self.get_idxs()), []
+        while chosen := list(islice(indices, self.bs)):  # they may have no end, as those of show_batch(unique=True)
             if len(chosen) < self.bs and self.drop_last:
                 break
+            self.pass_order += chosen
             yield self.after_batch(self.cut(chosen))
         self.after_iter()
+
+    def show_batch(self, b: Any = None, max_n: int = 9, *args: Any, unique: bool = False, **kwargs: Any) -> Any:
+        """fastai's; with `unique` the loader is its old self afterwards, whatever happens.
+
+        b: a batch; one is cut when None. max_n: how many. unique: one sample again and again, as it is augmented.
+        """
+        b = self.shown_batch(unique, max_n) if b is None else b
+        return super().show_batch(b, max_n, *args, **kwargs)
 
     def sample_batch(self) -> tuple:
         """A batch of one sample, as the model would see it."""

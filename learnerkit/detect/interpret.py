@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,58 @@ class DetectionInterpretation:
             rows[name] = {key: measured[key] for key in ("mAP", "mAP50")}
         return rows
 
+    @cached_property
+    def losses(self) -> Tensor:
+        """The loss of each image [N], by a pass of its own in which each is a batch."""
+        with quiet(self.learn):
+            return self.learn.get_preds(dl=self.dl, with_loss=True)[2].as_subclass(Tensor)
+
+    def top_losses(self, k: int | None = None, largest: bool = True, items: bool = False) -> tuple:
+        """The images of the greatest losses, or the least: losses and numbers, as fastai gives them.
+
+        k: how many, all when None; items: give the images' items too.
+        """
+        values, numbers = self.losses.topk(len(self.losses) if k is None else min(k, len(self.losses)), largest=largest)
+        return (values, numbers, [self.dl.items[number] for number in numbers]) if items else (values, numbers)
+
+    def plot_top_losses(self, k: int | list[int], largest: bool = True, **kwargs: Any) -> Any:
+        """Draw the images of the greatest losses, or the least, truth and detections side by side.
+
+        k: how many, or which places of that order; kwargs: for fastai's sake.
+        """
+        numbers = self.top_losses(None if isinstance(k, (list, range)) else k, largest)[1].tolist()
+        return self.show_results([numbers[place] for place in k] if isinstance(k, (list, range)) else numbers)
+
+    def show_results(self, idxs: Any, **kwargs: Any) -> Any:
+        """Draw truth and detections of images by their numbers; kwargs: for fastai's sake."""
+        chosen = [int(idx) for idx in (idxs if isinstance(idxs, (list, tuple, range, Tensor)) else [idxs])]
+        items = [self.dl.items[number] for number in chosen]
+        dl = self.learn.dls.test_dl(items, with_labels=True, bs=len(items))
+        return dl.show_results(dl.one_batch(), [self.detections[number] for number in chosen], max_n=len(items))
+
+    def most_confused(self, min_val: int = 1, score: float = 0.5, iou: float = 0.5) -> list[tuple[str, str, int]]:
+        """Pairs of a true and another found class with their counts, most first; 'nothing' is a miss or a false box.
+
+        min_val: least count; score, iou: as in `errors`.
+        """
+        counts, names = self.confusion_matrix(score, iou), (*self.vocab, "nothing")
+        np.fill_diagonal(counts, 0)
+        pairs = [
+            (names[row], names[column], int(counts[row, column])) for row, column in np.argwhere(counts >= min_val)
+        ]
+        return sorted(pairs, key=lambda pair: -pair[2])
+
+    def print_classification_report(self, score: float = 0.5, iou: float = 0.5) -> None:
+        """Precision, recall, F1 and objects of each class; score, iou: as in `errors`."""
+        counts = self.confusion_matrix(score, iou)
+        print(f"{'':>24}{'precision':>12}{'recall':>10}{'f1-score':>10}{'support':>10}")
+        for code, name in enumerate(self.vocab):
+            right, found, objects = counts[code, code], counts[:, code].sum(), counts[code].sum()
+            figures = [right / n if n else None for n in (found, objects)]
+            figures.append(2 * right / (found + objects) if found + objects else None)
+            texts = ["n/a" if figure is None else f"{figure:.2f}" for figure in figures]
+            print(f"{plain_text(name, 22):>24}{texts[0]:>12}{texts[1]:>10}{texts[2]:>10}{objects:>10}")
+
     def plot_confusion_matrix(self, score: float = 0.5, iou: float = 0.5) -> Any:
         """Draw `confusion_matrix`."""
         counts = self.confusion_matrix(score, iou)
@@ -140,10 +193,7 @@ class DetectionInterpretation:
 
     def plot_worst(self, k: int = 4) -> Any:
         """Draw the images with most errors: truth and detections side by side."""
-        chosen = [row["number"] for row in self.errors()[:k]]
-        items = [self.dl.items[number] for number in chosen]
-        dl = self.learn.dls.test_dl(items, with_labels=True, bs=len(items))
-        return dl.show_results(dl.one_batch(), [self.detections[number] for number in chosen], max_n=k)
+        return self.show_results([row["number"] for row in self.errors()[:k]])
 
 
 def predicted(learn: DetectionLearner, dl: DataLoader, cbs: Any = None) -> tuple[list[Tensor], list[Tensor]]:

@@ -36,7 +36,9 @@ class DetectModel(Model):
     """A detector."""
 
     arch: str = Field("mit_b0", description="mit_b0 to mit_b5, timm:NAME or torchvision:NAME")
-    weights: str | None = Field(None, description="SegFormer weights of a MiT, a safetensors file")
+    weights: str | None = Field(
+        None, description="where the weights begin: a run's folder, a file, or SegFormer's for the backbone of a MiT"
+    )
     anchors: Anchors | None = Field(None, description="sides in pixels; from the training boxes without it")
     box_batch_size_per_image: AtLeastOne = Field(64, description="regions sampled for the box head's loss")
     streams: Literal[1, 2] | None = Field(None, description="2: RGB and the other channels apart, where there are any")

@@ -54,7 +54,8 @@ def open_dls(recipe: DetectRecipe) -> FrameLoaders:
 def build_learner(recipe: DetectRecipe, dls: FrameLoaders, cbs: list[Any]) -> DetectionLearner:
     """The Learner of a recipe, with the callbacks that its fields ask for and those given."""
     model = recipe.model.model_dump()
-    own = {name: model.pop(name) for name in ("arch", "weights", "anchors", "box_batch_size_per_image")}
+    own = {name: model.pop(name) for name in ("arch", "anchors", "box_batch_size_per_image")}
+    model.pop("weights")  # one of the training's arguments
     cbs = [*asked_callbacks(recipe), *cbs]
     return detection_learner(dls, **own, model_args=model, cbs=cbs, **training_arguments(recipe))
 

@@ -67,19 +67,34 @@ def SaliencyBlock(source: PairSource, which: str = "saliency") -> TransformBlock
 class PairDL(ResidentDL):
     """The resident loader of pairs: shows the two maps of a sample side by side."""
 
-    def show_batch(self, b: Any = None, max_n: int = 9, ctxs: Any = None, show: bool = True, **kwargs: Any) -> Any:
+    def show_batch(
+        self,
+        b: Any = None,
+        max_n: int = 9,
+        ctxs: Any = None,
+        show: bool = True,
+        unique: bool = False,
+        **kwargs: Any,
+    ) -> Any:
         """Draw pairs with their class.
 
-        b: a batch; one is cut when None. max_n: how many. ctxs, show, kwargs: for fastai's sake.
+        b: a batch; one is cut when None. max_n: how many. show: whether to draw them, or return what would be shown.
+        unique: one pair again and again, as it is augmented. ctxs, kwargs: for fastai's sake.
         """
-        b = self.one_batch() if b is None else b
+        b = self.shown_batch(unique, max_n) if b is None else b
+        if not show:
+            return self.decoded_batch(b, max_n)
         return self._draw(b, [self._name(code) for code in b[2][:max_n]] if len(b) > 2 else None, max_n)
 
     def show_results(self, b: Any, out: Any, max_n: int = 9, ctxs: Any = None, show: bool = True, **kwargs: Any) -> Any:
         """Draw pairs with their class and the predicted one, red where wrong.
 
-        b: a batch; out: predicted classes [B]. max_n: how many. ctxs, show, kwargs: for fastai's sake.
+        b: a batch; out: predicted classes [B]. max_n: how many. show: whether to draw them, or return what would be
+        shown. ctxs, kwargs: for fastai's sake.
         """
+        if not show:
+            return super().show_results(b, out, max_n, show=False)
+        out = out[0] if isinstance(out, tuple) else out  # as fastai's Interpretation gives them
         truth, said = ([self._name(code) for code in codes[:max_n]] for codes in (b[2], out))
         titles = [f"{a}\npredicted: {p}" for a, p in zip(truth, said, strict=True)]
         return self._draw(b, titles, max_n, [a == p for a, p in zip(truth, said, strict=True)])

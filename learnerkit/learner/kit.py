@@ -2,24 +2,27 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
 from fastai.callback.core import TrainEvalCallback
+from fastai.callback.mixup import MixHandler
 from fastcore.foundation import L
 from torch import nn
 
 from learnerkit.callbacks.able import able
 from learnerkit.callbacks.progress import Progress
+from learnerkit.core.errors import DataError, RecipeError
 from learnerkit.core.warn import warn
 from learnerkit.learner.cast import CastBatch
-from learnerkit.learner.loop import LoopLearner
+from learnerkit.learner.mixed import MixedLearner
 from learnerkit.learner.recorder import LeanRecorder
 from learnerkit.learner.state import check_state, learner_state
 
 
-class KitLearner(LoopLearner):
-    """A fastai Learner that is lean, seeded by position and resumable, see `learner.loop`.
+class KitLearner(MixedLearner):
+    """A fastai Learner that is lean, seeded by position and resumable, see `learner.loop` and `learner.grouped`.
 
     cbs: callbacks, beside our recorder, progress bar, cast and guard (one's own Guard takes the place of ours).
     All other arguments are fastai's. `recipe` records how it was built, `task` for what, `best_by` the figure that
@@ -75,6 +78,26 @@ class KitLearner(LoopLearner):
         """Let the fit that has just begun go on from a `kit_state`; RunError, nothing done, when it does not fit."""
         check_state(self, state, allow)
         self.current.state = state
+
+    def add_cb(self, cb: Any) -> "KitLearner":
+        """Add a callback, as fastai does; RecipeError for fastai's own mixing where there are several inputs."""
+        kind = cb if isinstance(cb, type) else type(cb)
+        if issubclass(kind, MixHandler) and getattr(self.dls, "n_inp", 1) > 1:
+            raise RecipeError(
+                f"fastai's {kind.__name__} mixes one input, and this task has {self.dls.n_inp}; "
+                "CutMix(p=...) and MixUp(p=...) of learnerkit mix all of them alike"
+            )
+        return super().add_cb(cb)
+
+    def predict(self, item: Any, rm_type_tfms: Any = None, with_input: bool = False) -> tuple:
+        """fastai's predict; DataError for the number of a row that the set has not.
+
+        item: a row number of the set, or what its blocks take; rm_type_tfms, with_input: fastai's.
+        """
+        source = vars(self.dls).get("source")
+        if isinstance(item, Integral) and source is not None and not -len(source) <= item < len(source):
+            raise DataError(f"row {item}: {source.name} has {len(source)} samples")
+        return super().predict(item, rm_type_tfms, with_input)
 
     def export(self, fname: Any = "export.pkl", *args: Any, **kwargs: Any) -> None:
         """fastai's export, with a warning: `load_learner` runs whatever such a pickle says.

@@ -23,6 +23,7 @@ from learnerkit.core.ranges import AtLeastOne, Flag, NotNegative, Positive, Seed
 from learnerkit.core.seed import kept_random_state, seed_position
 from learnerkit.learner.hypers import TorchOptimizer
 from learnerkit.learner.kit import KitLearner
+from learnerkit.models.begin import begin_from
 from learnerkit.models.create import create_model
 
 OPTIMIZERS = {
@@ -54,6 +55,8 @@ class TrainingArguments:
     limit_batches: so many batches an epoch, for quick trials.
     splitter: model to parameter groups, as fastai takes it.
     train_bn, wd_bn_bias: whether norm layers train in frozen groups, and whether decay acts on them, as in fastai.
+    weights: where the weights begin: a run's folder (its best), a .safetensors file or a torch file with a state dict;
+        drawn from the seed when None. A head of other classes stays as it is drawn.
     path: where `learn.save` and `learn.export` write; the DataLoaders' when None.
     model_dir: folder below it.
     """
@@ -74,6 +77,7 @@ class TrainingArguments:
     splitter: Callable = trainable_params
     train_bn: Flag = True
     wd_bn_bias: Flag = False
+    weights: str | Path | None = None
     path: str | Path | None = None
     model_dir: str | Path = "models"
 
@@ -207,4 +211,6 @@ def make_learner(
         model_dir=given.model_dir,
     )
     learn.task = task
+    if given.weights is not None:
+        begin_from(learn.model, given.weights)
     return learn

@@ -1,5 +1,6 @@
 """From a recipe's training fields to callbacks, to the arguments of a learner's factory, and to a fit."""
 
+from pathlib import Path
 from typing import Any
 
 from fastai.callback.core import Callback
@@ -28,7 +29,8 @@ def asked_callbacks(recipe: Recipe) -> list[Callback]:
 def training_arguments(recipe: Recipe) -> dict[str, Any]:
     """The arguments of a learner's factory that a recipe says, by their common names."""
     named = set(TrainingArguments.names()) & set(type(recipe.train).model_fields)
-    return {"seed": recipe.seed, **{name: getattr(recipe.train, name) for name in sorted(named)}}
+    weights = recipe.model.weights and Path(recipe.model.weights).resolve()
+    return {"seed": recipe.seed, "weights": weights, **{name: getattr(recipe.train, name) for name in sorted(named)}}
 
 
 STEPS = {"step_size": "lr_step_size", "gamma": "lr_gamma"}  # arguments of the steps that are fields of a recipe

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from fastai.learner import load_learner
+from PIL import Image
 
 from learnerkit.all import array_dls, image_learner
 from learnerkit.classify.arrays import array_source
@@ -51,3 +52,12 @@ def test_views_are_named():
     assert image_dls(source, bs=16, keeps=()).source.keeps == ()
     with pytest.raises(DataError, match="no view is called 'miror'; mirror and shift there are"):
         image_dls(source, bs=16, keeps=("miror",))
+
+
+def test_a_grey_picture_is_predicted_as_the_row_that_it_is():
+    """To the last bit: grey is not taken through weights of colours that sum to .9999."""
+    dls = digits_dls(bs=16, limit=48, size=16)
+    row = dls.valid.items[0]
+    picture = Image.fromarray(np.asarray(dls.source.images[row])[0])
+    batches = [dls.test_dl([item]).one_batch()[0] for item in (row, picture, picture.convert("RGB"))]
+    assert torch.equal(batches[0], batches[1]) and torch.equal(batches[0], batches[2])

@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from learnerkit.all import (
     EMA,
@@ -23,7 +24,7 @@ from learnerkit.detect.interpret import SwitchOff, predicted
 from learnerkit.detect.learner import DetectionLearner, fitting_anchors
 from learnerkit.models.create import create_model
 from tests.conftest import assert_same_weights, state_of
-from tests.scenes import NAMES, toy_detector, write_scenes
+from tests.scenes import NAMES, SMALL, toy_detector, write_scenes
 
 PARTS = ("loss_objectness", "loss_rpn_box_reg", "loss_classifier", "loss_box_reg")
 
@@ -75,6 +76,38 @@ def test_predict_takes_paths_arrays_and_rows(trained):
     assert (found[0].scores.diff() <= 0).all()
     with pytest.raises(DataError, match="3 channel"):
         trained.predict(np.zeros((64, 64, 3), np.uint8))
+
+
+@pytest.mark.parametrize("size", [32, 128])
+def test_boxes_are_in_pixels_of_the_frame_that_was_given(trained, tmp_path, size):
+    """The frames have 64 pixels, whatever the model sees."""
+    dls = detection_dls(write_scenes(tmp_path / "set"), size=size)
+    learn = toy_detector(None, dls=dls, model_args={**SMALL, "score_threshold": 0.0})
+    row = int(dls.valid.items[0])
+    found, detections = learn.predict(row), learn.get_preds()[0][0]
+    boxes, _ = unpack_boxes(detections)
+    assert torch.allclose(found.boxes, boxes * 64 / size, atol=1e-4) and found.boxes.max() <= 64
+    array = np.load(dls.source.frames[row].files[0])
+    assert torch.equal(learn.predict(array).boxes, found.boxes)
+    wide = np.concatenate([array, np.zeros_like(array)], axis=1)  # another shape than any frame of the set
+    boxes, (frame, _) = learn.predict(wide).boxes, learn.predict(wide, with_input=True)
+    assert frame.shape == (5, 64, 128) and boxes[:, 2].max() > 64 and boxes[:, 3].max() <= 64
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA"])
+def test_a_picture_is_a_frame_as_its_file_is(tmp_path, mode):
+    root = write_scenes(tmp_path / "set", channels=3)
+    learn = toy_detector(None, dls=detection_dls(root), model_args={**SMALL, "score_threshold": 0.0})
+    shown = Image.fromarray(np.load(root / "images" / "0000.npy")).convert(mode)
+    shown.save(tmp_path / "shown.png")
+    found, other = learn.predict(shown), learn.predict(tmp_path / "shown.png")
+    assert torch.equal(found.boxes, other.boxes) and len(found.boxes)
+
+
+def test_a_view_that_changes_the_classes_is_refused(tmp_path):
+    learn = toy_detector(None, dls=detection_dls(write_scenes(tmp_path / "set"), keeps=()))
+    with pytest.raises(RecipeError, match="other classes"):
+        learn.tta()
 
 
 def test_views_are_merged(trained):
@@ -198,9 +231,15 @@ def test_the_run_holds_the_loss_parts_of_batches_and_epochs(root, tmp_path):
         for name in PARTS:
             mean = np.mean([float(row[name]) for row in own])
             assert float(epoch[f"train_{name}"]) == pytest.approx(mean, rel=1e-4)
+        trained = sum(float(epoch[f"train_{name}"]) for name in PARTS)
+        assert float(epoch["train_total"]) == pytest.approx(trained, rel=1e-5)
+        assert trained == pytest.approx(np.mean([float(row["loss"]) for row in own]), rel=1e-4)
+        assert [row["batch"] for row in own] == ["1", "2", "3"]
         total = sum(float(epoch[f"valid_{name}"]) for name in PARTS)
         assert float(epoch["valid_loss"]) == pytest.approx(total, rel=1e-5)
         assert {"mAP", "mAP50", "mAP75", "lr", "seconds", "is_best", "checkpoint", "timestamp"} <= set(epoch)
+    seconds = [float(row["seconds"]) for row in batches]
+    assert seconds == sorted(seconds) and seconds[0] > 0 and len(seconds) == 6
     assert learn.run_log.monitor == "mAP" and learn.run_log.mode == "max"
 
 

@@ -1,10 +1,12 @@
 """Attribution of networks whose answer is known."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from learnerkit.all import ModelError, create_model, gradcam, saliency_map
+from learnerkit.core.errors import DataError
 from learnerkit.explain.attribution import class_scores, feature_layer
 
 
@@ -52,3 +54,38 @@ def test_layers_by_place():
         feature_layer(model, "top")
     with pytest.raises(ModelError, match="has no convolution"):
         gradcam(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), torch.rand(1, 3, 2, 2))
+
+
+@pytest.mark.parametrize(
+    "targets", [[1, 0], (1, 0), np.array([1, 0]), torch.tensor([1, 0], dtype=torch.uint8), torch.tensor([1, 0])]
+)
+@pytest.mark.parametrize("explain", [saliency_map, gradcam, class_scores])
+def test_classes_are_given_in_any_form(explain, targets):
+    model, layer = linear()
+    images = torch.rand(2, 1, 4, 4) + 0.1
+    name = {"layer": layer} if explain is gradcam else {}
+    expected = explain(model, images, targets=torch.tensor([1, 0]), **name)
+    assert torch.equal(explain(model, images, targets=targets, **name), expected)
+
+
+@pytest.mark.parametrize("one", [1, np.int64(1), torch.tensor(1), [1]])
+def test_one_class_is_that_of_all_images(one):
+    model, _ = linear()
+    images = torch.rand(3, 1, 4, 4)
+    assert torch.equal(saliency_map(model, images, one), saliency_map(model, images, torch.tensor([1, 1, 1])))
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        ([0, 1, 1], r"targets of shape \(3,\): one class index for each of 2"),
+        ([0, 2], "targets: 2 is no class; the model's are 0 to 1"),
+        (-1, "targets: -1 is no class"),
+        ([0.0, 1.0], "targets of float32: class indices are whole numbers"),
+        (torch.zeros(2, 2, dtype=torch.int64), "targets of shape"),
+    ],
+)
+def test_what_is_no_class_is_refused(targets, said):
+    model, _ = linear()
+    with pytest.raises(DataError, match=said):
+        saliency_map(model, torch.rand(2, 1, 4, 4), targets)

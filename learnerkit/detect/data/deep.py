@@ -34,14 +34,19 @@ def decode_deep(file: Path) -> np.ndarray:
         orientation = image.getexif().get(EXIF_ORIENTATION, 1)
         if depth == 16 and colour != GREY:
             return _as_colours(upright(_deep_png(file), orientation))
-        upright_image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I;16") or (image.mode == "I" and depth == 16):
-            return np.asarray(upright_image).astype(np.uint16)[None]
-        if image.mode in ("I", "F"):
-            raise DataError(f"{image.mode} pixels (32 bits); save 8 or 16 bits, or a .npy array")
-        if image.mode in ("RGBA", "LA"):
-            return _as_colours(without_alpha(np.asarray(upright_image).transpose(2, 0, 1)))
-        return np.asarray(upright_image.convert("RGB")).transpose(2, 0, 1)
+        return pixels_of(image, depth)
+
+
+def pixels_of(image: Image.Image, depth: int = 8) -> np.ndarray:
+    """A picture of Pillow's, upright, as `decode_deep` gives one of a file; depth: bits of a value in its file."""
+    upright_image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16") or (image.mode == "I" and depth == 16):
+        return np.asarray(upright_image).astype(np.uint16)[None]
+    if image.mode in ("I", "F"):
+        raise DataError(f"{image.mode} pixels (32 bits); save 8 or 16 bits, or a .npy array")
+    if image.mode in ("RGBA", "LA"):
+        return _as_colours(without_alpha(np.asarray(upright_image).transpose(2, 0, 1)))
+    return np.asarray(upright_image.convert("RGB")).transpose(2, 0, 1)
 
 
 def called_alpha(file: Path) -> list[str]:

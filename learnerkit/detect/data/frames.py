@@ -4,6 +4,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -80,6 +81,16 @@ def scaled(frame: np.ndarray) -> np.ndarray:
     """A stored frame as float32 in 0..1, by the range of its type; floats are taken as they are."""
     top = RANGES.get(frame.dtype)
     return np.ascontiguousarray(frame, dtype=np.float32) / top if top else np.ascontiguousarray(frame, np.float32)
+
+
+def given_frame(array: Any) -> np.ndarray:
+    """An array or tensor that somebody holds as float32 [C,H,W] in 0..1; DataError says what is wrong with it."""
+    try:
+        frame = checked(channels_first(np.asarray(array)))
+        check_floats(frame)
+    except DataError as error:
+        raise DataError(f"the array {error}") from None
+    return scaled(frame)
 
 
 def read_frame(file: Path) -> np.ndarray:

@@ -6,13 +6,15 @@ import torch
 from matplotlib import pyplot
 from torch import Tensor
 
-from learnerkit._fastai import OpenDL
+from learnerkit._fastai import L, OpenDL, to_device
 from learnerkit.core.seed import seeded
 from learnerkit.detect.boxes import scores_of, stack_rows, unpack_boxes
 from learnerkit.detect.data.transforms import BoxTargets, TensorFrame
 from learnerkit.detect.draw import channel_pictures, with_boxes
 from learnerkit.pages.figure import NamedFigure
 from learnerkit.pages.letters import plain_text
+
+SHOWN_FROM = 0.3  # least score of a detection that is drawn
 
 
 class DetectionDL(OpenDL):
@@ -54,51 +56,87 @@ class DetectionDL(OpenDL):
         """A batch of one frame, as the model would see it."""
         return self.after_batch(self.do_batch([self.do_item(0)]))
 
-    # showing
+    # decoding and showing
 
-    def show_batch(self, b: Any = None, max_n: int = 4, ctxs: Any = None, show: bool = True, **kwargs: Any) -> Any:
+    def shown_batch(self, unique: bool, n: int) -> tuple:
+        """The batch that `show_batch` draws; the first frame `n` times, each with a draw of its own, if `unique`."""
+        if not unique:
+            return self.one_batch()
+        self.before_iter()
+        items = []
+        for _ in range(n):
+            self.randomize()
+            items.append(self.do_item(0))
+        return self.after_batch(to_device(self.do_batch(items), self.device))
+
+    def decode_batch(self, b: tuple, max_n: int = 9, full: bool = True) -> L:
+        """Frames [C,H,W] in 0..1 without their padding and, where the batch has them, boxes and classes [n,5] of each.
+
+        b: a batch; max_n: how many; full: for fastai's sake.
+        """
+        frames, sizes, *rest = self.decode(b)
+        samples = []
+        for number, (height, width) in enumerate(sizes[:max_n].tolist()):
+            boxes = (rows[number][rows[number][:, 4] >= 0] for rows in rest)
+            samples.append((frames[number, :, :height, :width], *boxes))
+        return L(samples)
+
+    def decoded_batch(self, b: tuple, max_n: int) -> tuple:
+        """What `show_batch` gives with `show=False`: frames and sizes, boxes, and the samples of both."""
+        frames, sizes, *boxes = self.decode(b)
+        return (frames, sizes), *(boxes or [()]), self.decode_batch(b, max_n)
+
+    def show_batch(
+        self,
+        b: Any = None,
+        max_n: int = 4,
+        ctxs: Any = None,
+        show: bool = True,
+        unique: bool = False,
+        **kwargs: Any,
+    ) -> Any:
         """Draw each frame's colours with its boxes and, beside them, each further channel.
 
-        b: a batch; one is cut when None. max_n: how many frames. ctxs, show, kwargs: for fastai's sake.
+        b: a batch; one is cut when None. max_n: how many frames. show: whether to draw them, or return what would be
+        shown. unique: one frame again and again, as it is augmented. ctxs, kwargs: for fastai's sake.
         """
-        b = self.one_batch() if b is None else b
+        b = self.shown_batch(unique, max_n) if b is None else b
+        if not show:
+            return self.decoded_batch(b, max_n)
         rows = []
-        for number in range(min(max_n, len(b[0]))):
-            colours, *others = self.pictures(b, number)
-            boxes, codes = (
-                unpack_boxes(b[2][number].as_subclass(Tensor).cpu()) if len(b) > 2 else (torch.zeros(0, 4), [])
-            )
-            texts = [self.vocab[int(code)] for code in codes]
-            rows.append([with_boxes(colours, boxes, texts, "lime"), *others])
+        for frame, *boxes in self.decode_batch(b, max_n):
+            colours, *others = self.pictures(frame)
+            drawn = with_boxes(colours, *self._named(*boxes), "lime") if boxes else colours
+            rows.append([drawn, *others])
         names = ["boxes", *(self.modalities or (f"channel {number}" for number in range(3, 2 + len(rows[0]))))]
         return panels(rows, names)
 
     def show_results(self, b: Any, out: Any, max_n: int = 4, ctxs: Any = None, show: bool = True, **kwargs: Any) -> Any:
         """Draw the true boxes and, beside them, the predicted ones with their scores.
 
-        b: a batch; out: detections [B,D,6]. max_n: how many frames. ctxs, show, kwargs: for fastai's sake.
+        b: a batch; out: detections [B,D,6]. max_n: how many frames. show: whether to draw them, or return what would be
+        shown, the detections last. ctxs, kwargs: for fastai's sake.
         """
+        out = out[0] if isinstance(out, tuple) else out  # as fastai's Interpretation gives them
+        found = [rows.as_subclass(Tensor).cpu() for rows in out][:max_n]
+        if not show:
+            return *self.decoded_batch(b, max_n), L(rows[rows[:, 4] >= 0] for rows in found)
         rows = []
-        for number in range(min(max_n, len(b[0]))):
-            colours = self.pictures(b, number)[0]
-            boxes, codes = unpack_boxes(b[2][number].as_subclass(Tensor).cpu())
-            found = out[number].as_subclass(Tensor).cpu()
-            found = found[(found[:, 4] >= 0) & (found[:, 5] >= 0.3)]
-            texts = [
-                f"{self.vocab[int(row[4])]} {score:.2f}" for row, score in zip(found, scores_of(found), strict=True)
-            ]
-            truth = with_boxes(colours, boxes, [self.vocab[int(code)] for code in codes], "lime")
-            rows.append([truth, with_boxes(colours, found[:, :4], texts, "red")])
+        for (frame, truth), said in zip(self.decode_batch(b, max_n), found, strict=True):
+            colours, said = self.pictures(frame)[0], said[(said[:, 4] >= 0) & (said[:, 5] >= SHOWN_FROM)]
+            boxes, names = self._named(said)
+            texts = [f"{name} {score:.2f}" for name, score in zip(names, scores_of(said), strict=True)]
+            rows.append([with_boxes(colours, *self._named(truth), "lime"), with_boxes(colours, boxes, texts, "red")])
         return panels(rows, ["truth", "predicted (score .3 and more)"])
 
-    def pictures(self, b: Any, number: int) -> list[Tensor]:
-        """The pictures of one frame of a batch: colours, then each further channel."""
-        height, width = b[1][number].tolist()
-        frame = b[0][number].as_subclass(Tensor)[:, :height, :width].cpu()
-        normalize = next((t for t in self.after_batch.fs if hasattr(t, "mean")), None)
-        if normalize is not None:
-            frame = frame * normalize.std[0].cpu() + normalize.mean[0].cpu()
-        return channel_pictures(frame, 3 if len(frame) >= 3 else 1)
+    def _named(self, packed: Tensor) -> tuple[Tensor, list[str]]:
+        """Boxes and the names of their classes."""
+        boxes, codes = unpack_boxes(packed.as_subclass(Tensor))
+        return boxes, [str(self.vocab[code]) for code in codes.tolist()]
+
+    def pictures(self, frame: Tensor) -> list[Tensor]:
+        """The pictures of a decoded frame: colours, then each further channel."""
+        return channel_pictures(frame.as_subclass(Tensor), 3 if len(frame) >= 3 else 1)
 
 
 def panels(rows: list[list[Tensor]], names: list[str]) -> Any:

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 from fasttransform import ItemTransform, Transform
+from PIL import Image
 from torch import Tensor
 
 from learnerkit._fastai import TensorBase
 from learnerkit.core.errors import DataError
 from learnerkit.detect.boxes import pack_boxes, pack_ignored, rescale
 from learnerkit.detect.data.channels import stretched
-from learnerkit.detect.data.frames import channels_first, read_frame, scaled
+from learnerkit.detect.data.deep import pixels_of
+from learnerkit.detect.data.frames import given_frame, read_frame, scaled
 from learnerkit.detect.data.source import FrameSource
 
 
@@ -30,12 +32,12 @@ class BoxTargets(TensorBase):
 
 
 class FrameRows(Transform):
-    """Row number, path or array to TensorFrame, in 0..1.
+    """Row number, path, picture or array to TensorFrame, in 0..1.
 
     source: the set; size: the longer side in pixels that a frame is resized to, None for as it is.
     """
 
-    input_types = (Integral, str, Path, np.ndarray, Tensor)
+    input_types = (Integral, str, Path, Image.Image, np.ndarray, Tensor)
 
     def __init__(self, source: FrameSource, size: int | None = None) -> None:
         super().__init__()
@@ -46,22 +48,34 @@ class FrameRows(Transform):
         return item if isinstance(item, TensorFrame) else self.encodes(item)
 
     def encodes(self, item: object) -> TensorFrame:
+        return self.fitted(self.whole(item))
+
+    def whole(self, item: Any) -> Tensor:
+        """A frame [C,H,W] in 0..1 of the size that it was given in; DataError where it is none of the set's kind."""
         if isinstance(item, Integral):
+            if not -len(self.source) <= item < len(self.source):
+                raise DataError(f"row {item}: {self.source.name} has {len(self.source)} frames")
             frame = self.source.frame(int(item))
         elif isinstance(item, (str, Path)):
-            frame = self._in_range(read_frame(Path(item)))
+            frame = self._in_range(read_frame(Path(item)), item)
+        elif isinstance(item, Image.Image):
+            frame = self._in_range(scaled(pixels_of(item)), "the picture")
         else:
-            frame = self._in_range(scaled(channels_first(np.asarray(item))))
-        tensor = torch.from_numpy(frame)
-        if self.size is not None and max(tensor.shape[1:]) != self.size:
-            size = resized(tuple(tensor.shape[1:]), self.size)
-            tensor = torch.nn.functional.interpolate(tensor[None], size, mode="bilinear", antialias=True)[0]
-        return tensor.as_subclass(TensorFrame)
+            frame = self._in_range(given_frame(item), "the array")
+        return torch.from_numpy(frame)
 
-    def _in_range(self, frame: np.ndarray) -> np.ndarray:
+    def fitted(self, frame: Tensor) -> TensorFrame:
+        """A whole frame in the size that the model sees."""
+        if self.size is not None and max(frame.shape[1:]) != self.size:
+            size = resized(tuple(frame.shape[1:]), self.size)
+            frame = torch.nn.functional.interpolate(frame[None], size, mode="bilinear", antialias=True)[0]
+        return frame.as_subclass(TensorFrame)
+
+    def _in_range(self, frame: np.ndarray, name: Any) -> np.ndarray:
         """A frame that is none of the set's own, with the set's channels, between the values that the set says."""
         if len(frame) != self.source.channels:
-            raise DataError(f"a frame of {len(frame)} channel(s): {self.source.channels} are needed")
+            needed = f"{self.source.channels} are needed ({', '.join(self.source.channel_names)})"
+            raise DataError(f"{name}: a frame of {len(frame)} channel(s): {needed}")
         return stretched(frame, self.source.stretch)
 
 
@@ -80,7 +94,7 @@ class BoxRows(Transform):
 
     def __init__(self, source: FrameSource, size: int | None = None) -> None:
         super().__init__()
-        self.source, self.size, self.vocab = source, size, source.vocab
+        self.source, self.size, self.vocab, self.c = source, size, source.vocab, len(source.vocab)
 
     def __call__(self, item: Any, *args: Any, **kwargs: Any) -> Any:
         """A row number as targets; targets stay as they are."""
@@ -118,6 +132,13 @@ class NormalizeFrames(ItemTransform):
         for image, (height, width) in zip(normal, sizes.tolist(), strict=True):
             image[:, height:], image[:, :, width:] = 0, 0
         return normal, sizes, *rest
+
+    def decodes(self, batch: list) -> tuple:
+        frames, sizes, *rest = batch
+        shown = frames.as_subclass(Tensor) * self.std.to(frames.device) + self.mean.to(frames.device)
+        for image, (height, width) in zip(shown, sizes.tolist(), strict=True):
+            image[:, height:], image[:, :, width:] = 0, 0
+        return shown.as_subclass(type(frames)), sizes, *rest
 
 
 class DropModality(ItemTransform):

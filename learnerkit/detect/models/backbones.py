@@ -17,6 +17,8 @@ from learnerkit.models.first_layer import with_input_channels
 
 CHANNELS = 256  # of every map of the pyramid
 STAGES = {"layer1": "0", "layer2": "1", "layer3": "2", "layer4": "3"}
+STRIDES = (4, 8, 16, 32)
+TRIED = (96, 160)  # height and width that a backbone of timm is tried on: multiples of 32, and of nothing else
 
 
 class PyramidBackbone(nn.Module):
@@ -57,18 +59,57 @@ def make_body(name: str, n_in: int, stochastic_depth: float, streams: int | None
     raise ModelError(f"backbone '{name}': {nearest(name, SIZES)}; also timm:NAME and torchvision:NAME")
 
 
+class ChannelsFirst(nn.Module):
+    """A backbone whose maps are [B,H,W,C], such as a Swin transformer, with maps [B,C,H,W]."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, frames: Tensor) -> list[Tensor]:
+        return [features.permute(0, 3, 1, 2).contiguous() for features in self.body(frames)]
+
+
 def _timm_body(name: str, n_in: int) -> tuple[nn.Module, list[int]]:
     timm = optional("timm", "timm", f"the backbone timm:{name}")
     if not timm.is_model(name):
         raise ModelError(check_keys([name], timm.list_models(), "timm model")[0])
+    fault = ""
+    for options in ({}, {"strict_img_size": False}):  # with the second, windows go over frames of any size
+        try:
+            body = timm.create_model(name, in_chans=n_in, features_only=True, **options)
+            strides = body.feature_info.reduction()
+            places = [strides.index(stride) for stride in STRIDES]
+            body = timm.create_model(name, in_chans=n_in, features_only=True, out_indices=places, **options)
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"timm:{name}: gives no four maps at strides 4, 8, 16 and 32 ({error})") from error
+        except TypeError:  # it has no such option
+            break
+        widths = body.feature_info.channels()
+        if str(getattr(body, "output_fmt", "")).endswith("NHWC"):
+            body = ChannelsFirst(body)
+        if not (found := _fault(body, n_in, widths)):
+            return body, widths
+        fault = fault or found
+    raise ModelError(
+        f"timm:{name}: {fault}; a detector's frames have any size. Take a backbone for any size, such as "
+        "timm:convnext_tiny, timm:swin_tiny_patch4_window7_224 or mit_b0"
+    )
+
+
+def _fault(body: nn.Module, n_in: int, widths: list[int]) -> str:
+    """Why a backbone makes no pyramid of a frame of `TRIED` pixels; '' where it does."""
+    training = body.training
     try:
-        body = timm.create_model(name, in_chans=n_in, features_only=True)
-        strides = body.feature_info.reduction()
-        places = [strides.index(stride) for stride in (4, 8, 16, 32)]
-        body = timm.create_model(name, in_chans=n_in, features_only=True, out_indices=places)
-    except (RuntimeError, ValueError) as error:
-        raise ModelError(f"timm:{name}: gives no four maps at strides 4, 8, 16 and 32 ({error})") from error
-    return body, body.feature_info.channels()
+        with torch.no_grad():
+            maps = body.eval()(torch.zeros(1, n_in, *TRIED))
+    except Exception as error:  # each library's own words
+        return f"takes no frame of {TRIED[0]}x{TRIED[1]} pixels ({str(error).splitlines()[0]})"
+    finally:
+        body.train(training)
+    shapes = [tuple(features.shape) for features in maps]
+    fits = [len(shape) == 4 and shape[1] == width for shape, width in zip(shapes, widths, strict=True)]
+    return "" if all(fits) else f"makes {shapes} of a frame, not four maps [B,C,H,W] of {widths} channels"
 
 
 def _torchvision_body(name: str, n_in: int) -> tuple[nn.Module, list[int]]:

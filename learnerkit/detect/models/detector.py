@@ -64,6 +64,16 @@ class Detector(nn.Module):
         detections = frames.new_zeros((len(frames), 0, 6)) if self.training else self._detect(maps, images, proposals)
         return detections if truth is None else (detections, parts)
 
+    def groups(self) -> list[list[nn.Parameter]]:
+        """The backbone's parameters, and those of the pyramid and of both stages, as `freeze` takes them."""
+        body = list(self.net.backbone.body.parameters())
+        known = set(map(id, body))
+        return [body, [parameter for parameter in self.parameters() if id(parameter) not in known]]
+
+    def head_names(self) -> set[str]:
+        """Names of the parameters that depend on the classes."""
+        return {name for name, _ in self.named_parameters() if name.startswith("net.roi_heads.box_predictor.")}
+
     def merge_views(self, views: Sequence[Any], inputs: Sequence[Tensor], pred: Any) -> Any:
         """The output of a batch merged with that of the frames mirrored left to right, where a view is a mirror.
 

@@ -131,7 +131,7 @@ def test_statistics_of_the_data_use_the_whole_range(narrow):
     batch = dls.train.one_batch()
     values = batch[0].as_subclass(torch.Tensor)[:, 3]
     assert 0.5 < values.std() < 1.5
-    shown = dls.train.pictures(batch, 0)[1]
+    shown = dls.train.pictures(dls.train.decode_batch(batch)[0][0])[1]
     assert shown.min() < 20 and shown.max() > 235  # as a picture: no uniform grey
     given = dls.test_dl([np.load(dls.source.frames[0].files[0])]).one_batch()[0].as_subclass(torch.Tensor)
     path = dls.test_dl([dls.source.frames[0].files[0]]).one_batch()[0].as_subclass(torch.Tensor)
