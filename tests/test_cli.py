@@ -61,12 +61,9 @@ def test_evaluate_report_and_load_run(command, tmp_path):
     before = read_json(run / "results.json")
     code, out, _ = command("evaluate", run, "--tta", "9")
     assert code == 0 and "with 9 views" in out
-    after = read_json(run / "results.json")
-    assert (
-        "test_accuracy_tta" not in before
-        and after["test_accuracy"] == before["test_accuracy"]
-        and "test_accuracy_tta" in after
-    )
+    after = read_json(run / "evaluations" / "own-tta9" / "results.json")
+    assert read_json(run / "results.json") == before and "test_accuracy_tta" not in before
+    assert after["test_accuracy"] == before["test_accuracy"] and "test_accuracy_tta" in after
     (run / "report.html").unlink()
     assert command("report", run)[0] == 0 and (run / "report.html").exists()
     (run / "report.html").unlink()

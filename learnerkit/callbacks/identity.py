@@ -5,6 +5,7 @@ from typing import Any
 
 from fastai.learner import Learner
 
+from learnerkit.callbacks.settings import callback_settings
 from learnerkit.core.environment import environment
 from learnerkit.core.files import atomic_write, to_json, write_json
 from learnerkit.core.members import PARTS, write_members
@@ -69,7 +70,12 @@ def write_identity(learn: Learner, folder: RunFolder, **more: Any) -> None:
         described["not_rebuilt"] = lacks
         folder.log("; ".join(lacks))
     described |= {**environment(next(learn.model.parameters()).device), "started": now()}
-    described |= {"n_epoch": learn.n_epoch, "fit": learn.current.call, **more}
+    described |= {
+        "n_epoch": learn.n_epoch,
+        "fit": learn.current.call,
+        "callbacks": callback_settings(learn.cbs),
+        **more,
+    }
     write_json(folder.file("run.json"), described)
     if quarantine := getattr(source, "quarantine", None):
         rows = [{"file": fault.file, "place": fault.place, "reason": fault.reason} for fault in quarantine]

@@ -70,11 +70,9 @@ class Schedule(KitCallback):
             return
         if self.kind == "plateau":
             watch(learn, self.monitor, self.mode)
-        if (period := self.options.get("T_max", learn.n_epoch)) != learn.n_epoch and self.kind == "cosine":
-            course = "is not at its end then" if period > learn.n_epoch else "rises again after them"
-            warn(
-                f"Schedule('cosine', T_max={period}): counts epochs; the fit has {learn.n_epoch}, and the rate {course}"
-            )
+        steps = learn.n_epoch * learn.batches_of(learn.dls.train)
+        if learn.n_epoch < steps <= self.options.get("T_max", 0):
+            warn(f"Schedule('cosine', T_max={self.options['T_max']}): counts epochs, and the fit has {learn.n_epoch}")
         if self.kind == "one_cycle":
             self.curves = learn.one_cycle_curves(**self.options)
             return

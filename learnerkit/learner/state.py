@@ -4,8 +4,6 @@ Holds: weights, optimizer, position, gradients that wait for a step, and each ca
 which have none, the attributes in which they count. Nothing of random generators: they are a function of the position.
 """
 
-import inspect
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,20 +11,17 @@ from typing import Any
 from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler
 from fastai.callback.tracker import TrackerCallback
-from fastai.callback.training import GradientAccumulation, GradientClip
+from fastai.callback.training import GradientAccumulation
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 
 from learnerkit.callbacks.able import able
 from learnerkit.callbacks.accumulate import holds_gradients
-from learnerkit.core.calls import is_plain
+from learnerkit.callbacks.settings import callback_settings
 from learnerkit.core.errors import RunError, differing
-from learnerkit.core.files import to_json
 from learnerkit.learner.position import Position
 
 COUNTED = {TrackerCallback: ("best", "wait"), GradientAccumulation: ("count",)}  # of fastai's: early stopping and alike
-DECIDING = (*COUNTED, GradientClip)
-WITHOUT_SETTINGS = ("Run", "RunKeeper", "Progress")
 
 
 def position_of(learn: Learner, whole: bool) -> Position:
@@ -93,19 +88,6 @@ def opt_state(opt: Any) -> dict[str, Any]:
         "state": [dict(item) for item in state["state"]],
         "hypers": [dict(item) for item in state["hypers"]],
     }
-
-
-def callback_settings(cbs: Iterable[Callback]) -> dict[str, dict[str, Any]]:
-    """Class and plain arguments of each callback that decides about the training: ours, and fastai's `DECIDING`."""
-    settings = {}
-    for cb in cbs:
-        ours = type(cb).__module__.startswith("learnerkit.") and type(cb).__name__ not in WITHOUT_SETTINGS
-        if ours or isinstance(cb, DECIDING):
-            names = inspect.signature(type(cb).__init__).parameters
-            settings[cb.name] = {
-                name: vars(cb)[name] for name in names if name in vars(cb) and is_plain(vars(cb)[name])
-            }
-    return json.loads(to_json(settings))
 
 
 def check_state(learn: Learner, state: dict[str, Any], allow: Sequence[str] = ()) -> None:

@@ -14,7 +14,6 @@ from learnerkit.all import (
     CutMix,
     EarlyStop,
     MixUp,
-    Run,
     SaveTopK,
     Schedule,
     StochasticDepth,
@@ -22,6 +21,7 @@ from learnerkit.all import (
     image_learner,
 )
 from learnerkit.callbacks.accumulate import Accumulate
+from learnerkit.callbacks.run import RunKeeper as Run  # without the page at each end
 from learnerkit.core.errors import DataError, ModelError, RecipeError, TrainingError
 from learnerkit.core.files import read_json, read_ledger
 from learnerkit.core.tensors import load_weights

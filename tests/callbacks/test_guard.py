@@ -12,9 +12,9 @@ from learnerkit.all import (
     EMA,
     EarlyStop,
     Guard,
-    Run,
 )
 from learnerkit.callbacks.accumulate import Accumulate
+from learnerkit.callbacks.run import RunKeeper as Run  # without the page at each end
 from learnerkit.core.errors import TrainingError
 from learnerkit.ops.finite import all_finite
 from tests.conftest import toy_learner

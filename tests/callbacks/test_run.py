@@ -9,8 +9,8 @@ from fastai.optimizer import ranger
 
 from learnerkit.all import (
     EarlyStop,
-    Run,
 )
+from learnerkit.callbacks.run import RunKeeper as Run  # without the page at each end
 from learnerkit.core import checkpoint, fsops
 from learnerkit.core.errors import LearnerkitError, RunError
 from learnerkit.core.files import read_json, read_ledger

@@ -2,9 +2,9 @@
 
 from learnerkit.all import (
     EarlyStop,
-    Run,
     SaveTopK,
 )
+from learnerkit.callbacks.run import RunKeeper as Run  # without the page at each end
 from learnerkit.core import checkpoint
 from learnerkit.core.files import read_json, read_ledger
 from tests.conftest import toy_learner

@@ -12,11 +12,11 @@ from learnerkit.all import (
     TTA,
     Callback,
     DetectionInterpretation,
-    Run,
     detection_dls,
     detection_learner,
     load_run,
 )
+from learnerkit.callbacks.run import RunKeeper as Run  # without the page at each end
 from learnerkit.core.errors import DataError, LearnerkitError, ModelError, RecipeError, TrainingError
 from learnerkit.detect.boxes import scores_of, unpack_boxes
 from learnerkit.detect.dls import channel_means

@@ -14,13 +14,13 @@ from learnerkit.all import (
     Autocast,
     CutMix,
     EarlyStop,
-    Run,
     SaveTopK,
     Schedule,
     StochasticDepth,
     image_learner,
 )
 from learnerkit.callbacks.accumulate import Accumulate
+from learnerkit.callbacks.run import RunKeeper as Run  # without the page at each end
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import read_ledger
 from tests.conftest import assert_same_weights, make_toy_dls, state_of, toy_learner

@@ -5,7 +5,6 @@ import pytest
 import learnerkit.all as everything
 from learnerkit.all import (
     Fusion,
-    Run,
     StochasticDepth,
     array_dls,
     detection_dls,
@@ -15,6 +14,7 @@ from learnerkit.all import (
     image_learner,
     saliency_dls,
 )
+from learnerkit.callbacks.run import RunKeeper as Run  # without the page at each end
 from learnerkit.classify import dls as classify
 from learnerkit.classify.arrays import array_source
 from learnerkit.classify.dls import image_dls
@@ -74,7 +74,8 @@ def train(root, loader, make_learner, callback, step=None, resume=False):
         dls = make_pair_dls()
     else:
         dls = TOYS.get(make_learner, lambda root: make_toy_dls())(data)
-    cbs = [] if callback in (None, Run, *BROUGHT_ALONG) else [MAKE[callback](root)]
+    there = callback is None or callback in BROUGHT_ALONG or issubclass(callback, Run)
+    cbs = [] if there else [MAKE[callback](root)]
     cbs += [Run(root, "a", resume=resume, checkpoint_every=5), *([StopAt(step)] if step else [])]
     learn = LEARNERS[make_learner](dls, cbs, "wrn_10_1" if callback is StochasticDepth else "tiny_cnn")
     learn.logger = lambda row: None

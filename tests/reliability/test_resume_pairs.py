@@ -68,7 +68,7 @@ def train(root, fit, names, further=(), resume=False):
     """A fit into root/a; its digest, the counts of fastai's callbacks among it."""
     cbs = [*(CALLBACKS[name]() for name in names), *further]
     dls = make_toy_dls(crop=2)
-    learn = build(root, cbs=cbs, resume=resume, dls=dls, path=root, run_args={"report": False})
+    learn = build(root, cbs=cbs, resume=resume, dls=dls, path=root)
     FITS[fit](learn)
     counted = [
         {key: float(vars(cb)[key]) for key in ("best", "wait", "count") if key in vars(cb)}

@@ -11,7 +11,8 @@ import traceback
 import numpy as np
 import torch
 
-from learnerkit.all import Run, folder_dls, image_learner
+from learnerkit.all import folder_dls, image_learner
+from learnerkit.callbacks.run import RunKeeper as Run  # without the page at each end
 from learnerkit.core.tensors import load_weights
 from tests.conftest import make_toy_dls
 

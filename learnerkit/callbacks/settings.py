@@ -1,0 +1,29 @@
+"""What the callbacks of a training were made with: what a resume compares, and what run.json says of them."""
+
+import inspect
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from fastai.callback.core import Callback
+from fastai.callback.tracker import TrackerCallback
+from fastai.callback.training import GradientAccumulation, GradientClip
+
+from learnerkit.core.calls import is_plain
+from learnerkit.core.files import to_json
+
+DECIDING = (TrackerCallback, GradientAccumulation, GradientClip)  # of fastai's
+WITHOUT = ("Run", "RunKeeper", "Progress")  # that decide about no weight
+
+
+def callback_settings(cbs: Iterable[Callback]) -> dict[str, dict[str, Any]]:
+    """The plain arguments of each callback that decides about the training: ours, and fastai's `DECIDING`."""
+    settings = {}
+    for cb in cbs:
+        ours = type(cb).__module__.startswith("learnerkit.") and type(cb).__name__ not in WITHOUT
+        if ours or isinstance(cb, DECIDING):
+            names = inspect.signature(type(cb).__init__).parameters
+            settings[cb.name] = {
+                name: vars(cb)[name] for name in names if name in vars(cb) and is_plain(vars(cb)[name])
+            }
+    return json.loads(to_json(settings))
