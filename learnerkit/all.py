@@ -21,11 +21,11 @@ from learnerkit.callbacks.schedule import Schedule
 from learnerkit.callbacks.stochastic_depth import StochasticDepth
 from learnerkit.callbacks.track import EarlyStop, SaveTopK
 from learnerkit.callbacks.tta import TTA
+from learnerkit.classify.blocks import CifarBlock, LabelBlock
 from learnerkit.classify.dls import array_dls, cifar_dls, digits_dls, folder_dls
 from learnerkit.classify.interpret import ImageInterpretation
 from learnerkit.classify.learner import image_learner
 from learnerkit.classify.metrics import MacroF1
-from learnerkit.classify.transforms import CifarBlock, LabelBlock
 from learnerkit.core.errors import DataError, LearnerkitError, ModelError, RecipeError, RunError, TrainingError
 from learnerkit.data.resident import ResidentDL
 from learnerkit.detect.data.combine import combine_modalities

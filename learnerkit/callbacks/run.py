@@ -4,7 +4,7 @@ import contextlib
 import logging
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from learnerkit.callbacks.accumulate import holds_gradients
 from learnerkit.callbacks.identity import write_identity
@@ -50,7 +50,7 @@ class RunKeeper(KitCallback):
         root: PathLike = "runs",
         name: str | None = None,
         monitor: str | None = None,
-        mode: str | None = None,
+        mode: Literal["min", "max"] | None = None,
         checkpoint_every: Count = 10,
         keep_last: Count = 2,
         keep_every: Count = 0,

@@ -1,7 +1,7 @@
 """Learning-rate schedules by name: fastai's one-cycle, and those of torch.optim.lr_scheduler."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch.optim import lr_scheduler
@@ -9,6 +9,7 @@ from torch.optim import lr_scheduler
 from learnerkit.callbacks.kit import KitCallback, watch
 from learnerkit.core.errors import RecipeError, nearest
 from learnerkit.core.monitor import mode_of, read_monitor
+from learnerkit.core.ranges import checked
 from learnerkit.core.schedules import SCHEDULES, schedule_faults
 from learnerkit.core.warn import warn
 
@@ -55,7 +56,10 @@ class Schedule(KitCallback):
 
     order, run_valid = 60, False
 
-    def __init__(self, kind: str, monitor: str = "valid_loss", mode: str | None = None, **options: Any) -> None:
+    @checked
+    def __init__(
+        self, kind: str, monitor: str = "valid_loss", mode: Literal["min", "max"] | None = None, **options: Any
+    ) -> None:
         if kind not in SCHEDULES:
             raise RecipeError(f"schedule '{kind}': {nearest(kind, SCHEDULES)}")
         if faults := schedule_faults(kind, options):

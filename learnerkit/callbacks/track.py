@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fastai.callback.core import CancelFitException
 
@@ -43,7 +43,7 @@ class EarlyStop(KitCallback):
     def __init__(
         self,
         monitor: str = "valid_loss",
-        mode: str | None = None,
+        mode: Literal["min", "max"] | None = None,
         patience: Count = 5,
         min_delta: NotNegative = 0.0,
         warmup_epochs: Count = 0,
@@ -93,7 +93,7 @@ class SaveTopK(KitCallback):
     def __init__(
         self,
         monitor: str = "valid_loss",
-        mode: str | None = None,
+        mode: Literal["min", "max"] | None = None,
         k: AtLeastOne = 3,
         every: AtLeastOne = 1,
         folder: PathLike | None = None,

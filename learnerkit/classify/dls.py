@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from learnerkit.classify.arrays import array_source
+from learnerkit.classify.blocks import LabelBlock, rows_block
 from learnerkit.classify.cifar import LAYOUTS, read_cifar
 from learnerkit.classify.digits import read_digits
 from learnerkit.classify.download import fetch_cifar
@@ -16,11 +17,9 @@ from learnerkit.classify.source import ImageSource
 from learnerkit.classify.transforms import (
     Augment,
     AugmentFloat,
-    LabelBlock,
     NormalizeBytes,
     Operation,
     augmentations,
-    rows_block,
 )
 from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError

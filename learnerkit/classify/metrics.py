@@ -9,6 +9,7 @@ import torch
 from sklearn.metrics import accuracy_score, classification_report, confusion_matrix, f1_score, log_loss
 
 from learnerkit._fastai import Metric
+from learnerkit.core.ranges import AtLeastOne, checked
 from learnerkit.core.text import one_line
 
 MEASURES = ("accuracy", "macro_f1", "log_loss")
@@ -60,7 +61,8 @@ class MacroF1(Metric):
 
     name = "macro_f1"
 
-    def __init__(self, n_out: int) -> None:
+    @checked
+    def __init__(self, n_out: AtLeastOne) -> None:
         self.n_out = n_out
         self.reset()
 

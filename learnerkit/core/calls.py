@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from learnerkit.core.errors import RecipeError, check_keys, nearest
-from learnerkit.core.ranges import check_ranges, ranges_of
+from learnerkit.core.ranges import check_ranges, ranges_of, shown_name
 
 NOT_THE_WEIGHTS = ("metrics", "path", "model_dir")  # a learner's arguments that change no weight
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -42,11 +42,11 @@ def extends(*sources: Callable, **defaults: Any) -> Callable[[Callable], Callabl
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             if kwargs.keys() - known:
-                raise RecipeError("; ".join(check_keys(kwargs, known, f"{function.__name__}()")))
+                raise RecipeError("; ".join(check_keys(kwargs, known, f"{shown_name(function)}()")))
             if not ranges:
                 every = [ranges_of(source) for source in (*reversed(sources), function)]
                 ranges.update({name: kind for some in every for name, kind in some.items() if name in known})
-            check_ranges(function.__name__, {**dict(zip(own, args, strict=False)), **kwargs}, ranges)
+            check_ranges(shown_name(function), {**dict(zip(own, args, strict=False)), **kwargs}, ranges)
             return function(*args, **{**defaults, **kwargs})
 
         signature = inspect.signature(function)

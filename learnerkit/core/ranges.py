@@ -59,7 +59,8 @@ def is_ranged(kind: Any) -> bool:
 
 @cache
 def ranges_of(function: Callable) -> dict[str, Any]:
-    """The arguments of a function, or fields of a class, whose types say their values, with these types."""
+    """The arguments of a function, or of a class's `__init__`, whose types say their values, with these types."""
+    function = function.__init__ if inspect.isclass(function) else function
     hints = get_type_hints(function, include_extras=True)
     many = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     single = {name for name, parameter in inspect.signature(function).parameters.items() if parameter.kind not in many}
@@ -107,13 +108,17 @@ def check_ranges(name: str, given: Mapping[str, Any], ranges: Mapping[str, Any])
         raise RecipeError("; ".join(faults))
 
 
+def shown_name(function: Callable) -> str:
+    """What a message calls a function: its name, that of the class for an `__init__`."""
+    return function.__qualname__.removesuffix(".__init__").rsplit(".", 1)[-1]
+
+
 def checked(function: Callable) -> Callable:
     """Decorator: an argument outside the range that its type says is a RecipeError that names it.
 
     function: any, also the `__init__` of a class, which the message then names by the class.
     """
-    signature = inspect.signature(function)
-    named = function.__qualname__.removesuffix(".__init__").rsplit(".", 1)[-1]
+    signature, named = inspect.signature(function), shown_name(function)
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:

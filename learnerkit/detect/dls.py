@@ -40,7 +40,8 @@ class FrameLoaders(KitLoaders):
         return {**super().facts(), "size": self.size}
 
 
-def MultispectralBlock(source: FrameSource, size: int | None = None) -> TransformBlock:
+@checked
+def MultispectralBlock(source: FrameSource, size: FrameSide | None = None) -> TransformBlock:
     """The block of frames of any number of channels, for one's own DataBlock; brings the loader that pads batches.
 
     source: the set whose row numbers are the items; size: the longer side in pixels, None for as stored.
@@ -48,7 +49,8 @@ def MultispectralBlock(source: FrameSource, size: int | None = None) -> Transfor
     return TransformBlock(type_tfms=FrameRows(source, size), dl_type=DetectionDL)
 
 
-def BoxBlock(source: FrameSource, size: int | None = None) -> TransformBlock:
+@checked
+def BoxBlock(source: FrameSource, size: FrameSide | None = None) -> TransformBlock:
     """The block of boxes that goes with `MultispectralBlock(source, size)`.
 
     source: the set whose row numbers are the items; size: the longer side in pixels, None for as stored.
@@ -183,11 +185,11 @@ def frame_loaders(
 @extends(frame_dls)
 def detection_dls(
     path: PathLike,
-    bs: int = 2,
+    bs: AtLeastOne = 2,
     *,
-    bad: str = "refuse",
-    unlabelled: str = "refuse",
-    polygons: bool = False,
+    bad: Literal["refuse", "skip", "clip"] = "refuse",
+    unlabelled: Literal["refuse", "background", "skip"] = "refuse",
+    polygons: Flag = False,
     modalities: Sequence[str] = (),
     **kwargs: Any,
 ) -> FrameLoaders:

@@ -14,6 +14,7 @@ from learnerkit.callbacks.tta import TTA
 from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError, ModelError, RecipeError
 from learnerkit.core.files import PathLike
+from learnerkit.core.ranges import AtLeastOne
 from learnerkit.core.weights import read_weights
 from learnerkit.detect.boxes import rescale, scores_of, unpack_boxes
 from learnerkit.detect.data.source import FrameSource
@@ -25,6 +26,7 @@ from learnerkit.detect.models.mit import MixTransformer
 from learnerkit.detect.models.mit_weights import load_segformer, translated
 from learnerkit.detect.models.rgbx import DualStream
 from learnerkit.detect.parts import LossParts, SumOfParts
+from learnerkit.detect.recipe import Anchors
 from learnerkit.detect.summary import summary_of
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.make import TrainingArguments, as_list, build_model, make_learner
@@ -156,8 +158,8 @@ def detection_learner(
     dls: FrameLoaders,
     arch: str | nn.Module = "mit_b0",
     *,
-    anchors: Sequence[float] | None = None,
-    box_batch_size_per_image: int = 64,
+    anchors: Anchors | None = None,
+    box_batch_size_per_image: AtLeastOne = 64,
     model_args: dict[str, Any] | None = None,
     metrics: Sequence[Any] | None = None,
     cbs: Callback | Sequence[Callback] | None = None,

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import torch
 
-from learnerkit.classify.transforms import LabelBlock
+from learnerkit.classify.blocks import LabelBlock
 from learnerkit.core.calls import extends, recorded
 from learnerkit.core.files import PathLike
 from learnerkit.core.ranges import AtLeastOne, Count, Flag, Lot, NotNegative, Share, checked

@@ -1,6 +1,7 @@
 """`make_saliency_pairs`: pairs of maps from any trained classifier, in the format that `saliency_dls` reads."""
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -8,12 +9,19 @@ from torch import Tensor
 from learnerkit._fastai import DataLoaders, Learner
 from learnerkit.core.errors import DataError, ModelError
 from learnerkit.core.files import PathLike
+from learnerkit.core.ranges import AtLeastOne, checked
 from learnerkit.explain.attribution import PLACES, gradcam, saliency_map
 from learnerkit.fuse.model import Fused
 
 
+@checked
 def make_saliency_pairs(
-    learn: Learner, dls: DataLoaders, path: PathLike, layer: str = "late", channels: int = 3, bs: int = 64
+    learn: Learner,
+    dls: DataLoaders,
+    path: PathLike,
+    layer: Literal["early", "middle", "late", "all"] = "late",
+    channels: AtLeastOne = 3,
+    bs: AtLeastOne = 64,
 ) -> Path:
     """Write, for each labelled image, its input-gradient saliency and its Grad-CAM as one .pt file.
 
@@ -25,8 +33,6 @@ def make_saliency_pairs(
     bs: images at a time.
     Maps are for the predicted class, float32 [channels,H,W]; a file also holds class_id, class_name and image_id.
     """
-    if layer not in (*PLACES, "all"):
-        raise DataError(f"layer '{layer}': one of {', '.join(PLACES)}, or all")
     if isinstance(learn.model, Fused):
         raise ModelError("make_saliency_pairs: takes a classifier of images, and this learner takes pairs of maps")
     folder, source = Path(path), dls.source

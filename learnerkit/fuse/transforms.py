@@ -5,7 +5,7 @@ A batch is (saliency [B,C,H,W], attention [B,C,H,W], class [B]).
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,8 +15,8 @@ from torch import Tensor
 
 from learnerkit._fastai import TensorBase, TransformBlock
 from learnerkit.core.errors import DataError
+from learnerkit.core.ranges import checked
 from learnerkit.data.resident import ResidentDL, Rows
-from learnerkit.fuse.files import MAPS
 from learnerkit.fuse.source import PairSource, as_picture
 from learnerkit.ops.augment import RandomCrop
 from learnerkit.pages.figure import NamedFigure
@@ -52,15 +52,14 @@ class MapRows(Rows):
         return given.as_subclass(TensorMap)
 
 
-def SaliencyBlock(source: PairSource, which: str = "saliency") -> TransformBlock:
+@checked
+def SaliencyBlock(source: PairSource, which: Literal["saliency", "attention"] = "saliency") -> TransformBlock:
     """A block of maps for one's own DataBlock; two of them, 'saliency' and 'attention', make a pair.
 
     source: the set whose row numbers are the items.
     which: 'saliency' or 'attention'.
     """
     kinds = ("saliency", "attention")
-    if which not in kinds:
-        raise DataError(f"SaliencyBlock(which='{which}'): one of {', '.join(kinds)} (the keys {', '.join(MAPS)})")
     return TransformBlock(type_tfms=MapRows(source.maps[kinds.index(which)], kinds.index(which)), dl_type=PairDL)
 
 

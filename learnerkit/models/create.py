@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from learnerkit.core.errors import ModelError, check_keys, nearest
 from learnerkit.core.optional import optional
+from learnerkit.core.ranges import AtLeastOne, checked
 from learnerkit.core.tensors import size_of
 from learnerkit.models import resnet, simple, wrn  # noqa: F401  importing a family registers it
 from learnerkit.models.first_layer import with_input_channels
@@ -29,7 +30,8 @@ def list_models(pattern: str = "*") -> list[str]:
     return [name for name in names if fnmatch(name, pattern)]
 
 
-def create_model(name: str, n_in: int = 3, n_out: int = 10, **kwargs: Any) -> nn.Module:
+@checked
+def create_model(name: str, n_in: AtLeastOne = 3, n_out: AtLeastOne = 10, **kwargs: Any) -> nn.Module:
     """Build a model by name.
 
     name: a name of `list_models`, 'timm:NAME' or 'torchvision:NAME'; names of a task begin with its room, such as
@@ -110,7 +112,8 @@ def _from_library(library: str, name: str, n_in: int, n_out: int, kwargs: dict[s
     return model if n_in == 3 else with_input_channels(model, n_in)
 
 
-def model_info(model: nn.Module, size: int = 32) -> dict[str, Any]:
+@checked
+def model_info(model: nn.Module, size: AtLeastOne = 32) -> dict[str, Any]:
     """Parameters, multiply-adds and memory of a model for one image.
 
     model: its `spec` says the channels, 3 without; its `n_inputs` how many images it takes at once, 1 without.

@@ -6,12 +6,14 @@ from typing import Any
 
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike
+from learnerkit.core.ranges import Flag, checked
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.tasks import task_of
 
 
+@checked
 def ensemble_runs(
-    paths: Sequence[PathLike], out: PathLike | None = None, codes: bool = False
+    paths: Sequence[PathLike], out: PathLike | None = None, codes: Flag = False
 ) -> tuple[Path, dict[str, Any]]:
     """Average the predictions of runs that were evaluated on the same samples, and measure the gain.
 

@@ -17,6 +17,7 @@ from learnerkit.core.disk import check_place
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike, append_line, atomic_write, made_folder, to_json, write_json
 from learnerkit.core.finished import is_finished
+from learnerkit.core.ranges import AtLeastOne, checked
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.text import now
 from learnerkit.core.yaml import to_yaml
@@ -188,13 +189,14 @@ def failed(trials: list[Trial]) -> RunError | None:
     return error
 
 
+@checked
 def run_sweep(
     recipe: PathLike,
     grid: Sequence[str],
     overrides: dict[str, Any] | None = None,
     out: PathLike | None = None,
-    jobs: int = 1,
-    threads: int | None = None,
+    jobs: AtLeastOne = 1,
+    threads: AtLeastOne | None = None,
     console: Console | None = None,
 ) -> list[Trial]:
     """Plan, check and run a sweep; RunError at the end when trials failed.

@@ -43,7 +43,7 @@ from learnerkit.all import (
     image_learner,
 )
 from learnerkit.callbacks.progress import Progress
-from learnerkit.classify.transforms import CifarBlock, LabelBlock
+from learnerkit.classify.blocks import CifarBlock, LabelBlock
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.detect.dls import BoxBlock, MultispectralBlock, detection_dls

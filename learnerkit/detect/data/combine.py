@@ -3,12 +3,14 @@
 import io
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike, atomic_write
+from learnerkit.core.ranges import Flag, checked
 from learnerkit.data.faults import Fault, Report, check_bad
 from learnerkit.data.pictures import UNREADABLE
 from learnerkit.data.split import evenly
@@ -17,13 +19,14 @@ from learnerkit.detect.data.frames import PICTURES, RANGES, SUFFIXES, check_floa
 from learnerkit.detect.data.shift import LEAST_FRAMES, MOST_FRAMES, Shift, aligned, grey_of, shifts_of
 
 
+@checked
 def combine_modalities(
     rgb_dir: PathLike,
     thermal_dir: PathLike | None,
     event_dir: PathLike | None,
     out: PathLike,
-    bad: str = "refuse",
-    align: bool = False,
+    bad: Literal["refuse", "skip"] = "refuse",
+    align: Flag = False,
 ) -> Report:
     """Write OUT/images/NAME.npy, (H, W, C), from the images of the same NAME in each folder.
 

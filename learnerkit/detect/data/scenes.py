@@ -7,12 +7,16 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from learnerkit.core.files import PathLike, atomic_write
+from learnerkit.core.ranges import FrameSide, Lot, checked
 
 LEAST, MOST = 14, 26  # pixels of a digit's side
 COUNTS = {"train": 320, "val": 40, "test": 60}
 
 
-def make_digit_scenes(folder: PathLike, counts: dict[str, int] | None = None, side: int = 64, seed: int = 7) -> Path:
+@checked
+def make_digit_scenes(
+    folder: PathLike, counts: dict[str, int] | None = None, side: FrameSide = 64, seed: Lot = 7
+) -> Path:
     """Write scenes as a detection set: images/*.npy, uint8 [side,side,5], labels, names and lists of the parts.
 
     Digits of one part stand in no other. By night (half of the scenes) the digits can hardly be seen in RGB; thermal
