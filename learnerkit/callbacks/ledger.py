@@ -39,14 +39,17 @@ def epoch_row(learn: Learner, epoch: int, step: int, better: bool, checkpoint: s
 def append_batches(learn: Learner, folder: RunFolder, first: int, steps_before: int, epoch: int) -> int:
     """Append the batches of this fit from number `first` on; returns how many are written now.
 
+    Each with its number in the epoch, and the seconds since the fit began.
+
     steps_before: batches of earlier fits into the run; epoch: of the run.
     """
-    losses, rates = learn.recorder.batch_losses, learn.recorder.lrs
+    losses, rates, places = learn.recorder.batch_losses, learn.recorder.lrs, learn.recorder.places
     further = asked(learn, "batch_columns")
     path = folder.file("batch_metrics.csv")
-    lines = [] if path.exists() and path.stat().st_size else [",".join(["step,epoch,loss,lr", *further]) + "\n"]
+    head = ["step,epoch,loss,lr,batch,seconds", *further]
+    lines = [] if path.exists() and path.stat().st_size else [",".join(head) + "\n"]
     for step in range(first, len(losses)):
-        values = [losses[step], float(rates[step]), *(column[step] for column in further.values())]
+        values = [losses[step], float(rates[step]), *places[step], *(column[step] for column in further.values())]
         lines.append(f"{steps_before + step + 1},{epoch}," + ",".join(f"{value:.6g}" for value in values) + "\n")
     with path.open("a", encoding="utf-8") as file:
         file.writelines(lines)

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Sequence
+from textwrap import shorten
 from typing import Any
 
 MISSING = "n/a"
@@ -19,6 +20,11 @@ def formatted(value: Any, form: Form) -> str:
 def p_text(p: float) -> str:
     """A p value."""
     return "< .0001" if p < 1e-4 else f"{p:.4f}"
+
+
+def shortened(text: str, longest: int) -> str:
+    """A text in one line of so many letters at most; what is longer ends with '...' after a whole word."""
+    return shorten(text, longest, placeholder=" ...") if len(text) > longest else text
 
 
 def valid_text(text: str) -> str:

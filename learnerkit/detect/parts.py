@@ -1,7 +1,6 @@
 """The step between fastai's loop and a detector: targets into the model, its loss parts out of it."""
 
 import contextlib
-import time
 from typing import Any
 
 import numpy as np
@@ -48,19 +47,15 @@ class LossParts(Callback):
     def __init__(self) -> None:
         self.names: list[str] = []
         self.rows: list[list[float]] = []  # of each training batch of this fit; [] where it was passed over
-        self.places: list[tuple[int, float]] = []  # of each: its number in the epoch, seconds since the fit began
         self.pending: list[Tensor | None] = []  # the same, still on the device
         self.valid: list[tuple[int, Tensor]] = []  # images of a validation batch, its parts
         self.parts: Tensor | None = None  # of this batch
         self.kept = contextlib.ExitStack()
 
     def before_fit(self) -> None:
-        self.rows, self.pending, self.places = [], [], []
-        self.began: float | None = None
+        self.rows, self.pending = [], []
 
     def before_train(self) -> None:
-        if self.began is None:  # where a resume goes on, what was trained before counts as well
-            self.began = time.monotonic() - (self.places[-1][1] if self.places else 0)
         # rows of this epoch's batches before the one that a resume goes on from count as well
         start = self.learn.start
         done = start.batch if self.learn.epoch == start.epoch else 0
@@ -94,7 +89,6 @@ class LossParts(Callback):
         self._leave_detections()  # where the batch was cancelled before its loss
         if self.learn.training:
             self.pending.append(self.parts)
-            self.places.append((self.learn.iter + 1, time.monotonic() - self.began))
         self.parts = None  # the guard may pass over the next batch before anything here sees it
 
     def _leave_detections(self) -> None:
@@ -111,40 +105,33 @@ class LossParts(Callback):
     # what a run records
 
     def batch_columns(self) -> dict[str, list[float]]:
-        """Of every training batch of this fit: its number in the epoch, seconds since the fit began, its loss parts.
-
-        The parts are nan where a batch was passed over.
-        """
+        """The loss parts of every training batch of this fit; nan where a batch was passed over."""
         self.rows += [[] if parts is None else parts.float().cpu().tolist() for parts in self.pending]
         self.pending = []
-        nan, places = float("nan"), [list(column) for column in zip(*self.places, strict=True)] or [[], []]
-        parts = {name: [row[place] if row else nan for row in self.rows] for place, name in enumerate(self.names)}
-        return {**dict(zip(("batch", "seconds"), places, strict=True)), **parts}
+        nan = float("nan")
+        return {name: [row[place] if row else nan for row in self.rows] for place, name in enumerate(self.names)}
 
     def epoch_columns(self) -> dict[str, float]:
         """The mean loss parts of this epoch, over the training batches and over the validation's images.
 
-        `train_total` is the sum of the training's, the mean loss of its batches; the validation's sum is valid_loss.
+        Those of the training sum to train_loss, those of the validation to valid_loss.
         """
         self.batch_columns()
         trained = [row for row in self.rows[self.begun :] if row]
         measured = [parts.float().cpu().tolist() for _, parts in self.valid]
-        means = _means("train", self.names, trained)
         return {
-            **means,
-            **({"train_total": sum(means.values())} if means else {}),
+            **_means("train", self.names, trained),
             **_means("valid", self.names, measured, [n for n, _ in self.valid]),
         }
 
     def state_dict(self) -> dict[str, Any]:
         """The parts recorded so far."""
         self.batch_columns()
-        return {"names": self.names, "rows": self.rows, "places": self.places}
+        return {"names": self.names, "rows": self.rows}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
         self.names, self.rows, self.pending = list(state["names"]), [list(row) for row in state["rows"]], []
-        self.places = [tuple(place) for place in state["places"]]
 
 
 def _means(part: str, names: list[str], rows: list[list[float]], weights: list[int] | None = None) -> dict[str, float]:

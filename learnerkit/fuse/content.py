@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from learnerkit.core.text import shortened
 from learnerkit.core.torchfile import plain
 
 MISSING = object()
@@ -88,7 +89,7 @@ def kind_of(value: Any) -> str:
         layout = "sparse " if isinstance(value, torch.Tensor) and value.layout != torch.strided else ""
         return f"{layout}{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
     if isinstance(value, (str, int, float)):
-        return repr(value)[:60]
+        return shortened(repr(value), 60)
     return type(value).__name__
 
 

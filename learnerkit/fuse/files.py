@@ -12,6 +12,7 @@ import numpy as np
 
 from learnerkit.core.errors import DataError, UnsafeFileError
 from learnerkit.core.tensors import load_weights, load_weights_text, read_npz
+from learnerkit.core.text import shortened
 from learnerkit.core.torchfile import read_torch
 from learnerkit.fuse.content import MISSING, at, found_in, kind_of, proposed_keys, said_by, texts_of, whole
 from learnerkit.fuse.maps import ORDERS, matched, read_map
@@ -101,7 +102,9 @@ def read_pair(path: Path, how: Reading = AS_STORED) -> Pair | str:
     except DataError as error:
         return str(error).removeprefix(f"{path}: ")
     except Exception as error:  # a damaged file raises almost anything
-        return f"cannot be read: truncated or no {path.suffix} file ({type(error).__name__}: {str(error)[:160]})"
+        return (
+            f"cannot be read: truncated or no {path.suffix} file ({type(error).__name__}: {shortened(str(error), 160)})"
+        )
 
 
 def read_content(path: Path) -> Any:

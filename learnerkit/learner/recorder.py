@@ -61,10 +61,12 @@ class LeanRecorder(OpenRecorder):
         self.smooth_loss = SmoothLoss(beta)
         self._raw, self._smoothed, self._pending = [], [], []
         self.lrs, self.iters, self.values = [], [], []
+        self.places: list[tuple[int, float]] = []  # of each training batch: its number, seconds since the fit began
 
     def before_fit(self) -> None:
         super().before_fit()
-        self._raw, self._smoothed, self._pending = [], [], []
+        self._raw, self._smoothed, self._pending, self.places = [], [], [], []
+        self.began: float | None = None
 
     @property
     def losses(self) -> list[float]:
@@ -111,6 +113,7 @@ class LeanRecorder(OpenRecorder):
         loss = learn.loss.detach()
         self._pending.append(loss.mean() if loss.ndim else loss)
         self.lrs.append(read_hyper(learn.opt, "lr"))
+        self.places.append((learn.iter + 1, time.monotonic() - self.began))
         if self.train_metrics and not getattr(getattr(learn, "guard", None), "tripped", False):
             for metric in self.metrics_of_train[1:]:
                 metric.accumulate(learn)
@@ -137,12 +140,15 @@ class LeanRecorder(OpenRecorder):
         start = self.learn.start  # where a resume goes on within an epoch, its first batches are there already
         done = start.batch if self.learn.epoch == start.epoch else 0
         self.first = len(self._raw) + len(self._pending) - done
+        if self.began is None:  # what was trained before a resume counts as well
+            self.began = time.monotonic() - (self.places[-1][1] if self.places else 0)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything recorded so far."""
         self.flush()
         return {
             "raw": self._raw,
+            "places": self.places,
             "smoothed": self._smoothed,
             "lrs": self.lrs,
             "iters": self.iters,
@@ -154,6 +160,7 @@ class LeanRecorder(OpenRecorder):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
         self._raw, self._smoothed, self._pending = list(state["raw"]), list(state["smoothed"]), []
+        self.places = [tuple(place) for place in state["places"]]
         self.lrs, self.iters = list(state["lrs"]), list(state["iters"])
         self.values = [L(row) for row in state["values"]]
         self.smooth_loss.count, self.smooth_loss.val = state["count"], state["val"]

@@ -8,6 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from learnerkit.core.text import shortened
 from learnerkit.runs.trials import Trial
 
 COLORS = {"waiting": "dim", "running": "yellow", "done": "green", "failed": "red"}
@@ -64,5 +65,5 @@ def draw(trials: list[Trial]) -> Table:
         left = f"{seconds * (total - epochs):,.0f} s" if seconds is not None and trial.state == "running" else ""
         shown = f"{best:.4f}" if best is not None else ""
         state = Text(trial.state, style=COLORS[trial.state])
-        table.add_row(trial.name, state, f"{epochs}/{total}", shown, trial.reason[:60] or left)
+        table.add_row(trial.name, state, f"{epochs}/{total}", shown, shortened(trial.reason, 60) or left)
     return table

@@ -19,7 +19,7 @@ from learnerkit.core.files import PathLike, append_line, atomic_write, made_fold
 from learnerkit.core.finished import is_finished
 from learnerkit.core.ranges import AtLeastOne, checked
 from learnerkit.core.run_folder import RunFolder
-from learnerkit.core.text import now
+from learnerkit.core.text import now, shortened
 from learnerkit.core.yaml import to_yaml
 from learnerkit.runs.live import SweepTable
 from learnerkit.runs.trials import Trial, check_disk, open_data, plan
@@ -131,8 +131,11 @@ class Sweep:
         data = (self.out / "logs" / f"{trial.name}.log").read_bytes()[started.log_begins :]
         lines = [line.strip() for line in data.decode("utf-8", "replace").splitlines()]
         lines = [line.strip("│ ") for line in lines if line and not line.startswith(("╭", "╰"))]
-        said = [line for line in lines if line.startswith("error: ") or "Error" in line.split(":")[0]]
-        return (said or lines or ["no output"])[-1].removeprefix("error: ")[:300] + f" (exit {code})"
+        said = [
+            place for place, line in enumerate(lines) if line.startswith("error: ") or "Error" in line.split(":")[0]
+        ]
+        reason = " ".join(lines[said[-1] :] if said else lines[-1:] or ["no output"])
+        return shortened(reason.removeprefix("error: "), 300) + f" (exit {code})"
 
     def _record(self, trial: Trial, event: str, **detail: object) -> None:
         row = {"trial": trial.name, "event": event, "time": now(), **detail}

@@ -232,7 +232,7 @@ def test_the_run_holds_the_loss_parts_of_batches_and_epochs(root, tmp_path):
             mean = np.mean([float(row[name]) for row in own])
             assert float(epoch[f"train_{name}"]) == pytest.approx(mean, rel=1e-4)
         trained = sum(float(epoch[f"train_{name}"]) for name in PARTS)
-        assert float(epoch["train_total"]) == pytest.approx(trained, rel=1e-5)
+        assert float(epoch["train_loss"]) == pytest.approx(trained, rel=1e-5)
         assert trained == pytest.approx(np.mean([float(row["loss"]) for row in own]), rel=1e-4)
         assert [row["batch"] for row in own] == ["1", "2", "3"]
         total = sum(float(epoch[f"valid_{name}"]) for name in PARTS)
