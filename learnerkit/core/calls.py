@@ -10,8 +10,6 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from learnerkit.core.errors import RecipeError, check_keys, nearest
 from learnerkit.core.ranges import check_ranges, ranges_of, shown_name
 
@@ -139,7 +137,8 @@ def is_plain(value: Any) -> bool:
         return all(isinstance(key, str) and is_plain(item) for key, item in value.items())
     if isinstance(value, (list, tuple)):
         return all(is_plain(item) for item in value)
-    return isinstance(value, (str, int, float, bool, type(None), Path, np.generic))
+    is_number = type(value).__module__ == "numpy" and not getattr(value, "shape", 1)
+    return is_number or isinstance(value, (str, int, float, bool, type(None), Path))
 
 
 def fit_arguments(**arguments: Any) -> dict[str, Any]:

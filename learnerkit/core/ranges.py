@@ -9,7 +9,6 @@ from functools import cache, wraps
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-import numpy as np
 from pydantic import AfterValidator, Field, Strict, TypeAdapter, ValidationError
 
 from learnerkit.core.errors import RecipeError, nearest
@@ -74,7 +73,7 @@ def _adapter(kind: Any) -> TypeAdapter:
 
 def range_fault(value: Any, kind: Any) -> str | None:
     """What is wrong with a value of such a type, in words; None where nothing is."""
-    value = value.item() if isinstance(value, np.generic) else value
+    value = value.item() if type(value).__module__ == "numpy" and not getattr(value, "shape", 1) else value
     if kind in (bool, int, float):
         kind = Annotated[kind, Strict()]
     try:

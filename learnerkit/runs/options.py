@@ -24,12 +24,18 @@ def refuse_foreign(words: Sequence[str]) -> None:
 
     words: of the command line.
     """
-    known = {*flags(), *WIDTHS, *OPTIONS}
+    known = foreign_flags()
     for word in words[: words.index("--") if "--" in words else None]:
-        name = word.removeprefix("--").partition("=")[0].replace("-", "_").lower()
-        meant = MEANT.get(name)
-        if word.startswith("--") and name not in known and meant in known:
-            raise RecipeError(f"{word.partition('=')[0]}: is called --{meant.replace('_', '-')} here")
+        name = word.partition("=")[0]
+        if meant := known.get(name.replace("_", "-").lower()):
+            raise RecipeError(f"{name}: is called {meant} here")
+
+
+def foreign_flags() -> dict[str, str]:
+    """The flags of the commands by other libraries' names, each with its name here."""
+    known = {*flags(), *WIDTHS, *OPTIONS}
+    pairs = {name: meant for name, meant in MEANT.items() if name not in known and meant in known}
+    return {f"--{name.replace('_', '-')}": f"--{meant.replace('_', '-')}" for name, meant in pairs.items()}
 
 
 def recipe_parameters() -> list[inspect.Parameter]:
