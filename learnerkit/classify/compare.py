@@ -70,7 +70,7 @@ def read(run: RunFolder, described: dict[str, Any]) -> Finished:
     arrays = read_npz(run.file("predictions.npz"))
     test = arrays["part"] == "test"
     if not test.any():
-        raise RunError("was not evaluated on a test part")
+        raise RunError(f"was not evaluated on a test part; `learnerkit evaluate {run.path}` does so")
     targets, ids = arrays["targets"][test], arrays["ids"][test].tolist()
     names = "\n".join(f"{name} {code}" for name, code in zip(ids, targets, strict=True))
     samples = sha256(names.encode("utf-8", "surrogateescape"))[:12]

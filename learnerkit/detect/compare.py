@@ -75,7 +75,7 @@ def read(run: RunFolder, described: dict[str, Any]) -> Finished:
     part = "test" if "test" in set(arrays["part"].tolist()) else "valid"
     chosen = arrays["part"] == part
     if not chosen.any():
-        raise RunError("was not evaluated")
+        raise RunError(f"was not evaluated; `learnerkit evaluate {run.path}` does so")
     truth = arrays["targets"][chosen]
     names = "\n".join([part, *arrays["ids"][chosen].tolist()]).encode("utf-8", "surrogateescape")
     samples = sha256(names + np.ascontiguousarray(truth[truth[..., 4] >= 0]).tobytes())[:12]
