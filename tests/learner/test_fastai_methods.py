@@ -20,6 +20,7 @@ from fastai.callback.progress import CSVLogger, ProgressCallback, ShowGraphCallb
 from fastai.callback.schedule import ParamScheduler, SchedCos
 from fastai.callback.tracker import (
     EarlyStoppingCallback,
+    ReduceLROnPlateau,
     SaveModelCallback,
     TerminateOnNaNCallback,
     TrackerCallback,
@@ -844,6 +845,14 @@ def _(bench):
     learn.fit(2, RATE, cbs=[SaveModelCallback("valid_loss", fname="best"), keep])
     losses = [row[1] for row in learn.recorder.values]
     assert_same_weights(kept[int(np.argmin(losses))], state_of(learn))
+
+
+@enter("callbacks", "ReduceLROnPlateau", "the rate falls to a tenth where the figure no longer improves", ALL)
+def _(bench):
+    learn = bench.fresh()
+    learn.fit(3, RATE, cbs=ReduceLROnPlateau("valid_loss", min_delta=1e9, patience=1))
+    rates = [float(rate) for rate in learn.recorder.lrs[:: len(learn.recorder.lrs) // 3]]
+    assert rates == pytest.approx([RATE, RATE, RATE / 10])
 
 
 @enter("callbacks", "TrackerCallback", "the best value of a figure", ALL)
