@@ -7,8 +7,11 @@ import torch
 from fastai.callback.core import Callback, CancelBatchException
 from fastai.callback.training import GradientAccumulation
 from fastai.torch_core import find_bs
+from torch import nn
 
 from learnerkit.core.ranges import AtLeastOne, checked
+
+BY_CLASS = (nn.CrossEntropyLoss, nn.NLLLoss)
 
 
 def holds_gradients(cbs: Iterable[Callback]) -> bool:
@@ -17,9 +20,27 @@ def holds_gradients(cbs: Iterable[Callback]) -> bool:
 
 
 def class_weights(loss_func: Any) -> torch.Tensor | None:
-    """The class weights of a loss such as nn.CrossEntropyLoss(weight=...), or fastai's around one; None without."""
-    weights = getattr(getattr(loss_func, "func", loss_func), "weight", None)
-    return weights if isinstance(weights, torch.Tensor) else None
+    """The class weights of nn.CrossEntropyLoss, nn.NLLLoss or fastai's loss around one; None without.
+
+    A `weight` of other losses may be anything.
+    """
+    func = getattr(loss_func, "func", loss_func)
+    return func.weight if isinstance(func, BY_CLASS) else None
+
+
+def share_of(loss_func: Any, targets: torch.Tensor) -> int | torch.Tensor | None:
+    """By what a loss has divided in its mean over a batch, up to a factor; None where it is a sum.
+
+    targets: of the batch; those that the loss ignores count for nothing, and class weights for what they are.
+    """
+    func = getattr(loss_func, "func", loss_func)
+    if getattr(func, "reduction", "mean") == "sum":
+        return None
+    if not isinstance(func, BY_CLASS) or not isinstance(targets, torch.Tensor) or targets.is_floating_point():
+        return find_bs(targets)
+    flat = targets.reshape(-1)
+    kept = flat != func.ignore_index
+    return kept.sum() if func.weight is None else (func.weight[flat.clamp_min(0)] * kept).sum()
 
 
 class Accumulate(Callback):
@@ -46,10 +67,12 @@ class Accumulate(Callback):
 
     def after_loss(self) -> None:
         learn, size = self.learn, find_bs(self.learn.yb)
-        weights = class_weights(learn.loss_func)
-        share = size if weights is None else weights[learn.yb[0].reshape(-1)].sum()
-        self.samples = self.samples + share
+        share = share_of(learn.loss_func, learn.yb[0])
         self.count += 1 if self.unit == "batches" else size
+        if share is None:
+            self.samples = 1
+            return
+        self.samples = self.samples + share
         learn.loss_grad = learn.loss_grad * share
 
     def before_step(self) -> None:

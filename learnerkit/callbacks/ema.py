@@ -8,6 +8,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from learnerkit.callbacks.kit import KitCallback
 from learnerkit.core.ranges import Inner, checked
 
+BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
 
 class EMA(KitCallback):
     """Average weights and batch-norm statistics after each optimizer step; every validation pass uses the average.
@@ -15,7 +17,8 @@ class EMA(KitCallback):
     decay: weight of the past, such as .999. In the first steps it is lower, (1+n)/(10+n), so that the start is
         forgotten.
     What is saved, by `learn.save`, by fastai's SaveModelCallback and by `Run`, are the averaged weights: those that
-    were measured. Where other weights are loaded after a fit, the average of the former ones is forgotten.
+    were measured. Where other weights are loaded after a fit, the average of the former ones is forgotten. One that is
+    given to a single fit, `fit(cbs=EMA())`, leaves its average as the model's weights.
     """
 
     order = -20
@@ -25,7 +28,7 @@ class EMA(KitCallback):
         self.decay = decay
         self.averaged: AveragedModel | None = None
         self.plain: torch.nn.Module | None = None
-        self.averages: list[float] | None = None  # sums of the weights that it is the average of, at the end of a fit
+        self.averages: list[int] | None = None  # what tells the weights that it is the average of from others
 
     def before_fit(self) -> None:
         self.active = self.learn.is_training_run
@@ -34,12 +37,12 @@ class EMA(KitCallback):
             self._make()
 
     def _forget_others(self) -> None:
-        if self.averages is not None and self.averages != _sums(self.learn.model):
+        if self.averages is not None and self.averages != digests(self.learn.model):
             self.averaged = self.averages = None
 
     def after_fit(self) -> None:
         if self.active:
-            self.averages = _sums(self.learn.model)
+            self.averages = digests(self.learn.model)
 
     def _make(self) -> None:
         self.averaged = AveragedModel(self.learn.model, multi_avg_fn=self._average, use_buffers=True)
@@ -53,6 +56,11 @@ class EMA(KitCallback):
         if self.active:
             self.averaged.update_parameters(self.learn.model)
 
+    def after_whole_fit(self, learn: Any) -> None:
+        """Leave the average in the model where this callback was there for one fit, and is gone now."""
+        if self not in learn.cbs and self.averaged is not None:
+            learn.model.load_state_dict(self.averaged.module.state_dict())
+
     def before_validate(self) -> None:
         if self.averaged is not None and self.plain is None:
             self.plain, self.learn.model = self.learn.model, self.averaged.module
@@ -65,7 +73,7 @@ class EMA(KitCallback):
         if self.plain is not None:
             self.learn.model, self.plain = self.plain, None
         if self.learn.fit_error is not None and self.averaged is not None:
-            self.averages = _sums(self.learn.model)
+            self.averages = digests(self.learn.model)
 
     def eval_model(self) -> torch.nn.Module | None:
         """The model with the averaged weights; None where there is no average of those that are there."""
@@ -83,7 +91,17 @@ class EMA(KitCallback):
             self.averaged.load_state_dict(state["averaged"])
 
 
-def _sums(model: torch.nn.Module) -> list[float]:
-    """What tells the weights of a model from others: the sum of each tensor."""
-    weights = [value.detach().double().sum() for value in model.state_dict().values()]
-    return torch.stack(weights).tolist() if weights else []
+def digests(model: torch.nn.Module) -> list[int]:
+    """What tells the weights of a model from others, whatever their layout, device and the number of threads.
+
+    A sum of integers a tensor, its bits times their places: exact, in any order.
+    """
+    return [_digest(value.detach()) for value in model.state_dict().values()]
+
+
+def _digest(tensor: torch.Tensor) -> int:
+    flat = tensor.contiguous().reshape(-1)
+    if flat.dtype == torch.bool:
+        flat = flat.to(torch.uint8)
+    bits = flat.view(BITS[flat.element_size()]).to(torch.int64)
+    return int((bits * torch.arange(1, len(bits) + 1, device=bits.device)).sum())

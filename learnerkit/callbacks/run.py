@@ -6,6 +6,7 @@ import traceback
 from pathlib import Path
 from typing import Any, Literal
 
+from learnerkit.callbacks.able import able
 from learnerkit.callbacks.accumulate import holds_gradients
 from learnerkit.callbacks.identity import write_identity
 from learnerkit.callbacks.keep import Retention, save_state, save_weights
@@ -18,7 +19,7 @@ from learnerkit.core.checkpoint import folder_name, point, set_aside
 from learnerkit.core.disk import check_space
 from learnerkit.core.errors import LearnerkitError, RunError, TrainingError
 from learnerkit.core.files import PathLike, read_json, write_json
-from learnerkit.core.monitor import is_better, mode_of, read_monitor
+from learnerkit.core.monitor import is_better, mode_of
 from learnerkit.core.ranges import Count, Flag, checked
 from learnerkit.core.run_folder import RunFolder, cut_csv
 from learnerkit.core.signals import PoliteStop
@@ -65,7 +66,8 @@ class RunKeeper(KitCallback):
         if monitor is not None:
             mode_of(monitor, mode)
         self.retention = Retention(checkpoint_every, keep_last, keep_every)
-        self.keep_checkpoints, self.resume, self.allow, self.extra = keep_checkpoints, resume, allow, extra or {}
+        self.keep_checkpoints, self.resume, self.extra = keep_checkpoints, resume, extra or {}
+        self.allow = (allow,) if isinstance(allow, str) else tuple(allow)
         self.folder: RunFolder | None = None
         self.best: float | None = None
         self.best_loss: float | None = None
@@ -81,8 +83,10 @@ class RunKeeper(KitCallback):
         self.active = False
         if not learn.is_training_run:
             return
-        self.monitor = learn.best_by if self.monitor is None else self.monitor
+        self.monitor = self._chosen_by() if self.monitor is None else self.monitor
         self.mode = watch(learn, self.monitor, self.mode)
+        for _, check in able(learn.cbs, "check_watched"):
+            check()  # before there is a folder
         self.logged, self.due = 0, False
         if self.folder is not None:
             self._go_on_after_a_fit()
@@ -96,6 +100,12 @@ class RunKeeper(KitCallback):
         self.active = True
         self.stop.catch()
 
+    def _chosen_by(self) -> str:
+        names = self.learn.figure_names
+        return next(
+            (name for name in (self.learn.best_by, f"valid_{self.learn.best_by}") if name in names), "valid_loss"
+        )
+
     def _begin(self) -> None:
         peak = self.retention.forecast(self.learn)
         check_space(self.root, peak, "this run")
@@ -108,6 +118,10 @@ class RunKeeper(KitCallback):
         rows = self.folder.history()
         self.folder.cut_history(len(rows))  # a torn last line would spoil the next
         self.epochs_before, self.steps_before = len(rows), rows[-1]["step"] if rows else 0
+        described = self.folder.described()  # of the first fit, which a resume compares
+        further = {"after": len(rows), "n_epoch": self.learn.n_epoch, "fit": self.learn.current.call}
+        fits = [*described.get("further_fits", []), further]
+        write_json(self.folder.file("run.json"), {**described, "further_fits": fits})
 
     def _resume(self) -> None:
         folder = RunFolder.open(self.root / self.run_name)
@@ -152,7 +166,7 @@ class RunKeeper(KitCallback):
         learn = self.learn
         if not self.active or not learn.monitored:  # without figures: an epoch that was skipped or cancelled
             return
-        value, loss = read_monitor(learn.monitored, self.monitor), learn.monitored.get("valid_loss")
+        value, loss = learn.monitored.get(self.monitor), learn.monitored.get("valid_loss")
         better = is_better(value, self.best, self.mode, losses=(loss, self.best_loss))
         epoch, step = self.epochs_before + learn.epoch + 1, self.steps_before + learn.train_iter
         self.due, self.better = learn.epoch + 1 == learn.n_epoch or self.retention.is_due(epoch), better
@@ -198,8 +212,9 @@ class RunKeeper(KitCallback):
         if rows and self.best is None:
             raise TrainingError(never_a_number(self.folder, rows, self.learn.monitored, self.monitor))
         self.active = False
-        last = {key: rows[-1].get(key) for key in self.learn.monitored} if rows else {}
-        figures = {key if key.startswith(("train_", "valid_")) else f"valid_{key}": last[key] for key in last}
+        chosen = next((row for row in reversed(rows) if row["is_best"]), {})  # whose weights are kept as the best
+        figures = {_result(key): chosen[key] for key in self.learn.figure_names if key in chosen}
+        figures["best_epoch"] = chosen.get("epoch")
         figures[f"best_valid_{self.monitor.removeprefix('valid_')}"] = self.best
         parameters = sum(p.numel() for p in self.learn.model.parameters())
         seconds = round(sum(row["seconds"] for row in rows), 1)
@@ -224,3 +239,8 @@ class RunKeeper(KitCallback):
                 self.folder.log("".join(traceback.format_exception(error)))
         if self.folder is not None and self.learn.current is not None:
             self.folder.unlock()
+
+
+def _result(figure: str) -> str:
+    """How results.json calls a figure of the ledger."""
+    return figure if figure.startswith(("train_", "valid_")) else f"valid_{figure}"

@@ -8,7 +8,7 @@ from torch.optim import lr_scheduler
 
 from learnerkit.callbacks.kit import KitCallback, watch
 from learnerkit.core.errors import RecipeError, nearest
-from learnerkit.core.monitor import mode_of, read_monitor
+from learnerkit.core.monitor import mode_of
 from learnerkit.core.ranges import checked
 from learnerkit.core.schedules import SCHEDULES, schedule_faults
 from learnerkit.core.warn import warn
@@ -72,8 +72,7 @@ class Schedule(KitCallback):
         self.run = learn.is_training_run
         if not self.run:
             return
-        if self.kind == "plateau":
-            watch(learn, self.monitor, self.mode)
+        self.check_watched()
         steps = learn.n_epoch * learn.batches_of(learn.dls.train)
         if learn.n_epoch < steps <= self.options.get("T_max", 0):
             warn(f"Schedule('cosine', T_max={self.options['T_max']}): counts epochs, and the fit has {learn.n_epoch}")
@@ -85,6 +84,11 @@ class Schedule(KitCallback):
         steps = learn.batches_of(learn.dls.train)
         self.scheduler = make_scheduler(self.mirror, self.kind, learn.n_epoch, steps, self.mode, **self.options)
         self.mirror.step()  # torch warns when a scheduler steps before its optimizer
+
+    def check_watched(self) -> None:
+        """RecipeError where a plateau's figure is not recorded by the fit that begins."""
+        if self.kind == "plateau":
+            watch(self.learn, self.monitor, self.mode)
 
     def before_batch(self) -> None:
         if self.kind == "one_cycle":
@@ -104,7 +108,7 @@ class Schedule(KitCallback):
 
     def after_epoch(self) -> None:
         if self.kind == "plateau":
-            value = read_monitor(self.learn.monitored, self.monitor)
+            value = self.learn.monitored.get(self.monitor)
             self.scheduler.step(math.nan if value is None else float(value))
         elif self.kind not in (*EVERY_BATCH, "one_cycle"):
             self.scheduler.step()

@@ -8,7 +8,7 @@ from fastai.callback.core import CancelFitException
 
 from learnerkit.callbacks.kit import KitCallback, watch
 from learnerkit.core.files import PathLike, atomic_write, made_folder, write_json
-from learnerkit.core.monitor import is_better, mode_of, read_monitor
+from learnerkit.core.monitor import is_better, mode_of
 from learnerkit.core.ranges import AtLeastOne, Count, NotNegative, checked
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import weights_bytes
@@ -56,10 +56,14 @@ class EarlyStop(KitCallback):
         self.run = self.learn.is_training_run
         self.best, self.waited, self.stopped = None, 0, False
         if self.run:
-            watch(self.learn, self.monitor, self.mode)
+            self.check_watched()
+
+    def check_watched(self) -> None:
+        """RecipeError where the figure is not recorded by the fit that begins."""
+        watch(self.learn, self.monitor, self.mode)
 
     def after_epoch(self) -> None:
-        value = read_monitor(self.learn.monitored, self.monitor)
+        value = self.learn.monitored.get(self.monitor)
         if is_better(value, self.best, self.mode, self.min_delta):
             self.best, self.waited = value, 0
         elif self.learn.epoch >= self.warmup_epochs:
@@ -84,7 +88,8 @@ class SaveTopK(KitCallback):
     mode: 'min' or 'max'; follows from the figure's name when None.
     k: how many are kept.
     every: look every so many epochs.
-    folder: where to; the run folder's topk/, or `learn.path/learn.model_dir`/topk without a Run.
+    folder: where to; the run folder's topk/, or `learn.path/learn.model_dir`/topk without a Run; below it, by their
+        figures, where there are several.
     """
 
     order = 61
@@ -104,17 +109,22 @@ class SaveTopK(KitCallback):
     def before_fit(self) -> None:
         self.run = self.learn.is_training_run
         if self.run:
-            watch(self.learn, self.monitor, self.mode)
+            self.check_watched()
+
+    def check_watched(self) -> None:
+        """RecipeError where the figure is not recorded by the fit that begins."""
+        watch(self.learn, self.monitor, self.mode)
 
     def target(self) -> Path:
         """The folder of the kept weights, made when missing."""
         run = getattr(self.learn, "run_folder", None)
         base = run.path if run is not None else Path(self.learn.path) / self.learn.model_dir
-        return made_folder(Path(self.folder) if self.folder else base / "topk")
+        others = sum(isinstance(cb, SaveTopK) for cb in self.learn.cbs) > 1
+        return made_folder(Path(self.folder) if self.folder else base / "topk" / (self.monitor if others else ""))
 
     def after_epoch(self) -> None:
         learn = self.learn
-        value, loss = read_monitor(learn.monitored, self.monitor), learn.monitored.get("valid_loss")
+        value, loss = learn.monitored.get(self.monitor), learn.monitored.get("valid_loss")
         if (learn.epoch + 1) % self.every or not is_better(value, None, self.mode):
             return
         place = sum(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from learnerkit.core.errors import RecipeError, check_keys, nearest
-from learnerkit.core.ranges import check_ranges, ranges_of, shown_name
+from learnerkit.core.ranges import check_ranges, plain_number, ranges_of, shown_name
 
 NOT_THE_WEIGHTS = ("metrics", "path", "model_dir")  # a learner's arguments that change no weight
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -45,6 +45,8 @@ def extends(*sources: Callable, **defaults: Any) -> Callable[[Callable], Callabl
                 every = [ranges_of(source) for source in (*reversed(sources), function)]
                 ranges.update({name: kind for some in every for name, kind in some.items() if name in known})
             check_ranges(shown_name(function), {**dict(zip(own, args, strict=False)), **kwargs}, ranges)
+            args = [plain_number(arg) if name in ranges else arg for name, arg in zip(own, args, strict=False)]
+            kwargs = {name: plain_number(value) if name in ranges else value for name, value in kwargs.items()}
             return function(*args, **{**defaults, **kwargs})
 
         signature = inspect.signature(function)

@@ -10,23 +10,42 @@ from learnerkit.core.errors import RecipeError, nearest
 
 LESS = {"brier", "ece", "error", "loss", "mae", "mse", "msle", "nll", "perplexity", "rmse", "rmspe"}
 MORE = {
-    *("acc", "accuracy", "ap", "auc", "auroc", "bleu", "corrcoef", "dice", "f1", "fbeta", "iou", "jaccard", "kappa"),
-    *("map", "matthews", "mcc", "pearsonr", "precision", "r2", "recall", "roc", "score", "sensitivity", "spearmanr"),
-    *("specificity", "variance"),
+    *("acc", "accuracy", "ap", "apscore", "auc", "auroc", "bleu", "corrcoef", "dice", "explained", "f1", "fbeta"),
+    *("iou", "jaccard", "kappa", "map", "matthews", "mcc", "pearsonr", "precision", "r2", "recall", "sensitivity"),
+    *("spearmanr", "specificity"),
+}
+NEUTRAL = {
+    *(
+        "",
+        "average",
+        "balanced",
+        "coeff",
+        "cohen",
+        "exp",
+        "foreground",
+        "hamming",
+        "k",
+        "log",
+        "macro",
+        "mean",
+        "micro",
+    ),
+    *("multi", "one", "rate", "roc", "score", "top", "train", "valid", "variance", "weighted", "zero"),
 }
 USUAL = ("accuracy", "macro_f1", "valid_loss", "train_loss", "mAP", "mAP50", "mAP75")
-TURNED = {"neg", "negative", "minus"}  # such words turn the others round
 
 
 def direction(monitor: str) -> str | None:
-    """'min' where less of a figure is better, 'max' where more is, by the words of its name; None for unknown words.
+    """'min' where less of a figure is better, 'max' where more is, by the words of its name.
+
+    None where one of them is unknown: more of an accuracy_gap is not better.
 
     monitor: such as 'valid_loss', 'error_rate', 'macro_f1', 'mAP50'.
     """
     words = {re.sub(r"(?<=[a-z]{3})\d+$", "", word) for word in monitor.lower().split("_")}
-    if words & TURNED:
+    if words - LESS - MORE - NEUTRAL or bool(words & LESS) == bool(words & MORE):
         return None
-    return "min" if words & LESS else "max" if words & MORE else None
+    return "min" if words & LESS else "max"
 
 
 def mode_of(monitor: str, mode: str | None = None) -> str:

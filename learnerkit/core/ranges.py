@@ -6,6 +6,7 @@ A function decorated with `checked` refuses, by name, an argument that is outsid
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cache, wraps
+from itertools import zip_longest
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -71,9 +72,18 @@ def _adapter(kind: Any) -> TypeAdapter:
     return TypeAdapter(kind)
 
 
+def plain_number(value: Any) -> Any:
+    """A number of numpy's or torch's as Python's, in tuples, lists and small arrays too; anything else as it is."""
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(plain_number, value)) if type(value) in (tuple, list) else value
+    if type(value).__module__ not in ("numpy", "torch") or not hasattr(value, "tolist"):
+        return value
+    return value.tolist() if len(getattr(value, "shape", ())) < 2 else value
+
+
 def range_fault(value: Any, kind: Any) -> str | None:
     """What is wrong with a value of such a type, in words; None where nothing is."""
-    value = value.item() if type(value).__module__ == "numpy" and not getattr(value, "shape", 1) else value
+    value = plain_number(value)
     if kind in (bool, int, float):
         kind = Annotated[kind, Strict()]
     try:
@@ -125,7 +135,16 @@ def checked(function: Callable) -> Callable:
             given = signature.bind(*args, **kwargs).arguments
         except TypeError:  # which Python says better by itself
             return function(*args, **kwargs)
-        check_ranges(named, given, ranges_of(function))
+        ranges = ranges_of(function)
+        check_ranges(named, given, ranges)
+        args = [plain_number(value) if name in ranges else value for name, value in _named(signature, args)]
+        kwargs = {name: plain_number(value) if name in ranges else value for name, value in kwargs.items()}
         return function(*args, **kwargs)
 
     return call
+
+
+def _named(signature: inspect.Signature, args: tuple) -> list[tuple[str, Any]]:
+    """Positional arguments with their names; '' for those of `*args`."""
+    names = [name for name, p in signature.parameters.items() if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    return list(zip_longest(names[: len(args)], args, fillvalue=""))

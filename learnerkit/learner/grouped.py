@@ -13,9 +13,35 @@ from fastai.optimizer import OptimWrapper
 from fastai.torch_core import trainable_params
 
 from learnerkit.core.errors import ModelError
+from learnerkit.core.ranges import (
+    AtLeastOne,
+    Count,
+    Inner,
+    NotNegative,
+    Positive,
+    ShareBelowOne,
+    check_ranges,
+    plain_number,
+)
 from learnerkit.learner.hypers import read_hyper, write_hyper
 from learnerkit.learner.loop import LoopLearner
 from learnerkit.models.groups import parameter_groups
+
+OF_A_FIT = {
+    **dict.fromkeys(("n_epoch", "epochs", "freeze_epochs", "start_epoch"), Count),
+    **dict.fromkeys(("lr", "lr_max", "base_lr"), NotNegative | None),
+    **dict.fromkeys(("lr_mult", "div", "div_final"), Positive),
+    **{"wd": NotNegative | None, "pct_start": Inner, "n_cycles": AtLeastOne, "cycle_len": AtLeastOne},
+    "moms": tuple[ShareBelowOne, ShareBelowOne, ShareBelowOne] | None,
+}
+
+
+def values_of(rate: Any) -> list[Any]:
+    """The rates in what a fit is given: one, a slice of them, or one a group."""
+    if isinstance(rate, slice):
+        return [end for end in (rate.start, rate.stop) if end is not None]
+    numbers = plain_number(rate)
+    return numbers if isinstance(numbers, list) else [numbers]
 
 
 def with_groups(fit: Callable, rate: str) -> Callable:
@@ -27,12 +53,22 @@ def with_groups(fit: Callable, rate: str) -> Callable:
 
     @wraps(fit)
     def call(self: Learner, *args: Any, **kwargs: Any) -> None:
-        asked = signature.bind(self, *args, **kwargs).arguments.get(rate)
+        given = signature.bind(self, *args, **kwargs).arguments
+        for name, value in given.items():
+            for each in values_of(value) if name == rate else [value]:
+                check_ranges(fit.__name__, {name: each}, OF_A_FIT)
+        asked = given.get(rate)
         if isinstance(self.lr if asked is None else asked, slice):
             self.make_groups()
+        args, kwargs = [_number(arg) for arg in args], {name: _number(value) for name, value in kwargs.items()}
         fit(self, *args, **kwargs)
 
     return call
+
+
+def _number(value: Any) -> Any:
+    """A single number of numpy's or torch's as Python's; arrays of rates stay."""
+    return value if getattr(value, "shape", None) else plain_number(value)
 
 
 class GroupedLearner(LoopLearner):

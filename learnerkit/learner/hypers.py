@@ -22,6 +22,11 @@ class Hypers(dict):
         _write(self.opt.opt.param_groups[self.number], self.opt.bwd_map[name], value)
         super().__setitem__(name, value)
 
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Set several."""
+        for name, value in dict(*args, **kwargs).items():
+            self[name] = value
+
 
 class TorchOptimizer(OptimWrapper):
     """fastai's wrapper of a torch optimizer with `hypers` that can be set one by one, as those of its own optimizers.

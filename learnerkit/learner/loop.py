@@ -133,7 +133,8 @@ class LoopLearner(EventLearner):
         """A whole fit with its events; then callbacks are restored and, after an error, batch and gradients let go."""
         fit = self.current
         try:
-            check_one_rate(self.cbs)
+            if self.is_training_run:
+                check_one_rate(self.cbs)
             whole_fit()
         except BaseException as error:
             fit.error = error

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from torch.utils.data import SequentialSampler
 
 from learnerkit._fastai import DataLoaders
 from learnerkit.core.run_folder import RunFolder
@@ -18,6 +19,18 @@ def part_ids(dls: DataLoaders, part: str) -> list[str]:
     if isinstance(dls, KitLoaders):
         return dls.ids(part)
     return [str(number) for number in range(len(dls.valid.dataset))]
+
+
+def drawn_ids(dl: Any, n: int) -> np.ndarray:
+    """Names for the samples of a pass over a loader of one's own: their numbers, as 'drawn 3' where it shuffles.
+
+    n: of the pass, which may be fewer than the set has.
+    """
+    sampler = getattr(dl, "sampler", None)
+    shuffles = bool(getattr(dl, "shuffle", False)) or (
+        sampler is not None and not isinstance(sampler, SequentialSampler)
+    )
+    return np.array([f"drawn {number}" if shuffles else str(number) for number in range(n)])
 
 
 def measured_rows(learn: KitLearner, part: str) -> tuple[np.ndarray, dict[str, Any]]:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from fastai.torch_core import trainable_params
+
 from learnerkit.core.calls import check_options
 from learnerkit.core.errors import DataError, RunError
-from learnerkit.core.files import PathLike, made_folder, read_json, sha256, write_json
+from learnerkit.core.files import PathLike
 from learnerkit.core.members import read_members
 from learnerkit.core.ranges import checked
 from learnerkit.core.run_folder import RunFolder
@@ -15,9 +17,12 @@ from learnerkit.core.text import some
 from learnerkit.core.warn import warn
 from learnerkit.data.source import Source
 from learnerkit.pages.figure import save_figures
+from learnerkit.runs.evaluations import evaluation, said
 from learnerkit.runs.load import load_run
 from learnerkit.runs.report import write_report
 from learnerkit.tasks import task_of
+
+NOT_NEEDED = {"metrics": None, "loss_func": None, "opt": "sgd", "splitter": trainable_params}  # and the defaults
 
 
 @checked
@@ -39,20 +44,18 @@ def evaluate_run(
     run = RunFolder.open(path)
     described = run.described()
     task = task_of(described, run.path)
-    name = f"{weights}_model" if weights == "final" else None
+    name = "final_model" if weights == "final" else None
     how = {"weights": weights, **({"tta_views": options["tta"]} if options.get("tta") else {})}
     if data is None:
         check_options(task.evaluate, options, f"task '{task.name}': evaluate")
-        learn = load_run(path, weights=name, **_own_metrics(run, described))
+        learn = load_run(path, weights=name, **_defaults(run, described))
         if name is None and not _measured(run, learn.dls.parts):
             results = task.evaluate(learn, run, learn.dls.parts, **options)
             write_report(run)  # its pictures are of the predictions that were just written
             return run.path, results
-        target = RunFolder(_output_folder(run, "own", _said(weights, options)))
-        target.write_results({"data": "own", **how}, anew=True)
-        write_json(target.file("class_names.json"), described["classes"])
-        results = task.evaluate(learn, target, learn.dls.parts, **options)
-        save_figures(target, task.figures(task.evaluation(target), target, run.history()))
+        with evaluation(run, "own", said(weights, options), how) as target:
+            results = task.evaluate(learn, target, learn.dls.parts, **options)
+            save_figures(target, task.figures(task.evaluation(target), target, run.history()))
         write_report(run)  # whose table of evaluations has one more line
         return target.path, results
     evaluate_other = task.verb("evaluate_other")
@@ -63,10 +66,10 @@ def evaluate_run(
     if not place.exists():
         raise DataError(f"{place}: no such file or folder")
     dls = task.verb("open_other")(place, described)
-    learn = load_run(path, data=dls, weights=name, limit_batches=None, **_own_metrics(run, described))
-    target = RunFolder(_output_folder(run, str(place), _said(weights, options)))
-    target.write_results({"data": str(place), **how} | _trained_on(run, dls.source), anew=True)
-    results = evaluate_other(learn, target, **options)
+    learn = load_run(path, data=dls, weights=name, limit_batches=None, **_defaults(run, described))
+    facts = {**how, "fingerprint": dls.source.fingerprint, **_trained_on(run, dls.source)}
+    with evaluation(run, str(place), said(weights, options), facts) as target:
+        results = evaluate_other(learn, target, **options)
     write_report(run)
     return target.path, results
 
@@ -94,12 +97,6 @@ def _measured(run: RunFolder, parts: Sequence[str]) -> bool:
     return file.exists() and set(parts) <= set(read_npz(file)["part"].tolist())
 
 
-def _said(weights: str, options: dict[str, Any]) -> str:
-    """What the name of an evaluation's folder says of its views and weights."""
-    views = f"-tta{options['tta']}" if options.get("tta") else ""
-    return views + ("-final" if weights == "final" else "")
-
-
 def _trained_on(run: RunFolder, source: Source) -> dict[str, int]:
     """How many samples of a set the run was trained on, said and for results.json; nothing where there is none."""
     members = read_members(run.path)
@@ -114,21 +111,10 @@ def _trained_on(run: RunFolder, source: Source) -> dict[str, int]:
     return {"trained_on": len(seen)}
 
 
-def _own_metrics(run: RunFolder, described: dict[str, Any]) -> dict[str, Any]:
-    """The factory's own metrics in place of a script's, which no run can record."""
-    if "metrics" not in (described["recipe"]["learner"] or {}).get("lost", ()):
-        return {}
-    warn(f"{run.path}: was trained with metrics of a script, which are not recorded; it is measured by its task's own")
-    return {"metrics": None}
-
-
-def _output_folder(run: RunFolder, data: str, said: str) -> Path:
-    """The folder for the evaluation of one place; another place of the same name gets one of its own.
-
-    data: the place, or 'own'; said: how it is measured, as the folder's name has it.
-    """
-    target = run.file("evaluations") / f"{Path(data).name}{said}"
-    results = target / "results.json"
-    if results.exists() and read_json(results).get("data") != data:
-        target = target.with_name(f"{Path(data).name}-{sha256(data.encode())[:8]}{said}")
-    return made_folder(target)
+def _defaults(run: RunFolder, described: dict[str, Any]) -> dict[str, Any]:
+    """The factory's own for what a script gave, no run can record and a measurement does not need."""
+    lost = [name for name in NOT_NEEDED if name in (described["recipe"]["learner"] or {}).get("lost", ())]
+    if measuring := [name for name in lost if name in ("metrics", "loss_func")]:
+        gave = f"{' and '.join(measuring)} of a script, which are not recorded"
+        warn(f"{run.path}: was trained with {gave}; it is measured by its task's own")
+    return {name: NOT_NEEDED[name] for name in lost}

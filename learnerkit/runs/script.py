@@ -9,7 +9,6 @@ from typing import Any
 from learnerkit._fastai import Callback
 from learnerkit.callbacks.ema import EMA
 from learnerkit.callbacks.run import RunKeeper
-from learnerkit.callbacks.tta import TTA
 from learnerkit.core.calls import extends, with_arguments
 from learnerkit.core.files import PathLike
 from learnerkit.core.ranges import Flag
@@ -67,8 +66,8 @@ def leave_report(learn: KitLearner, run: RunFolder) -> None:
 
 @contextlib.contextmanager
 def chosen_weights(learn: KitLearner, run: RunFolder) -> Iterator[None]:
-    """The learner with the weights that the monitor chose, without averages, views and what acts on no batch."""
-    own = [cb for cb in learn.cbs if isinstance(cb, (RunKeeper, EMA, TTA)) or not _acts_on_batches(cb)]
+    """The learner with the weights that the monitor chose, without averages and what acts on no batch."""
+    own = [cb for cb in learn.cbs if isinstance(cb, (RunKeeper, EMA)) or not _acts_on_batches(cb)]
     trained = {name: value.clone() for name, value in learn.model.state_dict().items()}
     recorded = learn.recorder.state_dict()
     try:

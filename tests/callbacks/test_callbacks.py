@@ -230,7 +230,7 @@ def test_early_stop_by_hand():
     assert feed([1.0, 0.99, 0.98, 0.97], EarlyStop("valid_loss", "min", patience=1, min_delta=0.1)) == 3
     assert feed([float("nan")] * 4, EarlyStop("valid_loss", "min", patience=1)) == 2
     for mode in ("less", "max"):
-        with pytest.raises(RecipeError, match=f"mode '{mode}'"):
+        with pytest.raises(RecipeError, match=f"mode.*{mode}"):
             EarlyStop("valid_loss", mode)
 
 

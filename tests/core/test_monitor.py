@@ -5,7 +5,7 @@ import pytest
 from learnerkit.core.errors import RecipeError
 from learnerkit.core.monitor import direction, is_better, mode_of, read_monitor
 
-LESS = "valid_loss train_loss loss log_loss error_rate loss_classifier perplexity rmse exp_rmspe brier_score_loss mae"
+LESS = "valid_loss train_loss loss log_loss error_rate zero_one_loss perplexity rmse exp_rmspe brier_score_loss mae"
 MORE = "accuracy macro_f1 mAP mAP50 mAP75 f1_score top_k_accuracy roc_auc_score r2_score dice jaccard_coeff recall"
 
 
@@ -23,7 +23,9 @@ def test_more_of_these_is_better(name):
         mode_of(name, "min")
 
 
-@pytest.mark.parametrize("name", ["neg_log_loss", "sharpness", "acuracy"])
+@pytest.mark.parametrize(
+    "name", ["neg_log_loss", "sharpness", "acuracy", "accuracy_gap", "davies_bouldin_score", "d2_log_loss_score"]
+)
 def test_an_unknown_figure_must_say_it(name):
     assert direction(name) is None and mode_of(name, "min") == "min" and mode_of(name, "max") == "max"
     with pytest.raises(RecipeError, match="say mode='min' or mode='max'"):

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from learnerkit.all import combine_modalities
-from learnerkit.core.errors import DataError
+from learnerkit.core.errors import DataError, RecipeError
 from learnerkit.detect.data.shift import moved
 from tests.detect.data.test_shift import outlines
 from tests.scenes import picture
@@ -53,7 +53,7 @@ def test_combining_refuses_what_it_would_damage(tmp_path):
     picture(tmp_path / "rgb" / "a.bmp", (8, 6), (255, 0, 0))
     with pytest.raises(DataError, match="more than one file is called a"):
         combine_modalities(tmp_path / "rgb", tmp_path / "thermal", None, tmp_path / "out")
-    with pytest.raises(DataError, match="bad='foo'"):
+    with pytest.raises(RecipeError, match="bad='foo'"):
         combine_modalities(tmp_path / "rgb", None, None, tmp_path / "out", bad="foo")
 
 

@@ -1,0 +1,71 @@
+"""The folders of a run's evaluations: one each by data, views and weights, whole or absent."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from learnerkit.core.files import made_folder, read_json, sha256, write_json
+from learnerkit.core.run_folder import RunFolder
+
+
+class Evaluation(RunFolder):
+    """A folder into which a run is measured once more; it is described as its run.
+
+    run: that run; path: the folder.
+    """
+
+    def __init__(self, run: RunFolder, path: Path) -> None:
+        super().__init__(path)
+        self.run = run
+
+    def described(self) -> dict[str, Any]:
+        """run.json of the run."""
+        return self.run.described()
+
+
+def said(weights: str, options: dict[str, Any]) -> str:
+    """What the name of an evaluation's folder says of its views, its form and its weights.
+
+    weights: 'best' or 'final'; options: of the task's evaluation.
+    """
+    views = f"-tta{int(options['tta'])}" if options.get("tta") else ""
+    return views + ("-codes" if options.get("codes") else "") + ("-final" if weights == "final" else "")
+
+
+@contextlib.contextmanager
+def evaluation(run: RunFolder, data: str, how: str, facts: dict[str, Any]) -> Iterator[Evaluation]:
+    """A folder to measure into, which takes the place of an earlier one of the same name once its block has ended well.
+
+    data: the place of the data, or 'own'; how: as in `said`; facts: of results.json, a fingerprint of other data among
+        them: another set of the same name gets a folder of its own.
+    """
+    name = _free_name(run, data, how, facts.get("fingerprint"))
+    target = run.file("evaluations") / name
+    beside = run.file("evaluations") / f".tmp-{os.getpid()}"
+    measured = Evaluation(run, made_folder(beside / name))
+    try:
+        measured.write_results({"data": data, **facts}, anew=True)
+        write_json(measured.file("class_names.json"), run.described()["classes"])
+        yield measured
+        if target.exists():
+            os.replace(target, beside / "former")
+        os.replace(measured.path, target)
+        measured.path = target
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _free_name(run: RunFolder, data: str, how: str, fingerprint: str | None) -> str:
+    """The name of the folder: of the data where nothing else has it, with what tells them apart where something has."""
+    name = Path(data).name
+    for apart in ("", f"-{sha256(data.encode())[:8]}", f"-{sha256(f'{data} {fingerprint}'.encode())[:8]}"):
+        found = run.file("evaluations") / f"{name}{apart}{how}" / "results.json"
+        if not found.exists():
+            break
+        before = read_json(found)
+        if before.get("data") == data and before.get("fingerprint") == fingerprint:
+            break
+    return f"{name}{apart}{how}"
