@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -131,6 +131,19 @@ def _with_momentum(opt: Callable, momentum: float, fixed: dict[str, Any]) -> dic
     return {}
 
 
+OWN = {"lr": ("lr",), "wd": ("weight_decay", "wd"), "momentum": ("momentum", "mom")}  # as optimizers call them
+
+
+def with_own(given: TrainingArguments) -> TrainingArguments:
+    """The arguments with what a partial of an optimizer says in their place; RecipeError where both say it."""
+    fixed = getattr(given.opt, "keywords", {})
+    said = {name: fixed[key] for name, keys in OWN.items() for key in keys if key in fixed}
+    for name, value in said.items():
+        if getattr(given, name) not in (value, getattr(TrainingArguments, name)):
+            raise RecipeError(f"{name}={getattr(given, name)}: opt= says {value} already; give the one or the other")
+    return replace(given, **said)
+
+
 def as_list(cbs: Callback | Iterable[Callback] | None) -> list[Callback]:
     """Callbacks as a list, however they were given."""
     return [] if cbs is None else [cbs] if isinstance(cbs, Callback) else list(cbs)
@@ -179,7 +192,7 @@ def make_learner(
     task: what it is trained for.
     metrics: of a validation pass; cbs: the user's callbacks, one or several; kind: which class of Learner.
     """
-    given = arguments
+    given = with_own(arguments)
     if given.channels_last:
         model = model.to(memory_format=torch.channels_last)
     model = model.to(getattr(dls, "device", None) or default_device())

@@ -4,7 +4,7 @@ import pytest
 import torch
 from fastai.callback.tracker import SaveModelCallback
 
-from learnerkit.all import EMA, Run, load_model
+from learnerkit.all import EMA, Run, image_learner, load_model
 from tests.conftest import assert_same_weights, make_toy_dls, state_of, toy_learner
 
 
@@ -81,3 +81,37 @@ def test_a_run_keeps_the_average(tmp_path):
     learn.fit(2)
     assert_same_weights(load_model(tmp_path / "a", "final_model").state_dict(), learn.eval_model().state_dict())
     assert learn.eval_model() is not learn.model
+
+
+def laid_out(learn):
+    learn.model.to(memory_format=torch.contiguous_format)
+
+
+def in_threads(learn):
+    torch.set_num_threads(torch.get_num_threads() % 2 + 1)
+
+
+def exported(learn):
+    for parameter in learn.model.parameters():
+        parameter.data = parameter.data.clone()
+
+
+@pytest.mark.parametrize("change", [laid_out, in_threads, exported])
+def test_the_same_weights_in_another_form_keep_their_average(change, tmp_path):
+    learn = image_learner(make_toy_dls(), "resnet18", cbs=EMA(0.9), seed=1, limit_batches=2)
+    learn.logger, threads = (lambda row: None), torch.get_num_threads()
+    learn.fit(1, 0.01)
+    measured = learn.validate()[0]
+    try:
+        change(learn)
+        assert learn.validate()[0] == pytest.approx(measured, rel=1e-5)
+        assert learn.ema.averaged is not None
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_an_average_of_one_fit_stays_as_the_weights(tmp_path):
+    learn = toy_learner()
+    learn.fit(2, 0.05, cbs=EMA(0.9))
+    measured = learn.recorder.values[-1][1]
+    assert learn.validate()[0] == pytest.approx(measured, abs=1e-6)

@@ -1,7 +1,7 @@
 """What watches a figure: one table of directions, refused before the first epoch, equal values by the loss."""
 
 import pytest
-from fastai.callback.core import Callback
+from fastai.callback.core import Callback, CancelValidException
 from fastai.callback.tracker import EarlyStoppingCallback
 from fastai.metrics import error_rate
 
@@ -83,3 +83,32 @@ def test_the_epoch_that_ends_a_fit_is_in_the_ledger_whoever_ends_it(stop, tmp_pa
     learn = feed([stop, Run(tmp_path, "a", report=False)], [(1.0, 0.1)] * 4)
     assert len(learn.run_folder.history()) == len(learn.recorder.values) == 2
     assert (learn.run_folder.checkpoints / "last.json").exists()
+
+
+def test_a_wrong_monitor_of_a_later_callback_leaves_no_folder(tmp_path):
+    for wrong in (EarlyStop("acuracy", "max"), SaveTopK("acuracy", "max"), Schedule("plateau", "acuracy", "max")):
+        with pytest.raises(RecipeError, match="monitor 'acuracy'"):
+            toy_learner([Run(tmp_path, "a", report=False), wrong]).fit(1)
+        assert not (tmp_path / "a").exists()
+
+
+def test_several_keep_their_weights_apart(tmp_path):
+    learn = toy_learner([SaveTopK("valid_loss", k=1), SaveTopK("accuracy", k=1)], path=tmp_path)
+    learn.fit(3)
+    for name in ("valid_loss", "accuracy"):
+        folder = tmp_path / "models" / "topk" / name
+        (entry,) = read_json(folder / "topk.json")["kept"]
+        assert (folder / entry["file"]).exists()
+
+
+def test_an_epoch_without_validation_has_no_figure_and_goes_on(tmp_path):
+    class Pass(Callback):
+        def before_validate(self):
+            if self.epoch == 1:
+                raise CancelValidException
+
+    learn = toy_learner(
+        [Pass(), Run(tmp_path, "a", report=False), EarlyStop("accuracy", patience=3), SaveTopK("accuracy")]
+    )
+    learn.fit(3)
+    assert len(learn.run_folder.history()) == 3

@@ -343,3 +343,14 @@ def test_evaluation_of_frames_alone_needs_channels_that_fit(root, tmp_path):
     np.save(tmp_path / "rgb" / "a.npy", frame)
     with pytest.raises(LearnerkitError, match=r"3 channel\(s\), the run's 5"):
         evaluate_run(tmp_path / "runs" / "a", data=tmp_path / "rgb")
+
+
+def test_a_second_evaluation_has_a_folder_with_pictures(tmp_path):
+    learn = toy_detector(tmp_path / "scenes", [Run(tmp_path, "a", report=False)])
+    learn.fit(1)
+    assert evaluate_run(tmp_path / "a")[0] == tmp_path / "a"
+    for options, name in (({}, "own"), ({"tta": 2}, "own-tta2"), ({"weights": "final"}, "own-final")):
+        place, results = evaluate_run(tmp_path / "a", **options)
+        assert place == tmp_path / "a" / "evaluations" / name and "test_mAP50" in results
+        assert list((place / "figures").glob("*.png"))
+        assert f"<td>{name}</td>" in (tmp_path / "a" / "report.html").read_text()

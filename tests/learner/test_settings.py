@@ -2,15 +2,18 @@
 
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from fastai.callback.core import Callback
+from fastai.callback.mixup import CutMix as FastCutMix
+from fastai.callback.mixup import MixUp as FastMixUp
 from fastai.callback.schedule import ParamScheduler
 from fastai.callback.tracker import ReduceLROnPlateau
 from fastai.optimizer import SGD, Adam, ranger
 from torch import nn
 
-from learnerkit.all import Accumulate, ImageInterpretation, Schedule, create_model, image_learner
+from learnerkit.all import Accumulate, CutMix, ImageInterpretation, MixUp, Schedule, create_model, image_learner
 from learnerkit.core.errors import ModelError, RecipeError
 from tests.conftest import assert_same_weights, make_toy_dls, state_of, toy_learner
 
@@ -38,6 +41,45 @@ def hypers(opt, **kwargs):
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
 def test_the_momentum_is_that_of_any_optimizer(opt, momentum):
     assert hypers(opt, momentum=momentum)["mom"] == momentum
+
+
+def test_what_a_partial_of_an_optimizer_says_is_honoured():
+    opt = partial(torch.optim.AdamW, weight_decay=0.25)
+    assert hypers(opt)["wd"] == 0.25 and hypers(partial(torch.optim.SGD, momentum=0.5))["mom"] == 0.5
+    learn = toy_learner(opt=partial(torch.optim.SGD, momentum=0.5), limit_batches=1)
+    learn.fit_one_cycle(1, 0.01)
+    assert learn.opt.hypers[-1]["mom"] == 0.5
+    with pytest.raises(RecipeError, match=r"wd=0\.125: opt= says 0\.25 already"):
+        toy_learner(opt=opt, wd=0.125)
+
+
+@pytest.mark.parametrize(
+    ("fit", "said"),
+    [
+        (lambda learn: learn.fit(-1), r"fit\(n_epoch=-1\)"),
+        (lambda learn: learn.fit(1, -0.05), r"fit\(lr=-0\.05\)"),
+        (lambda learn: learn.fit(1, slice(-1, 1)), r"fit\(lr=-1\)"),
+        (lambda learn: learn.fit_one_cycle(1, 0.1, pct_start=1.5), r"fit_one_cycle\(pct_start=1\.5\)"),
+        (lambda learn: learn.fit_one_cycle(1, 0.1, div=0), r"fit_one_cycle\(div=0\)"),
+        (lambda learn: learn.fit_flat_cos(1, -0.1), r"fit_flat_cos\(lr=-0\.1\)"),
+        (lambda learn: learn.fit_sgdr(0, 1, 0.1), r"fit_sgdr\(n_cycles=0\)"),
+    ],
+)
+def test_a_fit_refuses_what_is_out_of_range(fit, said):
+    with pytest.raises(RecipeError, match=said):
+        fit(toy_learner())
+
+
+def test_numbers_of_other_libraries_are_numbers():
+    learn = toy_learner(seed=np.int64(1), lr=np.float32(0.05), wd=torch.tensor(1e-3))
+    learn.fit(1, np.float64(0.05))
+    plain = toy_learner(lr=0.05, wd=float(torch.tensor(1e-3)))
+    plain.fit(1, 0.05)
+    assert_same_weights(state_of(learn), state_of(plain))
+
+
+def test_a_search_for_a_rate_passes_over_what_sets_it():
+    assert toy_learner([Schedule("cosine")]).lr_find(num_it=30, show_plot=False).valley > 0
 
 
 def test_momentum_where_there_is_none_is_refused_and_none_is_plain_sgd():
@@ -167,6 +209,81 @@ def test_class_weights_and_accumulation_agree(unit, smoothing):
     split = trained(8, Accumulate(4 if unit == "batches" else 32, unit))
     for name in whole:
         torch.testing.assert_close(split[name], whole[name], rtol=1e-5, atol=1e-6)
+
+
+class Focal(nn.Module):
+    """A loss whose weight is no class weight of a weighted mean."""
+
+    def __init__(self, weight):
+        super().__init__()
+        self.register_buffer("weight", weight)
+
+    def forward(self, pred, target):
+        return (self.weight.flatten()[0] * nn.functional.cross_entropy(pred, target, reduction="none")).mean()
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        Focal(torch.tensor(0.5)),
+        Focal(torch.rand(64, 3)),
+        nn.MultiMarginLoss(weight=torch.tensor([1.0, 5.0, 0.2])),
+        nn.CrossEntropyLoss(reduction="sum"),
+        nn.CrossEntropyLoss(ignore_index=1),
+        nn.CrossEntropyLoss(ignore_index=1, weight=torch.tensor([1.0, 5.0, 0.2])),
+    ],
+)
+def test_any_loss_accumulates_to_that_of_the_whole_batch(loss):
+    def trained(bs, cbs):
+        model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 3))
+        nn.init.zeros_(model[1].weight)
+        nn.init.zeros_(model[1].bias)
+        learn = image_learner(make_toy_dls(bs=bs), model, loss_func=loss, cbs=cbs, seed=1, momentum=0.0, wd=0.0)
+        learn.logger = lambda row: None
+        learn.limit_batches = 32 // bs
+        learn.fit(1, 1e-3)
+        return state_of(learn)
+
+    whole, split = trained(32, []), trained(8, Accumulate(4))
+    for name in whole:
+        torch.testing.assert_close(split[name], whole[name], rtol=1e-5, atol=1e-6)
+
+
+def test_outputs_beside_the_classes_have_no_train_accuracy(toy_dls):
+    class Auxiliary(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = create_model("tiny_cnn", 3, 3, width=4)
+
+        def forward(self, images):
+            pred = self.body(images)
+            return (pred, pred) if self.training else pred
+
+    def loss(pred, target):
+        return nn.functional.cross_entropy(pred[0] if isinstance(pred, tuple) else pred, target)
+
+    learn = image_learner(toy_dls, Auxiliary(), loss_func=loss, metrics=[])
+    learn.logger = lambda row: None
+    learn.fit(1)
+    assert learn.train_accuracy.epoch_columns() == {}
+
+
+@pytest.mark.parametrize("mix", [FastCutMix, FastMixUp, CutMix, MixUp])
+def test_under_any_mixing_the_larger_share_counts_and_is_called_so(mix):
+    seen = []
+
+    def count(self):
+        if self.training:
+            right = self.pred.argmax(dim=1)
+            cb = next(cb for cb in self.learn.cbs if isinstance(cb, mix))
+            lam = torch.as_tensor(cb.lam).reshape(-1).expand(len(right))
+            others = (vars(cb).get("yb1") or vars(cb).get("other_targets"))[0]
+            seen.append((right == torch.where(lam >= 0.5, self.y, others)).float().mean().item())
+
+    given = mix(p=1.0) if mix in (CutMix, MixUp) else mix()
+    learn = toy_learner([given, Callback(after_loss=count)])
+    learn.fit(1)
+    assert learn.train_accuracy.epoch_columns() == {"train_accuracy_mixed": pytest.approx(sum(seen) / len(seen))}
 
 
 def test_train_loss_is_the_mean_of_the_batches_and_train_accuracy_that_of_the_passes(toy_dls):

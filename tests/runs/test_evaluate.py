@@ -2,15 +2,20 @@
 
 import numpy as np
 import pytest
+import torch
 from fastai.callback.core import Callback, CancelFitException
+from fastai.data.core import DataLoaders
 from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
-from learnerkit.all import Run, load_run
+from learnerkit.all import Run, evaluate_run, folder_dls, image_learner, load_run
+from learnerkit.classify import evaluate
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.core.files import read_json
 from learnerkit.core.tensors import read_npz
-from tests.conftest import assert_same_weights, state_of, toy_learner
-from tests.images import write_cifar10
+from tests.conftest import assert_same_weights, state_of, toy_arrays, toy_learner
+from tests.images import image_folder, write_cifar10
 
 
 @pytest.mark.filterwarnings("ignore:.*its test part is measured:UserWarning", "ignore:.*are of the run's own training")
@@ -95,3 +100,56 @@ def test_what_cannot_be_predicted_afterwards_is_no_fault_of_the_training(error, 
     learn = toy_learner([Callback(before_batch=fail), Run(tmp_path, "a")])
     learn.fit(1)
     assert learn.run_folder.is_done and "is trained and kept; predictions or report are missing" in caplog.text
+
+
+@pytest.mark.parametrize("fault", ["options", "interrupt"])
+def test_an_evaluation_that_fails_leaves_the_former_and_no_trace(command, digits_run, fault, monkeypatch):
+    assert command("evaluate", digits_run, "--tta", 2)[0] == 0
+    before = (digits_run / "evaluations" / "own-tta2" / "results.json").read_bytes()
+    if fault == "options":
+        assert command("evaluate", digits_run, "--tta", 200)[0] == 2
+    else:
+        monkeypatch.setattr(evaluate, "predict_part", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate_run(digits_run, tta=2)
+    assert (digits_run / "evaluations" / "own-tta2" / "results.json").read_bytes() == before
+    assert [path.name for path in (digits_run / "evaluations").iterdir()] == ["own-tta2"]
+
+
+def interrupted(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+def test_the_figures_of_results_are_those_of_the_chosen_weights(tmp_path):
+    learn = toy_learner([Run(tmp_path, "a", monitor="valid_loss")], lr=0.05)
+    learn.fit(3, 0.4)
+    rows, results = learn.run_folder.history(), learn.run_folder.results()
+    best = min(rows, key=lambda row: row["valid_loss"])
+    assert results["best_epoch"] == best["epoch"] and results["valid_loss"] == best["valid_loss"]
+    assert results["valid_log_loss"] == pytest.approx(best["valid_loss"], rel=1e-4, abs=1e-6)
+    assert results["valid_accuracy"] == pytest.approx(best["accuracy"])
+
+
+def test_arguments_that_no_measurement_needs_do_not_stop_one(tmp_path):
+    dls = folder_dls(image_folder(tmp_path / "set"), size=12, bs=8)
+    learn = image_learner(
+        dls, "tiny_cnn", opt=torch.optim.AdamW, loss_func=nn.CrossEntropyLoss(), cbs=Run(tmp_path, "a")
+    )
+    learn.logger = lambda row: None
+    learn.fit(1, 1e-3)
+    with pytest.warns(UserWarning, match="loss_func of a script"):
+        place, results = evaluate_run(tmp_path / "a")
+    assert place == tmp_path / "a" and "test_accuracy" in results
+
+
+@pytest.mark.parametrize(("shuffle", "drop"), [(True, False), (False, True)])
+def test_loaders_of_ones_own_name_what_they_drew(shuffle, drop, tmp_path):
+    images, labels = (torch.as_tensor(part) for part in toy_arrays(24))
+    rows = TensorDataset(images.float() / 255, labels)
+    dls = DataLoaders(DataLoader(rows, 8), DataLoader(rows, 5, shuffle=shuffle, drop_last=drop))
+    dls.c = 3
+    learn = toy_learner(Run(tmp_path, "a"), dls=dls)
+    learn.fit(1, 0.05)
+    arrays = read_npz(tmp_path / "a" / "predictions.npz")
+    assert len({len(column) for column in arrays.values()}) == 1
+    assert arrays["ids"].tolist() == [f"drawn {n}" if shuffle else str(n) for n in range(20 if drop else 24)]
