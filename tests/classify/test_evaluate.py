@@ -5,7 +5,8 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import classification_report
+from sklearn.metrics import classification_report, f1_score
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
 
 from learnerkit.classify.evaluate import write_report_text
 from learnerkit.classify.metrics import MacroF1, figures_of
@@ -49,3 +50,22 @@ def test_the_report_is_scikit_learns_and_says_its_convention(tmp_path):
             TARGETS, PROBABILITIES.argmax(axis=1), labels=[0, 1, 2], target_names=["a", "b", "c"], digits=4
         )
     assert text == expected
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_figures_with_absent_classes_are_those_of_scikit_learn_and_torchmetrics(seed):
+    rng = np.random.default_rng(seed)
+    targets = rng.choice([0, 2, 3], 40)  # of six classes; 1 is predicted at times, 4 and 5 never
+    probabilities = rng.dirichlet(np.ones(6), 40) * np.array([1, 1, 1, 1, 0, 0])
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    predicted = probabilities.argmax(axis=1)
+    figures = figures_of(probabilities, targets)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert figures["macro_f1"] == pytest.approx(f1_score(targets, predicted, labels=range(6), average="macro"))
+    by_class = multiclass_f1_score(torch.tensor(predicted), torch.tensor(targets), num_classes=6, average="none")
+    assert by_class[4:].tolist() == [0, 0] and figures["macro_f1"] == pytest.approx(float(by_class.mean()))
+    kept = probabilities.clip(1e-12)[np.arange(40), targets]
+    assert figures["log_loss"] == pytest.approx(float(-np.log(kept).mean()), rel=1e-6)
+    right = multiclass_accuracy(torch.tensor(predicted), torch.tensor(targets), num_classes=6, average="micro")
+    assert figures["accuracy"] == pytest.approx(float(right))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats import contingency_tables, multitest
 
 from learnerkit.core.statistics import drawn_groups, holm, mcnemar, paired_interval
 
@@ -121,3 +122,12 @@ def test_drawn_groups_stand_together():
     assert (counts[:, [0, 1, 3]].sum(axis=1) == 3).all() and counts[:, :2].mean() == pytest.approx(1, abs=0.1)
     alone = np.random.default_rng(0).multinomial(6, np.full(6, 1 / 6), size=9)
     assert (drawn_groups(6, 9) == alone).all() and (drawn_groups(4, 9, [2, 2, 2, 2]) == 1).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_tests_and_corrections_are_those_of_statsmodels(seed):
+    first, second = some_results(seed)
+    table = [[(first & second).sum(), (first & ~second).sum()], [(~first & second).sum(), (~first & ~second).sum()]]
+    assert mcnemar(first, second) == pytest.approx(contingency_tables.mcnemar(table, exact=True).pvalue)
+    p_values = list(np.random.default_rng(seed).random(6) ** 3)
+    assert holm(p_values) == pytest.approx(multitest.multipletests(p_values, method="holm")[1])
