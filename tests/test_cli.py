@@ -96,7 +96,7 @@ def test_evaluate_other_data_labelled_and_not(command, tmp_path):
     hidden = tmp_path / "hidden.pkl"
     hidden.write_bytes(pickle.dumps({b"data": np.zeros((3, 3072), np.uint8), b"ids": [7, 8, 9]}, protocol=2))
     assert command("evaluate", run, "--data", hidden, "--codes")[0] == 0
-    lines = (run / "evaluations" / "hidden.pkl" / "predictions.csv").read_text().split()
+    lines = (run / "evaluations" / "hidden.pkl-codes" / "predictions.csv").read_text().split()
     assert lines[0] == "ID,Labels" and [line.split(",")[0] for line in lines[1:]] == ["7", "8", "9"]
     assert all(line.split(",")[1].isdigit() for line in lines[1:])
     code, _, err = command("evaluate", run, "--data", write_folder(tmp_path / "others", ("cat", "zebra")))

@@ -31,7 +31,7 @@ def said(weights: str, options: dict[str, Any]) -> str:
 
     weights: 'best' or 'final'; options: of the task's evaluation.
     """
-    views = f"-tta{int(options['tta'])}" if options.get("tta") else ""
+    views = f"-tta{options['tta']}" if options.get("tta") else ""
     return views + ("-codes" if options.get("codes") else "") + ("-final" if weights == "final" else "")
 
 
