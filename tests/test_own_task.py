@@ -80,7 +80,7 @@ def test_a_sweep_trains_a_task_with_an_entry_point(installed):
     assert done.returncode == 0, done.stderr
     assert "2 trials, 0 done already; 2 to train" in done.stdout
     done = plain(installed, "compare", "runs/angle")
-    assert done.returncode == 0 and "test_degrees" in done.stdout
+    assert done.returncode == 0 and "degrees, less is better" in done.stdout and "270 test samples" in done.stdout
 
 
 def test_a_sweep_of_a_task_that_no_other_process_knows_is_refused(example, command, tmp_path):
