@@ -20,11 +20,12 @@ def class_names(dls: Any) -> list[str]:
 
 
 def known_set(dls: Any) -> tuple[Any, Any] | None:
-    """The set and the split of DataLoaders that `*_dls` functions made; None for others, which hide what they load.
+    """The set and the split of DataLoaders that `*_dls` functions made; None for others, and for exported ones.
 
-    Asked of the class: fastai's answer for names that they lack with those of what they load.
+    Asked of what they hold themselves: fastai's answer for names that they lack with those of what they load.
     """
-    return (dls.source, dls.split) if callable(getattr(type(dls), "facts", None)) else None
+    own = vars(dls)
+    return (own["source"], own["split"]) if "source" in own else None
 
 
 def not_rebuilt(learn: Learner) -> list[str]:

@@ -27,6 +27,17 @@ class KitCallback(Callback):
         self.__dict__["_learn"] = learn
 
 
+class Watcher(KitCallback):
+    """A callback that decides by a figure of each epoch, its `monitor`, by its `mode` the least or the greatest."""
+
+    monitor: str
+    mode: str | None
+
+    def check_watched(self) -> None:
+        """RecipeError where the figure is not recorded by the fit that begins."""
+        watch(self.learn, self.monitor, self.mode)
+
+
 def watch(learn: Any, monitor: str, mode: str | None) -> str:
     """The mode in which a callback watches a figure of the fit that begins; RecipeError where it is not recorded.
 

@@ -75,6 +75,7 @@ class RunKeeper(KitCallback):
         self.epochs_before = self.steps_before = 0  # of earlier fits into the same folder
         self.logged = 0  # batches of this fit that are written
         self.active, self.stop = False, PoliteStop()
+        self.trains = True  # False where a resume finds nothing left to train
 
     # fit
 
@@ -87,7 +88,7 @@ class RunKeeper(KitCallback):
         self.mode = watch(learn, self.monitor, self.mode)
         for _, check in able(learn.cbs, "check_watched"):
             check()  # before there is a folder
-        self.logged, self.due = 0, False
+        self.logged, self.due, self.trains = 0, False, True
         if self.folder is not None:
             self._go_on_after_a_fit()
         elif self.resume:
@@ -101,10 +102,8 @@ class RunKeeper(KitCallback):
         self.stop.catch()
 
     def _chosen_by(self) -> str:
-        names = self.learn.figure_names
-        return next(
-            (name for name in (self.learn.best_by, f"valid_{self.learn.best_by}") if name in names), "valid_loss"
-        )
+        names, best_by = self.learn.figure_names, self.learn.best_by
+        return next((name for name in (best_by, f"valid_{best_by}") if name in names), "valid_loss")
 
     def _begin(self) -> None:
         peak = self.retention.forecast(self.learn)
@@ -147,6 +146,7 @@ class RunKeeper(KitCallback):
         self.epochs_before, self.steps_before = own["epochs_before"], own["steps_before"]
         before, now = state["n_epoch"], self.learn.n_epoch
         if done and now == before:  # nothing is left to train, also where it was stopped early
+            self.trains = False
             log.warning("%s", nothing_to_train(folder))
             position |= {"epoch": now, "batch": 0}
         self.learn.restore_state(state, self.allow)  # refuses before anything of the run is touched
@@ -212,6 +212,9 @@ class RunKeeper(KitCallback):
         if rows and self.best is None:
             raise TrainingError(never_a_number(self.folder, rows, self.learn.monitored, self.monitor))
         self.active = False
+        if not self.trains:  # what was measured of it stands
+            self.folder.set_status("done", epochs=len(rows))
+            return
         chosen = next((row for row in reversed(rows) if row["is_best"]), {})  # whose weights are kept as the best
         figures = {_result(key): chosen[key] for key in self.learn.figure_names if key in chosen}
         figures["best_epoch"] = chosen.get("epoch")

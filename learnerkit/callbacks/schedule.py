@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch.optim import lr_scheduler
 
-from learnerkit.callbacks.kit import KitCallback, watch
+from learnerkit.callbacks.kit import Watcher
 from learnerkit.core.errors import RecipeError, nearest
 from learnerkit.core.monitor import mode_of
 from learnerkit.core.ranges import checked
@@ -43,7 +43,7 @@ def make_scheduler(
     return lr_scheduler.ConstantLR(optimizer, factor=1.0)
 
 
-class Schedule(KitCallback):
+class Schedule(Watcher):
     """Let the rate given to `fit` follow a schedule of torch's, in place of fit_one_cycle's.
 
     The rate of every step is in `learn.recorder.lrs`. cosine and torch_one_cycle advance every batch; step, multistep,
@@ -73,22 +73,21 @@ class Schedule(KitCallback):
         if not self.run:
             return
         self.check_watched()
-        steps = learn.n_epoch * learn.batches_of(learn.dls.train)
-        if learn.n_epoch < steps <= self.options.get("T_max", 0):
+        steps = learn.batches_of(learn.dls.train)
+        if steps > 1 and learn.n_epoch * steps <= self.options.get("T_max", 0):
             warn(f"Schedule('cosine', T_max={self.options['T_max']}): counts epochs, and the fit has {learn.n_epoch}")
         if self.kind == "one_cycle":
             self.curves = learn.one_cycle_curves(**self.options)
             return
         rates = [group["lr"] for group in learn.opt.hypers]
         self.mirror = torch.optim.SGD([{"params": [torch.zeros(1, requires_grad=True)], "lr": rate} for rate in rates])
-        steps = learn.batches_of(learn.dls.train)
         self.scheduler = make_scheduler(self.mirror, self.kind, learn.n_epoch, steps, self.mode, **self.options)
         self.mirror.step()  # torch warns when a scheduler steps before its optimizer
 
     def check_watched(self) -> None:
-        """RecipeError where a plateau's figure is not recorded by the fit that begins."""
+        """As its parent, for a plateau; no other schedule watches a figure."""
         if self.kind == "plateau":
-            watch(self.learn, self.monitor, self.mode)
+            super().check_watched()
 
     def before_batch(self) -> None:
         if self.kind == "one_cycle":

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from fastai.callback.core import CancelFitException
 
-from learnerkit.callbacks.kit import KitCallback, watch
+from learnerkit.callbacks.kit import Watcher
 from learnerkit.core.files import PathLike, atomic_write, made_folder, write_json
 from learnerkit.core.monitor import is_better, mode_of
 from learnerkit.core.ranges import AtLeastOne, Count, NotNegative, checked
@@ -27,7 +27,7 @@ def never_a_number(folder: RunFolder, rows: list[dict], figures: Iterable[str], 
     )
 
 
-class EarlyStop(KitCallback):
+class EarlyStop(Watcher):
     """End the fit when a figure has not improved for some epochs.
 
     monitor: name of a recorded figure, such as 'accuracy'.
@@ -58,10 +58,6 @@ class EarlyStop(KitCallback):
         if self.run:
             self.check_watched()
 
-    def check_watched(self) -> None:
-        """RecipeError where the figure is not recorded by the fit that begins."""
-        watch(self.learn, self.monitor, self.mode)
-
     def after_epoch(self) -> None:
         value = self.learn.monitored.get(self.monitor)
         if is_better(value, self.best, self.mode, self.min_delta):
@@ -81,7 +77,7 @@ class EarlyStop(KitCallback):
         self.best, self.waited = state["best"], state["waited"]
 
 
-class SaveTopK(KitCallback):
+class SaveTopK(Watcher):
     """Keep the weights of the k best epochs, as safetensors with a list of them.
 
     monitor: name of a recorded figure; at equal values the lower validation loss decides.
@@ -110,10 +106,6 @@ class SaveTopK(KitCallback):
         self.run = self.learn.is_training_run
         if self.run:
             self.check_watched()
-
-    def check_watched(self) -> None:
-        """RecipeError where the figure is not recorded by the fit that begins."""
-        watch(self.learn, self.monitor, self.mode)
 
     def target(self) -> Path:
         """The folder of the kept weights, made when missing."""

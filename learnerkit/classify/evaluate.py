@@ -16,7 +16,7 @@ from learnerkit.core.tensors import write_npz
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.data.split import evenly
 from learnerkit.learner.kit import KitLearner
-from learnerkit.learner.measure import drawn_ids, measured_rows, part_ids, part_loader
+from learnerkit.learner.measure import measured_ids, measured_rows, part_loader
 
 SAMPLES = 25  # pictures kept for each gallery of the report
 
@@ -61,10 +61,9 @@ def evaluate(learn: KitLearner, run: RunFolder, parts: list[str], tta: int = 0, 
     columns: dict[str, list[np.ndarray]] = {}
     for part in parts:
         rows, said = measured_rows(learn, part)
-        dl, ids = part_loader(learn, part, rows), np.array(part_ids(learn.dls, part))[rows]
+        dl = part_loader(learn, part, rows)
         targets, predicted = predict_views(learn, dl, tta)
-        if not isinstance(learn.dls, KitLoaders):
-            ids = drawn_ids(dl, len(targets))
+        ids = measured_ids(learn, part, rows, dl, len(targets))
         figures |= named_figures(predicted, targets, part) | said
         for key, value in {"ids": ids, "part": np.full(len(ids), part), "targets": targets, **predicted}.items():
             columns.setdefault(key, []).append(value)

@@ -14,13 +14,7 @@ from learnerkit.core.labels import Named, brief, key_names, worded_apart
 from learnerkit.core.run_folder import RunFolder
 
 NOT_A_VARIANT = ("seed", "cache", "num_workers", "device", "lost", *NOT_THE_WEIGHTS)
-OF_THE_LEARNER = (
-    "accumulate",
-    "fusion",
-    "gradient_clip",
-    "guard",
-    "mixed_precision",
-)  # callbacks that its arguments make
+OF_THE_LEARNER = {"gradient_clip", "mixed_precision"}  # callbacks of its arguments that are called otherwise
 
 
 @dataclass
@@ -99,8 +93,9 @@ class Comparison:
 def settings_of(described: dict[str, Any]) -> dict[str, Any]:
     """What a run was made with, by dotted key: its resolved recipe, or the calls of a script."""
     script = {**described["recipe"], "fit": described.get("fit"), "epochs": described.get("n_epoch")}
+    said = ((described["recipe"].get("learner") or {}).get("args") or {}).keys() | OF_THE_LEARNER
     callbacks = described.get("callbacks") or {}
-    script["callbacks"] = {name: settings for name, settings in callbacks.items() if name not in OF_THE_LEARNER}
+    script["callbacks"] = {name: settings for name, settings in callbacks.items() if name not in said}
     source = described.get("resolved") or script
     flat: dict[str, Any] = {}
 

@@ -77,12 +77,6 @@ def check_recorded(monitor: str, names: Iterable[str]) -> None:
         raise RecipeError(f"monitor '{monitor}': is not recorded; {nearest(monitor, names)}")
 
 
-def read_monitor(figures: dict[str, Any], monitor: str) -> Any:
-    """The figure named `monitor` of an epoch; RecipeError names those there are."""
-    check_recorded(monitor, figures)
-    return figures[monitor]
-
-
 def is_finite(value: Any) -> bool:
     """Whether a figure is a number at all."""
     return value is not None and math.isfinite(value)

@@ -64,8 +64,7 @@ def mcnemar(first: np.ndarray, second: np.ndarray, groups: np.ndarray | None = N
     """Exact two-sided p of McNemar's test (1947): whether two classifiers err equally often on the same samples.
 
     first, second: whether each is right on each sample, bool [N].
-    groups: of each sample [N]; each alone when None. With groups it is the exact permutation form of the sign test for
-        clustered binary data (Gerard and Schucany 2007, each group weighted by what it holds): where neither
+    groups: of each sample [N]; each alone when None. With groups it is an exact permutation test: where neither
         classifier is better, the two could be exchanged in any whole group, and the p is the share of these exchanges
         whose difference is as large as the one found. Where each group is one sample this is McNemar's test.
     """

@@ -13,16 +13,8 @@ from fastai.optimizer import OptimWrapper
 from fastai.torch_core import trainable_params
 
 from learnerkit.core.errors import ModelError
-from learnerkit.core.ranges import (
-    AtLeastOne,
-    Count,
-    Inner,
-    NotNegative,
-    Positive,
-    ShareBelowOne,
-    check_ranges,
-    plain_number,
-)
+from learnerkit.core.ranges import AtLeastOne, Count, NotNegative, Positive, check_ranges, plain_number
+from learnerkit.core.schedules import SCHEDULES
 from learnerkit.learner.hypers import read_hyper, write_hyper
 from learnerkit.learner.loop import LoopLearner
 from learnerkit.models.groups import parameter_groups
@@ -30,9 +22,8 @@ from learnerkit.models.groups import parameter_groups
 OF_A_FIT = {
     **dict.fromkeys(("n_epoch", "epochs", "freeze_epochs", "start_epoch"), Count),
     **dict.fromkeys(("lr", "lr_max", "base_lr"), NotNegative | None),
-    **dict.fromkeys(("lr_mult", "div", "div_final"), Positive),
-    **{"wd": NotNegative | None, "pct_start": Inner, "n_cycles": AtLeastOne, "cycle_len": AtLeastOne},
-    "moms": tuple[ShareBelowOne, ShareBelowOne, ShareBelowOne] | None,
+    **{"wd": NotNegative | None, "lr_mult": Positive, "n_cycles": AtLeastOne, "cycle_len": AtLeastOne},
+    **SCHEDULES["one_cycle"],
 }
 
 
@@ -45,7 +36,7 @@ def values_of(rate: Any) -> list[Any]:
 
 
 def with_groups(fit: Callable, rate: str) -> Callable:
-    """A way to fit that makes the model's groups where its rate is a slice over them.
+    """A way to fit that refuses what is out of range, and makes the model's groups where its rate is a slice over them.
 
     fit: a method of a Learner; rate: the name of its argument.
     """

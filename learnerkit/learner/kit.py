@@ -12,6 +12,7 @@ from fastcore.foundation import L
 from torch import nn
 
 from learnerkit.callbacks.able import able
+from learnerkit.callbacks.identity import known_set
 from learnerkit.callbacks.progress import Progress
 from learnerkit.core.errors import DataError, RecipeError
 from learnerkit.core.warn import warn
@@ -94,7 +95,7 @@ class KitLearner(MixedLearner):
 
         item: a row number of the set, or what its blocks take; rm_type_tfms, with_input: fastai's.
         """
-        source = vars(self.dls).get("source")
+        source, _ = known_set(self.dls) or (None, None)
         if isinstance(item, Integral) and source is not None and not -len(source) <= item < len(source):
             raise DataError(f"row {item}: {source.name} has {len(source)} samples")
         return super().predict(item, rm_type_tfms, with_input)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from torch.utils.data import SequentialSampler
 
-from learnerkit._fastai import DataLoaders
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import write_npz
 from learnerkit.data.loaders import KitLoaders
@@ -14,18 +13,13 @@ from learnerkit.data.split import evenly
 from learnerkit.learner.kit import KitLearner
 
 
-def part_ids(dls: DataLoaders, part: str) -> list[str]:
-    """Names of a part's samples; of DataLoaders of one's own, which name none, their numbers in the valid loader."""
-    if isinstance(dls, KitLoaders):
-        return dls.ids(part)
-    return [str(number) for number in range(len(dls.valid.dataset))]
+def measured_ids(learn: KitLearner, part: str, rows: np.ndarray, dl: Any, n: int) -> np.ndarray:
+    """Names of the samples that were measured; of a loader of one's own their numbers, 'drawn 3' where it shuffles.
 
-
-def drawn_ids(dl: Any, n: int) -> np.ndarray:
-    """Names for the samples of a pass over a loader of one's own: their numbers, as 'drawn 3' where it shuffles.
-
-    n: of the pass, which may be fewer than the set has.
+    rows: of `measured_rows`; dl, n: the loader, and how many it gave, which may be fewer than its set has.
     """
+    if isinstance(learn.dls, KitLoaders):
+        return np.array(learn.dls.ids(part))[rows]
     sampler = getattr(dl, "sampler", None)
     shuffles = bool(getattr(dl, "shuffle", False)) or (
         sampler is not None and not isinstance(sampler, SequentialSampler)
@@ -38,8 +32,10 @@ def measured_rows(learn: KitLearner, part: str) -> tuple[np.ndarray, dict[str, A
 
     All of them; of a quick trial (`limit_batches`) as few as it trained on, evenly spaced: 'limited_to' so many.
     """
-    n = len(part_ids(learn.dls, part))
-    if learn.limit_batches is None or not isinstance(learn.dls, KitLoaders):
+    if not isinstance(learn.dls, KitLoaders):  # whose loader is taken as it is
+        return np.arange(0), {}
+    n = len(learn.dls.ids(part))
+    if learn.limit_batches is None:
         return np.arange(n), {}
     bs = learn.dls.valid.bs
     limit = learn.limit_batches * bs
@@ -63,10 +59,11 @@ def measure(learn: KitLearner, run: RunFolder, parts: Sequence[str]) -> dict[str
     columns: dict[str, list[np.ndarray]] = {key: [] for key in ("ids", "part", "targets", "predictions")}
     for part in parts:
         rows, said = measured_rows(learn, part)
-        dl, ids = part_loader(learn, part, rows), np.array(part_ids(learn.dls, part))[rows]
+        dl = part_loader(learn, part, rows)
         with learn.no_bar():
             values = learn.validate(dl=dl)
             predictions, targets = learn.get_preds(dl=dl)
+        ids = measured_ids(learn, part, rows, dl, len(targets))
         names = ["loss", *(metric.name for metric in learn.metrics)]
         figures |= {f"{part}_{name}": value for name, value in zip(names, values, strict=True)} | said
         for key, value in zip(columns, (ids, np.full(len(ids), part), targets, predictions), strict=True):

@@ -43,7 +43,7 @@ class Run(RunKeeper):
 
     def after_whole_fit(self, learn: KitLearner) -> None:
         """What a finished fit leaves; of what cannot be made the reason is told, for the training itself is safe."""
-        if not self.report:
+        if not self.report or not self.trains:
             return
         try:
             leave_report(learn, self.folder)
@@ -58,10 +58,12 @@ def leave_report(learn: KitLearner, run: RunFolder) -> None:
 
     learn: as its fit left it, and as it is left again.
     """
-    if learn.task in task_names():
-        with chosen_weights(learn, run):
-            get_task(learn.task).evaluate(learn, run, ["valid"])
-        write_report(run)
+    if learn.task not in task_names():
+        run.log("no predictions and no page: the learner is of no task")
+        return
+    with chosen_weights(learn, run):
+        get_task(learn.task).evaluate(learn, run, ["valid"])
+    write_report(run)
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ from learnerkit.all import (
     image_learner,
 )
 from learnerkit.callbacks.accumulate import Accumulate
-from learnerkit.callbacks.kit import KitCallback
+from learnerkit.callbacks.kit import KitCallback, Watcher
 from learnerkit.callbacks.mix import Mixer
 from learnerkit.callbacks.orders import ORDERS
 from learnerkit.callbacks.progress import Progress
@@ -64,7 +64,7 @@ MAKE = {
     TTA: lambda tmp: TTA(4),
     TrainAccuracy: lambda tmp: TrainAccuracy(),
 }
-ABSTRACT = {KitCallback, Mixer, OpenRecorder}  # what others are built on
+ABSTRACT = {KitCallback, Mixer, OpenRecorder, Watcher}  # what others are built on
 OF_DETECTORS = {LossParts, SwitchOff}
 BROUGHT_ALONG = {CastBatch, LeanRecorder, LossParts, TrainAccuracy}  # every learner, or every detector, has one already
 CHANGES_VALIDATION = {Autocast, EMA, SwitchOff, TTA}  # what they are for

@@ -3,7 +3,7 @@
 import pytest
 
 from learnerkit.core.errors import RecipeError
-from learnerkit.core.monitor import direction, is_better, mode_of, read_monitor
+from learnerkit.core.monitor import check_recorded, direction, is_better, mode_of
 
 LESS = "valid_loss train_loss loss log_loss error_rate zero_one_loss perplexity rmse exp_rmspe brier_score_loss mae"
 MORE = "accuracy macro_f1 mAP mAP50 mAP75 f1_score top_k_accuracy roc_auc_score r2_score dice jaccard_coeff recall"
@@ -48,4 +48,4 @@ def test_better_by_hand():
 
 def test_a_figure_that_is_not_there_is_named():
     with pytest.raises(RecipeError, match=r"monitor 'acc': is not recorded; did you mean accuracy"):
-        read_monitor({"accuracy": 1.0, "valid_loss": 2.0}, "acc")
+        check_recorded("acc", ["accuracy", "valid_loss"])

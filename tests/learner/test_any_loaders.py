@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from fastai.callback.core import Callback
 from fastai.callback.progress import CSVLogger, ShowGraphCallback
 from fastai.data.core import DataLoaders
 from fastai.data.transforms import RandomSplitter, get_image_files, parent_label
@@ -36,7 +37,7 @@ from learnerkit.all import (
 )
 from learnerkit.core.errors import LearnerkitError, RunError
 from learnerkit.core.tensors import read_npz
-from tests.conftest import make_toy_dls, toy_arrays, toy_learner
+from tests.conftest import assert_same_weights, make_toy_dls, state_of, toy_arrays, toy_learner
 
 SIZE = 16
 
@@ -95,18 +96,23 @@ def test_any_loaders_keep_a_run(make, pictures, tmp_path):
             call(run.path)
 
 
-def test_such_a_run_is_resumed(pictures, tmp_path):
-    def build(resume=False):
-        learn = toy_learner(Run(tmp_path, "a", resume=resume, checkpoint_every=1), dls=of_torch(pictures))
-        return learn
+def test_such_a_run_is_resumed_to_the_same_weights(pictures, tmp_path):
+    class Stop(Callback):
+        def at_boundary(self, whole_epoch):
+            if whole_epoch and self.epoch == 1:
+                raise KeyboardInterrupt
 
-    first = build()
-    first.add_cb(EarlyStop("valid_loss", patience=0, min_delta=1e9))
-    first.fit(4, 0.05)
-    again = build(resume=True)
-    again.add_cb(EarlyStop("valid_loss", patience=0, min_delta=1e9))
-    again.fit(4, 0.05)
-    assert len(again.run_folder.history()) >= 2
+    def build(name, *cbs, resume=False):
+        run = Run(tmp_path, name, resume=resume, checkpoint_every=1, report=False)
+        return toy_learner([run, *cbs], dls=of_torch(pictures))
+
+    whole, resumed = build("whole"), build("cut", resume=True)
+    whole.fit(4, 0.05)
+    with pytest.raises(KeyboardInterrupt):
+        build("cut", Stop()).fit(4, 0.05)
+    resumed.fit(4, 0.05)
+    assert_same_weights(state_of(whole), state_of(resumed))
+    assert len(resumed.run_folder.history()) == 4
 
 
 def test_the_block_of_small_images_gives_floats_with_or_without_a_set(pictures, toy_dls):

@@ -153,3 +153,24 @@ def test_loaders_of_ones_own_name_what_they_drew(shuffle, drop, tmp_path):
     arrays = read_npz(tmp_path / "a" / "predictions.npz")
     assert len({len(column) for column in arrays.values()}) == 1
     assert arrays["ids"].tolist() == [f"drawn {n}" if shuffle else str(n) for n in range(20 if drop else 24)]
+
+
+@pytest.mark.filterwarnings("ignore:.*is trained already")
+def test_a_finished_run_that_is_resumed_keeps_what_was_measured(tmp_path):
+    root = image_folder(tmp_path / "set")
+
+    def fit(resume):
+        dls = folder_dls(root, size=12, bs=8)
+        learn = image_learner(dls, "tiny_cnn", cbs=Run(tmp_path, "a", resume=resume))
+        learn.logger = lambda row: None
+        learn.fit(1, 0.01)
+
+    fit(resume=False)
+    evaluate_run(tmp_path / "a")
+    files = [tmp_path / "a" / name for name in ("predictions.npz", "results.json")]
+    before = [file.read_bytes() for file in files]
+    assert "test_accuracy" in read_json(files[1])
+    fit(resume=True)
+    assert [file.read_bytes() for file in files] == before and read_json(tmp_path / "a" / "status.json")[
+        "state"
+    ] == "done"
