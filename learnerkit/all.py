@@ -17,6 +17,7 @@ from learnerkit.callbacks.autocast import Autocast
 from learnerkit.callbacks.ema import EMA
 from learnerkit.callbacks.guard import Guard
 from learnerkit.callbacks.mix import CutMix, MixUp
+from learnerkit.callbacks.mlflow import MLflowTracker
 from learnerkit.callbacks.schedule import Schedule
 from learnerkit.callbacks.stochastic_depth import StochasticDepth
 from learnerkit.callbacks.track import EarlyStop, SaveTopK

@@ -1,10 +1,12 @@
 """Recipes: what every task's says about a training, group by group, and how values are read into it. No torch."""
 
+import re
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from learnerkit.core.duration import seconds_of
 from learnerkit.core.errors import RecipeError, nearest
 from learnerkit.core.monitor import mode_of
 from learnerkit.core.ranges import (
@@ -23,12 +25,26 @@ from learnerkit.core.schedules import SCHEDULES, schedule_faults
 from learnerkit.core.yaml import number_hint, parse_yaml
 
 
+def _automatic(text: str) -> str:
+    if not re.fullmatch(r"auto(:[1-9][0-9]*)?", text):
+        raise ValueError("a whole number, auto, or auto:64 for steps of 64 samples")
+    return text
+
+
+def _duration(text: str) -> str:
+    seconds_of(text)
+    return text
+
+
 def _named(path: str) -> str:
     if not path:
         raise ValueError("say a file or folder")
     return path
 
 
+BatchSize = AtLeastOne | Annotated[str, AfterValidator(_automatic)]
+BS_TEXT = "samples a batch; auto halves it until it fits and accumulates what is missing"
+Duration = Annotated[str, AfterValidator(_duration)]
 Place = Annotated[str, AfterValidator(_named)]  # min_length would refuse names of files that are no UTF-8
 
 
@@ -48,7 +64,7 @@ class Section(BaseModel):
 class Data(Section):
     """What is trained on, whatever the task."""
 
-    bs: AtLeastOne = Field(128, description="samples a batch")
+    bs: BatchSize = Field(128, description=BS_TEXT)
     split: SplitShares | Literal["test"] | None = Field(
         None, description="shares train,valid,test; train,valid where the set has a test part; or 'test'"
     )
@@ -67,6 +83,7 @@ class Train(Section):
     """How it is trained, whatever the task."""
 
     epochs: AtLeastOne = Field(30, description="epochs")
+    budget: Duration | None = Field(None, description="time that training may take, such as 30m: as many epochs as fit")
     lr: Positive = Field(0.1, description="greatest learning rate")
     schedule: Literal[tuple(SCHEDULES)] = Field("one_cycle", description="learning-rate schedule")
     schedule_args: dict[str, Any] = Field({}, description="arguments of the schedule, such as {step_size: 30}")
@@ -77,7 +94,9 @@ class Train(Section):
     wd: NotNegative = Field(5e-4, description="weight decay")
     clip: NotNegative = Field(0, description="greatest norm of the gradient; 0 for none")
     ema: ShareBelowOne = Field(0, description="decay of the averaged weights; 0 for none")
-    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="number format of the forward pass")
+    precision: Literal["fp32", "bf16", "fp16", "auto"] = Field(
+        "fp32", description="number format of the forward pass; auto takes what the device is fast at"
+    )
     accumulate: AtLeastOne = Field(1, description="batches or samples for one optimizer step")
     accumulate_unit: Literal["batches", "samples"] = Field("batches", description="what accumulate counts")
     channels_last: Flag = Field(True, description="memory layout of the weights")
@@ -90,8 +109,12 @@ class Train(Section):
     mode: Literal["min", "max"] | None = Field(
         None, validate_default=True, description="whether less or more of it is better; follows from the monitor"
     )
-    early_stop: Count | None = Field(None, description="stop after so many epochs without improvement")
+    early_stop: Count | None = Field(None, description="stop when more epochs than that bring no improvement")
+    early_stop_warmup: Count = Field(0, description="epochs at the start that do not count against it")
+    early_stop_delta: NotNegative = Field(0, description="by how much a figure has to be better to count as improved")
     save_top_k: Count = Field(0, description="keep the weights of the k best epochs")
+    save_top_k_optimizer: Flag = Field(False, description="keep their optimizer's state as well")
+    mlflow: str | None = Field(None, description="MLflow store that the run is sent to: an URI, or a file of SQLite")
     checkpoint_every: Count = Field(10, description="epochs between resumable checkpoints")
     keep_last: Annotated[Count, Field(ge=2)] = Field(2, description="checkpoints kept besides the best")
     keep_every: Count = Field(0, description="keep the checkpoint of every n-th epoch too; 0 for none")

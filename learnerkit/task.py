@@ -55,6 +55,7 @@ class Task:
     verify: a path to every fault of such data; examine: path and `bad` to what `doctor` says of them.
     draw_examined: a path to pictures of that, by the names of their files.
     blank_model: a recipe to a model of its size, for a forecast of the disk.
+    cost: a recipe to what one of its epochs costs beside those of other recipes, for a forecast of the time.
     evaluate: learner, run folder, parts and the recipe's `evaluate` fields to the content of results.json, which it
         writes, and predictions.npz after it: with that a run counts as measured.
     open_other: a path and a run.json to DataLoaders of other data, to be measured as the run's own were.
@@ -81,6 +82,7 @@ class Task:
     examine: Callable[[Path, str], list[Line]] | None = None
     draw_examined: Callable[[Path], dict[str, Figure]] | None = None
     blank_model: Callable[[Any], nn.Module] = lambda recipe: nn.Identity()
+    cost: Callable[[Any], float] = lambda recipe: 1.0
     evaluate: Callable[..., dict[str, Any]] = measure
     open_other: Callable[[Path, dict[str, Any]], KitLoaders] | None = None
     evaluate_other: Callable[..., dict[str, Any]] | None = None

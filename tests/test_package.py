@@ -33,6 +33,7 @@ LAYERS = [
     {"fuse"},
     {"tasks"},
     {"runs"},
+    {"commands"},
     {"cli", "all"},
     {"__main__"},
 ]

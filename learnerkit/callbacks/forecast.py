@@ -17,8 +17,10 @@ def peak_bytes(learn: Learner, keep: int) -> int:
     """
     weights = size_of(learn.model.state_dict())
     averaged = weights if able(learn.cbs, "eval_model") else 0
-    kept = sum(getattr(cb, "k", 0) for cb in learn.cbs if cb.name == "save_top_k")
-    return forecast_bytes(weights, moments(learn.opt) * weights, averaged, keep, 2 + kept)
+    optimizer = moments(learn.opt) * weights
+    return forecast_bytes(weights, optimizer, averaged, keep, 2) + sum(
+        cb.k * (weights + cb.optimizer * optimizer) for cb in learn.cbs if cb.name == "save_top_k"
+    )
 
 
 def moments(opt: Any) -> int:

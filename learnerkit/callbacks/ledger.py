@@ -6,8 +6,12 @@ from typing import Any
 from fastai.learner import Learner
 
 from learnerkit.callbacks.able import able
+from learnerkit.core.memory import forget_peak, peak_memory
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.text import now
+
+# columns that say how the machine was, and not what was learnt: another pass has other values
+OF_THE_MACHINE = ("seconds", "samples_per_s", "peak_memory_mb", "timestamp")
 
 
 def asked(learn: Learner, what: str) -> dict[str, Any]:
@@ -28,9 +32,13 @@ def epoch_row(learn: Learner, epoch: int, step: int, better: bool, checkpoint: s
     checkpoint: the folder, below checkpoints/, of the complete state that is made of it; None for none.
     """
     recorder, guard = learn.recorder, getattr(learn, "guard", None)
-    row = {"epoch": epoch, **learn.monitored, **asked(learn, "epoch_columns")}
-    row |= {"lr": float(recorder.lrs[-1]) if recorder.lrs else None, "step": step}
+    figures = learn.monitored
+    row = {"epoch": epoch, **{name: figures[name] for name in learn.figure_names if name in figures}}
+    row |= {**asked(learn, "epoch_columns"), "lr": float(recorder.lrs[-1]) if recorder.lrs else None, "step": step}
     row["seconds"] = round(time.time() - recorder.started, 3)
+    device = next(learn.model.parameters()).device
+    row |= {"samples_per_s": recorder.samples_per_s, "peak_memory_mb": round(peak_memory(device) / 1e6, 1)}
+    forget_peak(device)
     if guard is not None and guard.policy != "stop":
         row["skipped"] = guard.skipped
     return {**row, "is_best": better, "checkpoint": checkpoint, "timestamp": now()}

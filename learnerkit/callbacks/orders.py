@@ -16,11 +16,13 @@ ORDERS = {
     "Accumulate": 6,
     "TTA": 8,
     "TrainAccuracy": 12,
+    "ClassFigures": 13,
     "CastBatch": 9,
     "Autocast": 10,
     "LeanRecorder": 50,
     "RunKeeper": 55,  # once the figures are there, and before anything that may end the fit by them
     "Run": 55,
+    "MLflowTracker": 56,
     "Progress": 60,
     "LeanScheduler": 60,
     "Schedule": 60,

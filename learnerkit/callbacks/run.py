@@ -222,6 +222,7 @@ class RunKeeper(KitCallback):
         parameters = sum(p.numel() for p in self.learn.model.parameters())
         seconds = round(sum(row["seconds"] for row in rows), 1)
         figures |= {"epochs": len(rows), "parameters": parameters, "seconds": seconds}
+        figures["peak_memory_mb"] = max((row.get("peak_memory_mb") or 0 for row in rows), default=None)
         self.folder.write_results(figures, anew=True)
         self.folder.log("fit ends")
         self.folder.set_status("done", epochs=len(rows))

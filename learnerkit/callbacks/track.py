@@ -1,4 +1,4 @@
-"""Callbacks that decide by a monitored figure: stop early, keep the best weights."""
+"""Callbacks that decide by a monitored figure: stop early, keep the best weights, with their optimizer where asked."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,11 +7,12 @@ from typing import Any, Literal
 from fastai.callback.core import CancelFitException
 
 from learnerkit.callbacks.kit import Watcher
+from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike, atomic_write, made_folder, write_json
 from learnerkit.core.monitor import is_better, mode_of
-from learnerkit.core.ranges import AtLeastOne, Count, NotNegative, checked
+from learnerkit.core.ranges import AtLeastOne, Count, Flag, NotNegative, checked
 from learnerkit.core.run_folder import RunFolder
-from learnerkit.core.tensors import weights_bytes
+from learnerkit.core.tensors import load_state, load_weights, state_bytes, weights_bytes
 
 
 def never_a_number(folder: RunFolder, rows: list[dict], figures: Iterable[str], monitor: str) -> str:
@@ -78,7 +79,7 @@ class EarlyStop(Watcher):
 
 
 class SaveTopK(Watcher):
-    """Keep the weights of the k best epochs, as safetensors with a list of them.
+    """Keep the weights of the k best epochs, as safetensors with a list of them; `load` goes back to one.
 
     monitor: name of a recorded figure; at equal values the lower validation loss decides.
     mode: 'min' or 'max'; follows from the figure's name when None.
@@ -86,6 +87,7 @@ class SaveTopK(Watcher):
     every: look every so many epochs.
     folder: where to; the run folder's topk/, or `learn.path/learn.model_dir`/topk without a Run; below it, by their
         figures, where there are several.
+    optimizer: keep the state of the optimizer beside the weights, so that training can go on from them.
     """
 
     order = 61
@@ -98,8 +100,10 @@ class SaveTopK(Watcher):
         k: AtLeastOne = 3,
         every: AtLeastOne = 1,
         folder: PathLike | None = None,
+        optimizer: Flag = False,
     ) -> None:
         self.monitor, self.mode, self.k, self.every, self.folder = monitor, mode_of(monitor, mode), k, every, folder
+        self.optimizer = optimizer
         self.kept: list[dict[str, Any]] = []
 
     def before_fit(self) -> None:
@@ -127,11 +131,30 @@ class SaveTopK(Watcher):
         folder, epoch = self.target(), learn.start.epochs_before + learn.epoch + 1
         file = f"epoch_{epoch:03d}.safetensors"
         atomic_write(folder / file, weights_bytes(learn.eval_model().state_dict()))
+        if self.optimizer:
+            atomic_write(_beside(folder / file), state_bytes(learn.kit_state(whole_epoch=True)["opt"]))
         self.kept.insert(place, {"epoch": epoch, "value": value, "valid_loss": loss, "file": file})
         dropped, self.kept = self.kept[self.k :], self.kept[: self.k]
         write_json(folder / "topk.json", {"monitor": self.monitor, "mode": self.mode, "kept": self.kept})
         for entry in dropped:
             (folder / entry["file"]).unlink(missing_ok=True)
+            _beside(folder / entry["file"]).unlink(missing_ok=True)
+
+    def load(self, place: Count = 0) -> int:
+        """Put the weights of one of the kept epochs, and its optimizer where that was kept, into the learner.
+
+        place: 0 for the best, 1 for the second. Returns the epoch.
+        """
+        if place >= len(self.kept):
+            raise RunError(f"{self.target()}: holds {len(self.kept)} epoch(s); place {place} is none of them")
+        entry, learn = self.kept[place], self.learn
+        file = self.target() / entry["file"]
+        learn.model.load_state_dict(load_weights(file))
+        if _beside(file).exists():
+            if learn.opt is None:
+                learn.create_opt()
+            learn.load_opt(load_state(_beside(file)))
+        return entry["epoch"]
 
     def state_dict(self) -> dict[str, Any]:
         """The list of kept epochs."""
@@ -140,3 +163,8 @@ class SaveTopK(Watcher):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
         self.kept = [dict(entry) for entry in state["kept"]]
+
+
+def _beside(weights: Path) -> Path:
+    """The file of the optimizer's state that goes with a file of weights."""
+    return weights.with_suffix(".optimizer.pt")

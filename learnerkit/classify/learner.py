@@ -11,6 +11,7 @@ from learnerkit.callbacks.accumulate import class_weights
 from learnerkit.callbacks.identity import class_names
 from learnerkit.callbacks.train_accuracy import TrainAccuracy
 from learnerkit.classify.dls import NAME
+from learnerkit.classify.epoch_figures import ClassFigures
 from learnerkit.classify.loss import readable
 from learnerkit.classify.metrics import MacroF1
 from learnerkit.core.calls import extends, recorded
@@ -73,7 +74,15 @@ def image_learner(
     loss_func = readable(loss_func or CrossEntropyLossFlat(label_smoothing=label_smoothing))
     check_weights(loss_func, n_out)
     metrics = [accuracy, MacroF1(n_out)] if metrics is None else metrics
-    learn = make_learner(getattr(dls, "task", NAME), dls, model, loss_func, metrics, [TrainAccuracy(), *cbs], arguments)
+    learn = make_learner(
+        getattr(dls, "task", NAME),
+        dls,
+        model,
+        loss_func,
+        metrics,
+        [TrainAccuracy(), ClassFigures(n_out), *cbs],
+        arguments,
+    )
     names = [getattr(metric, "name", "") for metric in learn.metrics]
     learn.best_by = "accuracy" if "accuracy" in names else learn.best_by
     if not isinstance(arch, str):

@@ -88,9 +88,18 @@ def _keep_words(node: Node) -> None:
         _keep_words(part)
 
 
-def to_yaml(value: Any) -> str:
-    """Plain values as YAML that `parse_yaml` reads back equal."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False)
+def to_yaml(value: Any, flow: bool = False) -> str:
+    """Plain values as YAML that `parse_yaml` reads back equal.
+
+    flow: a mapping on one line, without its braces where it has one key.
+    """
+    if not flow:
+        return yaml.dump(value, Dumper=_Dumper, sort_keys=False)
+    parts = (
+        yaml.dump([one], Dumper=_Dumper, sort_keys=False, default_flow_style=True, width=2**20)
+        for one in value.values()
+    )
+    return ", ".join(f"{key}: {part.strip()[1:-1]}" for key, part in zip(value, parts, strict=True))
 
 
 def number_hint(value: Any) -> str:

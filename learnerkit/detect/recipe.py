@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from learnerkit.core.ranges import AtLeastOne, Count, Flag, FrameSide, Positive, Share, ShareBelowOne
-from learnerkit.recipe import Data, Model, Place, Recipe, Train, Views
+from learnerkit.recipe import BS_TEXT, BatchSize, Data, Model, Place, Recipe, Train, Views
 
 Anchors = Annotated[tuple[Positive, ...], Field(min_length=5, max_length=5)]
 
@@ -14,7 +14,7 @@ class DetectData(Data):
     """Frames with boxes."""
 
     path: Place = Field("frames", description="folder of frames and labels, or COCO annotations")
-    bs: AtLeastOne = Field(2, description="frames a batch")
+    bs: BatchSize = Field(2, description=BS_TEXT)
     size: FrameSide | None = Field(None, description="longer side in pixels that frames are resized to")
     bad: Literal["refuse", "skip", "clip"] = Field("refuse", description="what to do with bad boxes and files")
     unlabelled: Literal["refuse", "background", "skip"] = Field(

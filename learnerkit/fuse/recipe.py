@@ -7,14 +7,14 @@ from pydantic import Field
 from learnerkit.classify.recipe import ClassifyTrain
 from learnerkit.core.ranges import AtLeastOne, Count, Flag, NotNegative, Number, Share, ShareBelowOne
 from learnerkit.fuse.modes import EVERY_MODE, MODES, WEIGHTS
-from learnerkit.recipe import Data, Model, Place, Recipe, Views
+from learnerkit.recipe import BS_TEXT, BatchSize, Data, Model, Place, Recipe, Views
 
 
 class FuseData(Data):
     """Pairs of maps."""
 
     path: Place = Field("pairs", description="folder of .pt, .npz or .safetensors files with two maps each")
-    bs: AtLeastOne = Field(64, description="pairs a batch")
+    bs: BatchSize = Field(64, description=BS_TEXT)
     layer: Literal["early", "middle", "late"] | None = Field(None, description="files of one layer alone")
     keys: tuple[str | int, str | int, str | int] | None = Field(
         None, description="where saliency map, attention map and class stand in a file, such as sal,attn,label"

@@ -19,7 +19,7 @@ from learnerkit.core.warn import warn
 from learnerkit.learner.cast import CastBatch
 from learnerkit.learner.mixed import MixedLearner
 from learnerkit.learner.recorder import LeanRecorder
-from learnerkit.learner.state import check_state, learner_state
+from learnerkit.learner.state import check_state, learner_state, load_opt
 
 
 class KitLearner(MixedLearner):
@@ -45,13 +45,24 @@ class KitLearner(MixedLearner):
 
     @property
     def figure_names(self) -> list[str]:
-        """The names of the losses and metrics that the fit under way records an epoch."""
+        """The names of the losses, metrics and callbacks' figures that the fit under way records an epoch."""
+        return list(dict.fromkeys([*self._metric_names, *self._further_figures()]))
+
+    @property
+    def _metric_names(self) -> list[str]:
         return [name for name in self.recorder.metric_names[1:] if name != "time"]
+
+    def _further_figures(self) -> dict[str, Any]:
+        """What callbacks measure of an epoch, by name."""
+        return {name: value for _, figures in able(self.cbs, "epoch_figures") for name, value in figures().items()}
 
     @property
     def monitored(self) -> dict[str, Any]:
-        """The last epoch's losses and metrics by name, as callbacks that decide by a monitor read them."""
-        return dict(zip(self.figure_names, self.recorder.values[-1] if self.recorder.values else [], strict=False))
+        """The last epoch's figures by name, as callbacks that decide by a monitor read them; {} before the first."""
+        if not self.recorder.values:
+            return {}
+        further = {name: value for name, value in self._further_figures().items() if value is not None}
+        return {**further, **dict(zip(self._metric_names, self.recorder.values[-1], strict=False))}
 
     def eval_model(self) -> nn.Module:
         """The model that validation uses: the averaged one where a callback such as EMA keeps it."""
@@ -79,6 +90,10 @@ class KitLearner(MixedLearner):
         """Let the fit that has just begun go on from a `kit_state`; RunError, nothing done, when it does not fit."""
         check_state(self, state, allow)
         self.current.state = state
+
+    def load_opt(self, state: dict[str, Any]) -> None:
+        """Put the optimizer's part of a `kit_state` back."""
+        load_opt(self.opt, state)
 
     def add_cb(self, cb: Any) -> "KitLearner":
         """Add a callback, as fastai does; RecipeError for fastai's own mixing where there are several inputs."""

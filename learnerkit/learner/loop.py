@@ -25,6 +25,7 @@ from learnerkit.callbacks.able import able
 from learnerkit.core.calls import fit_arguments
 from learnerkit.core.seed import kept_random_state, seed_of, seed_position
 from learnerkit.learner.events import EventLearner
+from learnerkit.learner.memory import out_of_memory
 from learnerkit.learner.position import Fit, Position
 from learnerkit.learner.schedule import LeanScheduler, check_one_rate, follow, one_cycle_curves
 from learnerkit.learner.state import load_state
@@ -138,6 +139,8 @@ class LoopLearner(EventLearner):
             whole_fit()
         except BaseException as error:
             fit.error = error
+            if (said := out_of_memory(self, error)) is not None:
+                raise said from error
             raise
         finally:
             fit.running = False

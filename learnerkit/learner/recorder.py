@@ -67,6 +67,7 @@ class LeanRecorder(OpenRecorder):
         super().before_fit()
         self._raw, self._smoothed, self._pending, self.places = [], [], [], []
         self.began: float | None = None
+        self.samples_per_s: float | None = None  # of the last epoch's training, while it trained
 
     @property
     def losses(self) -> list[float]:
@@ -122,6 +123,9 @@ class LeanRecorder(OpenRecorder):
 
     def after_train(self) -> None:
         self.flush()
+        begun, first = self.entered
+        samples = (len(self.places) - first) * (getattr(self.dls.train, "bs", None) or 0)
+        self.samples_per_s = round(samples / (time.monotonic() - begun), 1) or None
         self.log_train()
         if len(self.log) > 1:  # the true mean of the epoch, where fastai has the smoothed loss of its last batch
             self.log[1] = self.mean_loss()
@@ -140,6 +144,7 @@ class LeanRecorder(OpenRecorder):
         start = self.learn.start  # where a resume goes on within an epoch, its first batches are there already
         done = start.batch if self.learn.epoch == start.epoch else 0
         self.first = len(self._raw) + len(self._pending) - done
+        self.entered = time.monotonic(), len(self.places)
         if self.began is None:  # what was trained before a resume counts as well
             self.began = time.monotonic() - (self.places[-1][1] if self.places else 0)
 

@@ -90,6 +90,11 @@ def opt_state(opt: Any) -> dict[str, Any]:
     }
 
 
+def load_opt(opt: Any, state: dict[str, Any]) -> None:
+    """Put an `opt_state` back."""
+    (opt.opt if isinstance(opt, OptimWrapper) else opt).load_state_dict(state)
+
+
 def check_state(learn: Learner, state: dict[str, Any], allow: Sequence[str] = ()) -> None:
     """RunError naming everything in which a state does not fit the fit that has just begun.
 
@@ -138,10 +143,7 @@ def _check_epochs(learn: Learner, state: dict[str, Any]) -> None:
 def load_state(learn: Learner, state: dict[str, Any]) -> None:
     """Put a checked state back into a learner whose fit has just begun."""
     learn.model.load_state_dict(state["model"])
-    if isinstance(learn.opt, OptimWrapper):
-        learn.opt.opt.load_state_dict(state["opt"])
-    else:
-        learn.opt.load_state_dict(state["opt"])
+    load_opt(learn.opt, state["opt"])
     for name, (_, put_back) in states_of(learn.cbs).items():
         put_back(state["callbacks"][name])
     for parameter, gradient in zip(learn.model.parameters(), state.get("gradients", ()), strict=False):

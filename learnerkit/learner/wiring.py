@@ -6,6 +6,7 @@ from typing import Any
 from fastai.callback.core import Callback
 
 from learnerkit.callbacks.ema import EMA
+from learnerkit.callbacks.mlflow import MLflowTracker
 from learnerkit.callbacks.schedule import Schedule
 from learnerkit.callbacks.track import EarlyStop, SaveTopK
 from learnerkit.core.errors import RecipeError
@@ -20,8 +21,13 @@ def asked_callbacks(recipe: Recipe) -> list[Callback]:
     train = recipe.train
     asked = [
         EMA(train.ema) if train.ema else None,
-        EarlyStop(train.monitor, train.mode, train.early_stop) if train.early_stop is not None else None,
-        SaveTopK(train.monitor, train.mode, train.save_top_k) if train.save_top_k else None,
+        EarlyStop(train.monitor, train.mode, train.early_stop, train.early_stop_delta, train.early_stop_warmup)
+        if train.early_stop is not None
+        else None,
+        SaveTopK(train.monitor, train.mode, train.save_top_k, optimizer=train.save_top_k_optimizer)
+        if train.save_top_k
+        else None,
+        MLflowTracker(train.mlflow) if train.mlflow is not None else None,
     ]
     return [cb for cb in asked if cb is not None]
 

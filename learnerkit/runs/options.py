@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from learnerkit.core.errors import MEANT, RecipeError
-from learnerkit.runs.recipes import OPTIONS, WIDTHS, flag_texts, flags, recipe_names
+from learnerkit.runs.recipe_file import recipe_names
+from learnerkit.runs.recipes import OPTIONS, WIDTHS, flag_texts, flags
 
 
 def option(name: str, kind: Any, text: str, *names: str) -> inspect.Parameter:

@@ -5,20 +5,15 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from learnerkit.core.errors import RecipeError, nearest
-from learnerkit.core.files import PathLike, read_json, read_yaml
+from learnerkit.core.files import PathLike, read_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.recipe import SECTIONS, Recipe, read_value, sections_of, validated
+from learnerkit.runs.recipe_file import Content, read_content
 from learnerkit.tasks import DEFAULT, all_recipes, recipe_of, task_names
 
-FOLDER = Path(__file__).parent.parent / "recipes"
 FLAG_OF = {"path": "data"}  # fields whose flag has another name
 OPTIONS = {"recipe", "out", "name", "resume", "allow", "grid", "jobs", "threads"}  # of the commands themselves
 WIDTHS = {"depth": "depth of a wide residual network, 6n+4", "widen_factor": "its width; together they are the --arch"}
-
-
-def recipe_names() -> list[str]:
-    """Names of the recipes in the package."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
 def flags(task: str | None = None) -> dict[str, tuple[str, str, Any]]:
@@ -73,8 +68,13 @@ def load_recipe(name: PathLike, overrides: dict[str, Any] | None = None) -> Reci
     overrides: values by flag name; strings are read as YAML, 'a,b' as a list. 'depth' and 'widen_factor' name a
         wide residual network in place of 'arch'.
     """
-    content = _read(name)
-    task = content.get("task", DEFAULT)
+    return check_recipe(laid_over(name, overrides).values, str(name))
+
+
+def laid_over(name: PathLike, overrides: dict[str, Any] | None = None) -> Content:
+    """What a recipe says with flags laid over it, not yet validated; see `load_recipe`."""
+    found = read_content(name)
+    content, task = found.values, found.values.get("task", DEFAULT)
     known = flags(task) if task in task_names() else flags()
     overrides = _with_arch(dict(overrides or {}), content)
     foreign = [flag for flag in overrides if flag not in known]
@@ -87,10 +87,13 @@ def load_recipe(name: PathLike, overrides: dict[str, Any] | None = None) -> Reci
         if not isinstance(place, dict):
             raise RecipeError(f"recipe {name}: {section}: {place!r} is not a group of keys")
         try:
-            place[key] = read_value(value, field.annotation)
+            before, place[key] = place.get(key), read_value(value, field.annotation)
+            if place[key] == "auto" and key == "bs" and isinstance(before, int):
+                place[key] = f"auto:{before}"  # what the recipe says is what a step is of
         except RecipeError as error:
             raise RecipeError(f"--{flag.replace('_', '-')} {value}: {error}") from error
-    return check_recipe(content, str(name))
+        found.origins[section, key] = f"--{flag.replace('_', '-')}"
+    return found
 
 
 def resumed_recipe(run: Path, recipe: str | None, overrides: dict[str, Any]) -> Recipe:
@@ -106,23 +109,6 @@ def resumed_recipe(run: Path, recipe: str | None, overrides: dict[str, Any]) -> 
     if "epochs" in overrides:
         content["train"]["epochs"] = read_value(overrides["epochs"], int)
     return check_recipe(content, str(run))
-
-
-def _read(name: PathLike) -> dict[str, Any]:
-    path = Path(name)
-    if path.suffix not in (".yaml", ".yml"):
-        if str(name) in task_names():
-            return {"task": str(name)}
-        path = FOLDER / f"{name}.yaml"
-        if not path.exists():
-            known = [*recipe_names(), *task_names()]
-            if Path(name).exists():
-                what = "a folder" if Path(name).is_dir() else "no .yaml file"
-                raise RecipeError(f"recipe {name}: is {what}; a recipe is a .yaml file, or one of {', '.join(known)}")
-            raise RecipeError(
-                f"recipe '{name}': no recipe, task or .yaml file of this name; {nearest(str(name), known)}"
-            )
-    return {key: value for key, value in read_yaml(path).items() if value is not None}
 
 
 def _with_arch(overrides: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:

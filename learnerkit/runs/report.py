@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from learnerkit.callbacks.mlflow_store import mirrored
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike, atomic_write, read_json
 from learnerkit.core.run_folder import RunFolder
@@ -35,7 +36,9 @@ def write_report(path: PathLike | RunFolder) -> Path:
         tables=[*task.tables(seen, results), *evaluations(run, task)],
         history=history,
     )
-    return atomic_write(run.file("report.html"), page)
+    written = atomic_write(run.file("report.html"), page)
+    mirrored(run)
+    return written
 
 
 def evaluations(run: RunFolder, task: Task) -> list[Table]:

@@ -1,30 +1,34 @@
 """A grid of trials, each a process and a run folder of its own; what fails is recorded, the rest goes on."""
 
+import logging
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from rich.console import Console
 
 from learnerkit.core.disk import check_place
-from learnerkit.core.errors import RunError
+from learnerkit.core.errors import LearnerkitError, RunError
 from learnerkit.core.files import PathLike, append_line, atomic_write, made_folder, to_json, write_json
 from learnerkit.core.finished import is_finished
 from learnerkit.core.ranges import AtLeastOne, checked
 from learnerkit.core.run_folder import RunFolder
-from learnerkit.core.text import now, shortened
+from learnerkit.core.text import now
 from learnerkit.core.yaml import to_yaml
+from learnerkit.runs.eta import TimeLeft
 from learnerkit.runs.live import SweepTable
-from learnerkit.runs.trials import Trial, check_disk, open_data, plan
+from learnerkit.runs.processes import Started, interrupt, is_held, reason_of, start_command
+from learnerkit.runs.sweep_results import rows_of, said_of, write_results, write_summary
+from learnerkit.runs.tracked_sweep import SweepTracker
+from learnerkit.runs.trials import Trial, check_disk, open_data, plan_trials
 
 POLL_S = 0.25
+PROFILE = "profile.json"
+log = logging.getLogger(__name__)
 
 
 class Sweep:
@@ -32,12 +36,17 @@ class Sweep:
 
     trials: from `trials.plan`; out: the sweep's folder.
     jobs: trials at a time; threads: of each, the cores shared out when None.
+    profile: measure the cost of each trained model at the end, one at a time, so that nothing else disturbs it.
     """
 
-    def __init__(self, trials: list[Trial], out: Path, jobs: int = 1, threads: int | None = None) -> None:
-        self.trials, self.out, self.jobs = trials, out, max(1, jobs)
+    def __init__(
+        self, trials: list[Trial], out: Path, jobs: int = 1, threads: int | None = None, profile: bool = False
+    ) -> None:
+        self.trials, self.out, self.jobs, self.profile = trials, out, max(1, jobs), profile
+        self.tracked = SweepTracker(trials, out)
         self.threads = threads or max(1, (os.cpu_count() or 1) // self.jobs)
         self.running: dict[str, Started] = {}
+        self.page: Path | None = None
 
     def run(self, show: Callable[[list[Trial]], None]) -> None:
         """Run what is missing.
@@ -49,8 +58,9 @@ class Sweep:
         owner = RunFolder(self.out)
         owner.lock()  # two sweeps into one folder would start the same trials
         self._summarise()
+        self.tracked.begin()
         waiting = [trial for trial in self.trials if trial.state != "done"]
-        handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+        handlers = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
         try:
             while waiting or self.running:
                 while waiting and len(self.running) < self.jobs:
@@ -58,24 +68,26 @@ class Sweep:
                 time.sleep(POLL_S)
                 for trial in self.trials:
                     started = self.running.get(trial.name)
-                    if started and started.process is None and not _is_held(trial.path):
+                    if started and started.process is None and not is_held(trial.path):
                         del self.running[trial.name]  # what an earlier sweep had left running has ended
                         trial.state = "done" if is_finished(trial.path) else "waiting"
                         waiting += [trial] if trial.state == "waiting" else []
                     elif started and started.process is not None and started.process.poll() is not None:
                         self._end(trial)
                 show(self.trials)
+            self._profile_all()
         finally:
             self._stop_all()
+            self._draw()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
             owner.unlock()
 
     def _start(self, trial: Trial) -> None:
         trial.state = "running"
-        log_path = self.out / "logs" / f"{trial.name}.log"
+        log_path = self.out / "logs" / f"{trial.file_name}.log"
         begun = log_path.stat().st_size if log_path.exists() else 0
-        if _is_held(trial.path):
+        if is_held(trial.path):
             self.running[trial.name] = Started(None, time.monotonic(), begun)
             self._record(trial, "found running")
             return
@@ -83,20 +95,12 @@ class Sweep:
         if resume:
             command = ["train", "--resume", str(trial.path), "--allow", "threads"]
         else:
-            recipe = self.out / "recipes" / f"{trial.name}.yaml"
+            recipe = self.out / "recipes" / f"{trial.file_name}.yaml"
             atomic_write(recipe, to_yaml(trial.recipe.model_dump(mode="json")))
-            command = ["train", str(recipe), "--out", str(self.out), "--name", trial.name]
+            command = ["train", str(recipe), "--out", str(trial.path.parent), "--name", trial.path.name]
         threads = str(self.threads)
-        environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-        with log_path.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "learnerkit.cli", *command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                start_new_session=True,  # a Ctrl-C reaches the sweep alone, which then asks once
-            )
+        environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, **self.tracked.environment}
+        process = start_command(command, log_path, environment)
         self.running[trial.name] = Started(process, time.monotonic(), begun)
         self._record(trial, "resumed" if resume else "started", pid=process.pid)
 
@@ -105,7 +109,7 @@ class Sweep:
         if started.process.returncode == 0 and is_finished(trial.path):
             trial.state, trial.reason = "done", ""
         else:
-            trial.state, trial.reason = "failed", self._reason(trial, started)
+            trial.state, trial.reason = "failed", reason_of(started, self.out / "logs" / f"{trial.file_name}.log")
             self._mark(trial)
         self._record(trial, trial.state, reason=trial.reason, seconds=round(time.monotonic() - started.at, 1))
         self._summarise()
@@ -114,28 +118,34 @@ class Sweep:
         """Write sweep.json: every trial with its state and, where it failed, why."""
         rows = [{"trial": trial.name, "state": trial.state, "reason": trial.reason} for trial in self.trials]
         write_json(self.out / "sweep.json", {"trials": rows})
+        write_results(self.trials, self.out)
+
+    def _profile_all(self) -> None:
+        """Measure the cost of each model that is trained and not measured yet."""
+        missing = [trial for trial in self.trials if trial.state == "done" and not (trial.path / PROFILE).exists()]
+        for trial in missing if self.profile else []:
+            log_path = self.out / "logs" / f"{trial.file_name}.log"
+            started = Started(start_command(["profile", str(trial.path)], log_path, {}), time.monotonic(), 0)
+            self.running[trial.name] = started
+            code = started.process.wait()
+            del self.running[trial.name]
+            trial.reason = f"its cost could not be measured (exit {code}); see {log_path}" if code else ""
+            self._record(trial, "profiled" if not code else "not profiled")
+
+    def _draw(self) -> None:
+        """Write the page of what there is, and send it where the sweep is tracked; no failure of it hides another."""
+        try:
+            self.page = write_summary(self.trials, self.out)
+            self.tracked.end(self.out)
+        except (LearnerkitError, OSError, ValueError) as error:
+            log.warning("%s: the summary could not be drawn: %s", self.out, error)
 
     def _mark(self, trial: Trial) -> None:
         """Let the run of a trial that died say so; one that was trained to its end still is, and is only evaluated."""
-        if (trial.path / "run.json").exists() and not _is_held(trial.path):
+        if (trial.path / "run.json").exists() and not is_held(trial.path):
             run = RunFolder(trial.path)
             if not run.is_done:
                 run.set_status("failed", error=trial.reason)
-
-    def _reason(self, trial: Trial, started: "Started") -> str:
-        code = started.process.returncode
-        if code < 0:
-            name = signal.Signals(-code).name
-            hint = " (the system kills so when memory runs out)" if -code == signal.SIGKILL else ""
-            return f"killed by {name}{hint}"
-        data = (self.out / "logs" / f"{trial.name}.log").read_bytes()[started.log_begins :]
-        lines = [line.strip() for line in data.decode("utf-8", "replace").splitlines()]
-        lines = [line.strip("│ ") for line in lines if line and not line.startswith(("╭", "╰"))]
-        said = [
-            place for place, line in enumerate(lines) if line.startswith("error: ") or "Error" in line.split(":")[0]
-        ]
-        reason = " ".join(lines[said[-1] :] if said else lines[-1:] or ["no output"])
-        return shortened(reason.removeprefix("error: "), 300) + f" (exit {code})"
 
     def _record(self, trial: Trial, event: str, **detail: object) -> None:
         row = {"trial": trial.name, "event": event, "time": now(), **detail}
@@ -154,32 +164,6 @@ class Sweep:
                 process.wait()
 
 
-@dataclass
-class Started:
-    """A trial under way: its process (None where an earlier sweep left it), when it began, and where its log does."""
-
-    process: subprocess.Popen | None
-    at: float
-    log_begins: int
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt(number)
-
-
-def _is_held(path: Path) -> bool:
-    """Whether another process owns a run."""
-    if not (path / "lock.json").exists():
-        return False
-    run = RunFolder(path)
-    try:
-        run.lock()
-    except RunError:
-        return True
-    run.unlock()
-    return False
-
-
 def failed(trials: list[Trial]) -> RunError | None:
     """The error of a sweep in which trials failed."""
     lost = [f"{trial.name}: {trial.reason}" for trial in trials if trial.state == "failed"]
@@ -195,7 +179,7 @@ def failed(trials: list[Trial]) -> RunError | None:
 @checked
 def run_sweep(
     recipe: PathLike,
-    grid: Sequence[str],
+    grid: Sequence[str] = (),
     overrides: dict[str, Any] | None = None,
     out: PathLike | None = None,
     jobs: AtLeastOne = 1,
@@ -205,7 +189,7 @@ def run_sweep(
     """Plan, check and run a sweep; RunError at the end when trials failed.
 
     recipe: name or file.
-    grid: texts such as 'fusion=all'.
+    grid: texts such as 'fusion=all', beside the axes of the recipe's own grid or in place of them.
     overrides: flags of all trials, by flag name.
     out: the sweep's folder; runs/RECIPE when None.
     jobs: trials at a time.
@@ -215,14 +199,21 @@ def run_sweep(
     out = Path("runs") / Path(recipe).stem if out is None else Path(out)
     console = console or Console(soft_wrap=True, markup=False, highlight=False)
     check_place(out)
-    trials = plan(recipe, grid, overrides or {}, out)
+    trials, plan = plan_trials(recipe, grid, overrides or {}, out)
     done = sum(trial.state == "done" for trial in trials)
     open_data([trial for trial in trials if trial.state != "done"])
     space = check_disk(trials, out)
     console.print(f"  {len(trials)} trials, {done} done already; {space}")
-    with SweepTable(console) as table:
-        Sweep(trials, out, jobs, threads).run(table.show)
-        table.show(trials, last=True)
+    sweep = Sweep(trials, out, jobs, threads, plan.profile)
+    try:
+        with SweepTable(console, TimeLeft(trials, jobs)) as table:
+            sweep.run(table.show)
+            table.show(trials, last=True)
+    finally:
+        for line in said_of(trials, rows_of(trials)):
+            console.print(f"  {line}")
+        if sweep.page is not None:
+            console.print(f"  summary              {sweep.page}")
     if error := failed(trials):
         raise error
     return trials

@@ -16,6 +16,7 @@ from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.wiring import check_fit, fit
 from learnerkit.recipe import Recipe
 from learnerkit.runs.script import chosen_weights
+from learnerkit.runs.settle import refuse_too_large, settle
 from learnerkit.task import Task
 from learnerkit.tasks import get_task
 
@@ -47,14 +48,16 @@ def train(
             return folder
         again = further and is_finished(folder.path)
         allow = ("epochs", *allow) if further else allow
-    dls = task.open_dls(recipe)
+    asked = recipe
+    recipe, dls = (recipe, task.open_dls(recipe)) if resume else settle(recipe, task)
     if trained:
         folder.lock()
         learn = task.build_learner(recipe, dls, [])
     else:
-        run = _keeper(recipe, out, name, resume, allow)
+        run = _keeper(recipe, asked, out, name, resume, allow)
         learn = task.build_learner(recipe, dls, [run])
         learn.task = task.name  # whose learner it is, even where it is built by another task's function
+        refuse_too_large(learn)
         fit(recipe, learn)
         folder = run.folder
     if again:
@@ -64,11 +67,15 @@ def train(
     return folder
 
 
-def _keeper(recipe: Recipe, out: PathLike, name: str | None, resume: bool, allow: tuple[str, ...]) -> RunKeeper:
-    """The callback that keeps the run of a recipe."""
+def _keeper(
+    recipe: Recipe, asked: Recipe, out: PathLike, name: str | None, resume: bool, allow: tuple[str, ...]
+) -> RunKeeper:
+    """The callback that keeps the run of a recipe; `asked`: what was open in it when the command was given."""
     same = ("monitor", "mode", "checkpoint_every", "keep_last", "keep_every", "keep_checkpoints")
     settings: dict[str, Any] = {key: getattr(recipe.train, key) for key in same}
     extra = {"resolved": recipe.model_dump(mode="json"), "title": recipe.title}
+    if asked is not recipe:
+        extra["asked"] = asked.model_dump(mode="json")
     return RunKeeper(out, name, resume=resume, allow=allow, extra=extra, **settings)
 
 

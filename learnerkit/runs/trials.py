@@ -1,10 +1,8 @@
 """The trials of a sweep: which there are, what of them is done, and what the others will take."""
 
-import itertools
-import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +12,14 @@ from torch import nn
 from learnerkit.callbacks.forecast import moments
 from learnerkit.callbacks.keep import Retention
 from learnerkit.core.disk import check_space, forecast_bytes, shown_bytes
-from learnerkit.core.errors import DataError, RecipeError, RunError, differing, nearest
+from learnerkit.core.errors import DataError, RecipeError, RunError, differing
 from learnerkit.core.files import PathLike, read_json, read_ledger
 from learnerkit.core.finished import is_finished
 from learnerkit.core.tensors import size_of
-from learnerkit.core.warn import warn
 from learnerkit.learner.make import make_opt_func
 from learnerkit.recipe import Recipe
-from learnerkit.runs.recipes import WIDTHS, flags, load_recipe
+from learnerkit.runs.grid import Plan, place_of, plan_of
+from learnerkit.runs.recipes import laid_over, load_recipe
 from learnerkit.tasks import command_tasks, get_task
 
 BEFORE_RUN = {"lock.json", "status.json", "training.log"}  # what a run has before its run.json
@@ -31,15 +29,22 @@ BEFORE_RUN = {"lock.json", "status.json", "training.log"}  # what a run has befo
 class Trial:
     """One combination of a grid.
 
-    name, path: of its run folder; recipe: the whole of it.
+    name: its run's folder below the sweep's, path: that folder; recipe: the whole of it.
+    chosen: its values of the axes.
     state: 'waiting', 'running', 'done' or 'failed'; reason: why it failed.
     """
 
     name: str
     recipe: Recipe
     path: Path
+    chosen: dict[str, Any] = field(default_factory=dict)
     state: str = "waiting"
     reason: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """Its name as a file may have it."""
+        return self.name.replace("/", "~")
 
     def progress(self) -> tuple[int, float | None, float | None]:
         """Epochs trained, best value of the monitored figure, and seconds an epoch, from the ledger."""
@@ -54,41 +59,15 @@ class Trial:
         return len(rows), best, seconds
 
 
-def parse_grid(grid: Sequence[str]) -> dict[str, list[str]]:
-    """Axes of a grid from 'key=a,b,c' texts; 'all' means what the field says it does, as in 'fusion=all'."""
-    axes: dict[str, list[str]] = {}
-    fields = flags()
-    known = {*fields, *WIDTHS}
-    for text in grid:
-        key, equals, values = text.partition("=")
-        key = key.strip().lstrip("-").replace("-", "_")
-        listed = [value.strip() for value in re.split(r",(?![^\[]*\])", values) if value.strip()]
-        every = ((fields[key][2].json_schema_extra if key in fields else None) or {}).get("all", ["all"])
-        twice = sorted({value for value in listed if listed.count(value) > 1})
-        if twice:
-            warn(f"--grid {text}: {', '.join(twice)} stands there more than once, and is trained once")
-        listed = list(dict.fromkeys(one for value in listed for one in (every if value == "all" else [value])))
-        if not equals or not listed:
-            raise RecipeError(f"--grid {text}: say key=value,value, such as fusion=add,max or seed=1,2,3")
-        if key not in known:
-            raise RecipeError(f"--grid {text}: unknown key '{key}'; {nearest(key, known)}")
-        if key in axes:
-            raise RecipeError(f"--grid {text}: '{key}' is given twice; list all its values in one")
-        axes[key] = listed
-    if not axes:
-        raise RecipeError("a sweep needs --grid key=value,value, such as --grid fusion=all --grid seed=1,2,3")
-    return axes
-
-
-def plan(recipe: PathLike, grid: Sequence[str], overrides: dict[str, Any], out: Path) -> list[Trial]:
-    """The trials of a grid over a recipe, each checked; what has been done in `out` is marked so.
+def plan_trials(
+    recipe: PathLike, grid: Sequence[str], overrides: dict[str, Any], out: Path
+) -> tuple[list[Trial], Plan]:
+    """The trials of a grid over a recipe, each checked, and the plan of it; what has been done in `out` is marked so.
 
     RunError when a folder of `out` holds a run with other settings.
     """
-    axes = parse_grid(grid)
-    twice = sorted(set(axes) & set(overrides))
-    if twice:
-        raise RecipeError(f"--{twice[0]} and --grid {twice[0]}=...: give the one or the other")
+    content = laid_over(recipe, overrides)
+    plan = plan_of(content.sweep, grid, overrides, str(recipe))
     task = load_recipe(recipe, overrides).task
     if task not in command_tasks():
         raise RecipeError(
@@ -96,10 +75,10 @@ def plan(recipe: PathLike, grid: Sequence[str], overrides: dict[str, Any], out: 
             "give it an entry point in the group learnerkit.tasks, or train its variants one by one and compare them"
         )
     trials = []
-    for values in itertools.product(*axes.values()):
-        chosen = dict(zip(axes, values, strict=True))
-        name = re.sub(r"[/:\x00-\x1f]", "~", "_".join(f"{key}-{value}" for key, value in chosen.items()))
-        trials.append(Trial(name, load_recipe(recipe, {**overrides, **chosen}), out / name))
+    for chosen in plan.combinations():
+        whole = load_recipe(recipe, {**overrides, **chosen})
+        name = place_of(chosen, whole, plan.folders)
+        trials.append(Trial(name, whole, out / name, chosen))
     for number, trial in enumerate(trials):
         same = [other.name for other in trials[:number] if other.recipe == trial.recipe]
         if same:
@@ -108,7 +87,7 @@ def plan(recipe: PathLike, grid: Sequence[str], overrides: dict[str, Any], out: 
             raise RecipeError(f"--grid: two trials would be called {trial.name}; sweep them one by one, with --out")
     for trial in trials:
         _look_at(trial)
-    return trials
+    return trials, plan
 
 
 def _look_at(trial: Trial) -> None:
@@ -121,7 +100,8 @@ def _look_at(trial: Trial) -> None:
             raise RunError(f"{trial.path}: is not a run, and holds {left[0]}; choose another --out")
         shutil.rmtree(trial.path)
         return
-    before, now = read_json(trial.path / "run.json").get("resolved"), trial.recipe.model_dump(mode="json")
+    described, now = read_json(trial.path / "run.json"), trial.recipe.model_dump(mode="json")
+    before = described.get("asked", described.get("resolved"))
     if before != now:
         raise RunError(
             f"{trial.path}: holds a run with other settings ({differing(before, now)}). Sweep into another --out, or "
@@ -139,13 +119,16 @@ def forecast(trials: list[Trial]) -> int:
         blank_model, train = get_task(trial.recipe.task).blank_model, trial.recipe.train
         key = repr(trial.recipe.model)
         if key not in sizes:
-            sizes[key] = size_of(blank_model(trial.recipe).state_dict())
+            with torch.device("meta"):  # sizes alone are asked for
+                sizes[key] = size_of(blank_model(trial.recipe).state_dict())
         weights = sizes[key]
         opt = make_opt_func(train.opt, train.momentum)([nn.Parameter(torch.zeros(1))], lr=train.lr)
         averaged = weights if train.ema else 0
         keep = Retention(train.checkpoint_every, train.keep_last, train.keep_every).kept(train.epochs)
         keep = keep if train.keep_checkpoints else 0
-        total += forecast_bytes(weights, moments(opt) * weights, averaged, keep, 2 + train.save_top_k)
+        optimizer = moments(opt) * weights
+        total += forecast_bytes(weights, optimizer, averaged, keep, 2)
+        total += train.save_top_k * (weights + train.save_top_k_optimizer * optimizer)
     return total
 
 

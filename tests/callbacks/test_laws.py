@@ -32,6 +32,7 @@ from learnerkit.callbacks.orders import ORDERS
 from learnerkit.callbacks.progress import Progress
 from learnerkit.callbacks.run import RunKeeper
 from learnerkit.callbacks.train_accuracy import TrainAccuracy
+from learnerkit.classify.epoch_figures import ClassFigures
 from learnerkit.detect.interpret import SwitchOff
 from learnerkit.detect.parts import LossParts
 from learnerkit.learner.cast import CastBatch
@@ -45,6 +46,7 @@ MAKE = {
     Accumulate: lambda tmp: Accumulate(2),
     Autocast: lambda tmp: Autocast("bf16"),
     CastBatch: lambda tmp: CastBatch(),
+    ClassFigures: lambda tmp: ClassFigures(3),
     CutMix: lambda tmp: CutMix(p=1.0),
     EMA: lambda tmp: EMA(0.9),
     EarlyStop: lambda tmp: EarlyStop("valid_loss", "min", 3),

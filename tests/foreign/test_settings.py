@@ -19,10 +19,11 @@ from learnerkit.core.files import read_json, read_yaml
 from learnerkit.core.schedules import SCHEDULES
 from learnerkit.core.tensors import load_weights
 from learnerkit.core.yaml import parse_yaml, to_yaml
+from learnerkit.runs.grid import parse_grid
 from learnerkit.runs.recipes import load_recipe
 from learnerkit.runs.sweep import run_sweep
 from learnerkit.runs.train import train
-from learnerkit.runs.trials import parse_grid, plan
+from learnerkit.runs.trials import plan_trials
 from tests.conftest import assert_same_weights, state_of, toy_learner
 
 # words and numbers
@@ -97,15 +98,15 @@ def test_what_is_no_number_is_never_taken_for_one(tmp_path, flag, text, said):
 
 def test_grids_train_the_seeds_that_they_name(tmp_path):
     with pytest.raises(RecipeError, match=r"seed: '01' .*say 1"):
-        plan("digits", ["seed=01,010"], {}, tmp_path)
+        plan_trials("digits", ["seed=01,010"], {}, tmp_path)
     for same in ("lr=1,1.0", "lr=.1,1e-1", "wd=0,-0"):
         with pytest.raises(RecipeError, match="are the same trial"):
-            plan("digits", [same], {}, tmp_path)
+            plan_trials("digits", [same], {}, tmp_path)
     for twice, kept in (("seed=1,1,2", ["1", "2"]), ("opt=adam,sgd,adam", ["adam", "sgd"]), ("lr=.1,.1", [".1"])):
         with pytest.warns(UserWarning, match="more than once, and is trained once"):
             assert list(parse_grid([twice]).values()) == [kept]
     with pytest.raises(RecipeError, match=r"two trials would be called data-a~b"):
-        plan("digits", ["data=a/b,a:b"], {"size": "null"}, tmp_path)
+        plan_trials("digits", ["data=a/b,a:b"], {"size": "null"}, tmp_path)
 
 
 # schedules

@@ -20,6 +20,7 @@ from learnerkit.all import (
     image_learner,
 )
 from learnerkit.callbacks.accumulate import Accumulate
+from learnerkit.callbacks.ledger import OF_THE_MACHINE
 from learnerkit.callbacks.run import RunKeeper as Run  # without the page at each end
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import read_ledger
@@ -77,7 +78,7 @@ def test_resume_is_bit_identical(tmp_path, extras, at):
     resumed.fit_one_cycle(EPOCHS, 0.05)
     assert_same_weights(state_of(whole), state_of(resumed))
     assert whole.recorder.losses == resumed.recorder.losses and whole.recorder.lrs == resumed.recorder.lrs
-    drop = ("seconds", "timestamp")
+    drop = OF_THE_MACHINE
     rows = [
         [{k: v for k, v in row.items() if k not in drop} for row in x.run_folder.history()] for x in (whole, resumed)
     ]

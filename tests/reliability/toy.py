@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from learnerkit.all import folder_dls, image_learner
+from learnerkit.callbacks.ledger import OF_THE_MACHINE
 from learnerkit.callbacks.run import RunKeeper as Run  # without the page at each end
 from learnerkit.core.tensors import load_weights
 from tests.conftest import make_toy_dls
@@ -61,7 +62,7 @@ def digest(learn):
         if cb.name in ("early_stop", "save_top_k", "ema"):
             take(cb.state_dict())
     rows = learn.run_folder.history()
-    take([{key: value for key, value in row.items() if key not in ("seconds", "timestamp")} for row in rows])
+    take([{key: value for key, value in row.items() if key not in OF_THE_MACHINE} for row in rows])
     take(load_weights(learn.run_folder.file("best_model.safetensors")))
     return seen.hexdigest()
 

@@ -18,11 +18,17 @@ from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import size_of
 from learnerkit.fuse.modes import EVERY_MODE, MODES
 from learnerkit.runs.compare import compare_runs
+from learnerkit.runs.grid import parse_grid
 from learnerkit.runs.live import draw
 from learnerkit.runs.sweep import check_disk, run_sweep
-from learnerkit.runs.trials import forecast, parse_grid, plan
+from learnerkit.runs.trials import forecast, plan_trials
 from learnerkit.tasks import get_task
 from tests.pairs import write_pairs
+
+
+def plan(*args):
+    return plan_trials(*args)[0]
+
 
 SETTINGS = {"arch": "wrn_10_1", "epochs": "2", "bs": "8", "lr": ".05", "dropout": "0"}
 
@@ -33,7 +39,7 @@ def test_grids(tmp_path):
         with pytest.raises(RecipeError, match=said):
             parse_grid([text])
     with pytest.raises(RecipeError, match="needs --grid"):
-        parse_grid([])
+        plan("saliency-wrn", [], {}, tmp_path)
     assert parse_grid(["fusion=all,gated"])["fusion"] == list(EVERY_MODE)
     assert parse_grid(["fusion_weights=[.6,.4],[.5,.5]"])["fusion_weights"] == ["[.6,.4]", "[.5,.5]"]
     with pytest.raises(RecipeError, match="are the same trial"):

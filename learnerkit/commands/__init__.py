@@ -1,0 +1,1 @@
+"""The commands, a module for those that go together; `cli.make_app` enters them."""

@@ -1,0 +1,50 @@
+"""The commands that show what is there: `recipe`, `report`, `doctor`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from learnerkit.commands.shared import console, heavy
+from learnerkit.core.errors import LearnerkitError, RecipeError, RunError
+
+
+def recipe(recipe: str | None, **given: Any) -> None:
+    """Print a recipe as it is resolved, each value with what says it; without a name, list the recipes."""
+    shown, overrides = heavy("runs.shown_recipe"), {key: value for key, value in given.items() if value is not None}
+    typer.echo(shown.recipe_list() if recipe is None else shown.recipe_text(recipe, overrides), nl=False)
+
+
+def report(
+    runs: Annotated[list[Path] | None, typer.Argument(help="run folders")] = None,
+    all_runs: Annotated[bool, typer.Option("--all", help="every run below --root")] = False,
+    root: Annotated[Path, typer.Option(help="where --all looks")] = Path("runs"),
+) -> None:
+    """Redraw figures and report.html of existing runs from their files."""
+    folders = sorted({path.parent for path in root.rglob("run.json")}) if all_runs else list(runs or [])
+    if not folders:
+        raise RecipeError("which runs? Give run folders, or --all for every run below --root (runs)")
+    write_report = heavy("runs.report").write_report
+    faults = []
+    for folder in folders:
+        try:
+            console.print(str(write_report(folder)))
+        except LearnerkitError as error:
+            faults.append(str(error))
+    if faults:
+        raise RunError(f"{len(faults)} of {len(folders)} reports could not be made:\n  " + "\n  ".join(faults))
+
+
+def doctor(
+    data: Annotated[Path | None, typer.Argument(help="a data set to check as well")] = None,
+    bad: Annotated[str, typer.Option(help="refuse tells faults, skip and clip what they would leave out")] = "refuse",
+    figures: Annotated[Path | None, typer.Option(help="folder for pictures of the data's modalities")] = None,
+) -> None:
+    """Check the installation and the device and, with a path, the data."""
+    if bad not in ("refuse", "skip", "clip"):
+        raise RecipeError(f"--bad {bad}: refuse, skip or clip")
+    lines, healthy = heavy("runs.doctor").examine(data, bad, figures)
+    for good, text in lines:
+        console.print(f"  { ({True: 'ok', None: 'warn'}.get(good, 'FAULT')):<5} {text}")
+    if not healthy:
+        raise typer.Exit(2)

@@ -1,0 +1,47 @@
+"""How long a sweep will still take, from what its trials have taken so far and what each costs."""
+
+from collections.abc import Sequence
+
+from learnerkit.core.duration import shown_duration
+from learnerkit.runs.trials import Trial
+from learnerkit.tasks import get_task
+
+
+class TimeLeft:
+    """The time left of a sweep: epochs to go, each weighed by what its task says that one costs.
+
+    trials: all of them; jobs: at a time.
+    """
+
+    def __init__(self, trials: Sequence[Trial], jobs: int = 1) -> None:
+        self.trials, self.jobs = trials, jobs
+        self.costs = {trial.name: _cost(trial) for trial in trials}
+        self.known = {trial.name: _spent(trial) for trial in trials if trial.state == "done"}
+
+    def seconds(self) -> float | None:
+        """Seconds left; None before the first epoch of any trial has ended."""
+        work = spent = left = 0.0
+        for trial in self.trials:
+            ended = trial.state in ("done", "failed")
+            if ended and trial.name not in self.known:
+                self.known[trial.name] = _spent(trial)
+            epochs, seconds = self.known.get(trial.name) or _spent(trial)
+            cost = self.costs[trial.name]
+            work, spent = work + epochs * cost, spent + seconds
+            left += 0 if ended else max(0, trial.recipe.train.epochs - epochs) * cost
+        return spent / work * left / self.jobs if work else None
+
+    def text(self) -> str:
+        """The time left in words; '' before anything is known of it."""
+        seconds = self.seconds()
+        return f"about {shown_duration(seconds)} left" if seconds else ""
+
+
+def _spent(trial: Trial) -> tuple[int, float]:
+    """Epochs that a trial has trained, and their seconds."""
+    epochs, _, each = trial.progress()
+    return epochs, epochs * (each or 0)
+
+
+def _cost(trial: Trial) -> float:
+    return get_task(trial.recipe.task).cost(trial.recipe)

@@ -1,0 +1,52 @@
+"""A sweep in an MLflow store: one run that its trials are nested in, with the sweep's table and pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from learnerkit.callbacks import mlflow_store as store
+from learnerkit.core.errors import LearnerkitError
+from learnerkit.core.files import read_json, write_json
+from learnerkit.core.warn import warn
+from learnerkit.runs.trials import Trial
+
+
+class SweepTracker:
+    """The run of a sweep in the store that its recipe names; nothing where it names none, or where it is away.
+
+    trials: of the sweep; out: its folder.
+    environment: what the processes of the trials are given, so that their runs are nested in it.
+    """
+
+    def __init__(self, trials: Sequence[Trial], out: Path) -> None:
+        self.uri, self.out = trials[0].recipe.train.mlflow, out
+        self.environment: dict[str, str] = {}
+
+    def begin(self) -> None:
+        """Enter the sweep in the store, unless an earlier call of it did."""
+        if self.uri is None:
+            return
+        file, name = self.out / store.SENT, self.out.resolve().name
+        try:
+            if not file.exists():
+                run_id, _ = store.new_run(self.uri, name, name)
+                write_json(file, {"uri": store.store_of(self.uri), "run_id": run_id, "experiment": name})
+            self.environment = {store.PARENT: "{run_id}@{experiment}".format(**read_json(file))}
+        except LearnerkitError:
+            raise
+        except Exception as error:  # whatever a network, a server or a database raises
+            warn(f"MLflow: the sweep could not be entered ({error}); its trials are trained all the same")
+
+    def end(self, out: Path) -> None:
+        """Send the table and the pictures of the sweep."""
+        if not self.environment:
+            return
+        said = read_json(out / store.SENT)
+        try:
+            client = store.client_of(said["uri"])
+            for file in (out / "results.csv", out / "results.json", out / "summary.html"):
+                client.log_artifact(said["run_id"], str(file))
+            for file in sorted((out / "figures").glob("*.png")):
+                client.log_artifact(said["run_id"], str(file), "figures")
+            client.set_terminated(said["run_id"])
+        except Exception as error:  # as above
+            warn(f"MLflow: what the sweep found could not be sent ({error}); it stands in {out}")
