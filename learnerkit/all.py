@@ -43,6 +43,7 @@ from learnerkit.fuse.make import make_saliency_pairs
 from learnerkit.fuse.transforms import SaliencyBlock
 from learnerkit.models.create import create_model, list_models
 from learnerkit.models.info import model_info
+from learnerkit.models.profile import profile_model
 from learnerkit.models.registry import register_model
 from learnerkit.models.target import target_layer
 from learnerkit.runs.compare import compare_runs, write_comparison
@@ -114,6 +115,7 @@ RUNS = [
     "load_model",
     "load_recipe",
     "load_run",
+    "profile_model",
     "register_task",
     "run_sweep",
     "write_comparison",

@@ -179,4 +179,5 @@ def run_cells(run: Finished) -> dict[str, str]:
     return {f"{part} accuracy": formatted(run.results.get(f"{part}_accuracy"), "{:.2%}") for part in ("test", "valid")}
 
 
-RANKING = Ranking(read, rows, COLUMNS, verdict, draw, NOTE, run_cells, ("accuracy", "Accuracy"))
+GAIN = ("test_accuracy", "test accuracy")
+RANKING = Ranking(read, rows, COLUMNS, verdict, draw, NOTE, run_cells, ("accuracy", "Accuracy"), gain=GAIN)

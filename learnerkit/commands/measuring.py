@@ -1,12 +1,15 @@
-"""The commands that measure: `compare`, `evaluate`."""
+"""The commands that measure: `compare`, `evaluate`, `profile`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from learnerkit.commands.shared import console, heavy
-from learnerkit.core.errors import RecipeError
+from learnerkit.core.errors import RecipeError, RunError, nearest
+
+PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 def compare(
@@ -56,3 +59,59 @@ def _measures(path: Path) -> tuple[str, ...]:
     """The figures that the task of a run is measured by."""
     run = heavy("core.run_folder").RunFolder.open(path)
     return heavy("tasks").task_of(run.described(), path).measures
+
+
+def profile(
+    target: Annotated[str, typer.Argument(help="a finished run's folder, or a model's name such as resnet18")],
+    sizes: Annotated[str | None, typer.Option(help="sides in pixels, such as 32,64; a run's own, else 32")] = None,
+    bs: Annotated[str, typer.Option(help="images at a time, such as 1,16")] = "1",
+    precision: Annotated[str | None, typer.Option(help="fp32, bf16, fp16 or several; a run's own, else fp32")] = None,
+    training: Annotated[bool, typer.Option("--training", help="measure training steps as well")] = False,
+    compile: Annotated[bool, typer.Option("--compile", help="measure what torch.compile makes of it as well")] = False,
+    repeats: Annotated[int, typer.Option(min=1, help="timed passes")] = 30,
+    threads: Annotated[int | None, typer.Option(min=1, help="of a CPU; those of this process without it")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; cuda where there is one")] = None,
+    n_in: Annotated[int, typer.Option(min=1, help="channels, of a model by name")] = 3,
+    n_out: Annotated[int, typer.Option(min=1, help="classes, of a model by name")] = 10,
+    out: Annotated[Path | None, typer.Option(help="where it is written, of a model by name; profiles/NAME")] = None,
+) -> None:
+    """Measure latency, throughput, operations and memory of a run's best weights or of a model, by one protocol."""
+    profiling = heavy("runs.profile")
+    wanted = profiling.Wanted(
+        _numbers("--sizes", sizes),
+        _numbers("--bs", bs),
+        _precisions(precision),
+        training,
+        compile,
+        repeats,
+        threads,
+        device,
+    )
+    if Path(target).is_dir():
+        if out is not None:
+            raise RecipeError(f"--out {out}: a run's profile is written into the run, {target}/profile; leave it out")
+        folder, rows = profiling.profile_run(target, wanted)
+    elif "/" in target and ":" not in target:
+        raise RunError(f"{target}: no such folder; give a finished run's, or a model's name such as resnet18")
+    else:
+        wanted = wanted if wanted.size else replace(wanted, size=(32,))
+        folder, rows = profiling.profile_name(
+            target, out or Path("profiles") / target.replace(":", "_"), wanted, n_in, n_out
+        )
+    heavy("pages.profile").print_profile(rows, console)
+    console.print(f"  written to           {folder}")
+
+
+def _numbers(flag: str, text: str | None) -> tuple[int, ...]:
+    """Whole numbers above 0 of a flag's text such as '32,64'."""
+    parts = (text or "").replace(" ", "").split(",") if text else []
+    if wrong := [part for part in parts if not part.isdecimal() or not int(part)]:
+        raise RecipeError(f"{flag} {text}: '{wrong[0]}' is no whole number above 0; such as 32,64")
+    return tuple(map(int, parts))
+
+
+def _precisions(text: str | None) -> tuple[str, ...]:
+    found = tuple((text or "").replace(" ", "").split(",")) if text else ()
+    if wrong := [word for word in found if word not in PRECISIONS]:
+        raise RecipeError(f"--precision {text}: {nearest(wrong[0], PRECISIONS)}")
+    return found

@@ -1,9 +1,12 @@
 """What a run happened on: versions, device, threads, command."""
 
+import contextlib
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,3 +34,26 @@ def environment(device: torch.device) -> dict[str, Any]:
         "platform": platform.platform(),
         "command": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
     }
+
+
+def processor(device: torch.device) -> str:
+    """The name of what computes: of the GPU, or the CPU's model with how many cores of it there are."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return f"{next(named, '') or platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+
+
+@contextlib.contextmanager
+def threads_of(number: int | None) -> Iterator[None]:
+    """Within the block torch computes with so many threads; with those that it has when None."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

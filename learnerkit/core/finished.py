@@ -28,6 +28,7 @@ class Finished:
     words: the settings that the label says, in words by their names.
     groups: of those samples, int64 [N]; None where each stands alone, or the run does not say.
     name: of its folder, as the comparison calls it.
+    profile: what its weights cost, see `core.profiles`; {} where that was not measured.
     """
 
     run: RunFolder
@@ -43,6 +44,7 @@ class Finished:
     groups: np.ndarray | None = None
     name: str = ""
     words: dict[str, str] = field(default_factory=dict)
+    profile: dict[str, Any] = field(default_factory=dict)
 
     @property
     def seed(self) -> Any:
@@ -57,6 +59,7 @@ class Comparison:
     root: the folder that was compared, or the one that holds all that were; task: of the runs; runs: those that count.
     varying: the settings in which the runs differ; rows: one a variant.
     left_out: other runs, and why; unfinished: those of them that were not trained and measured to their end.
+    notes: on single figures of the rows.
     """
 
     root: Path
@@ -66,6 +69,7 @@ class Comparison:
     rows: list[dict[str, Any]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def short_names(self, longest: int) -> tuple[dict[str, str], str]:
         """What the variants are called in so many letters, and the settings that these names leave unsaid."""

@@ -18,6 +18,7 @@ from learnerkit.core.yaml import number_hint
 Whole = Annotated[int, Strict()]
 Count = Annotated[int, Strict(), Field(ge=0)]
 AtLeastOne = Annotated[int, Strict(), Field(ge=1)]
+OneOrMore = AtLeastOne | Annotated[tuple[AtLeastOne, ...], Field(min_length=1)]
 Seed = Annotated[int, Strict(), Field(ge=0, lt=2**63)]
 Lot = Annotated[int, Strict(), Field(ge=0, lt=2**32)]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]

@@ -45,6 +45,11 @@ def model_info(model: nn.Module, size: AtLeastOne = 32) -> dict[str, Any]:
     ran and whose cost is in neither, with the number of their calls), activations (numbers that the layers put out)
     and activation_megabytes (these in fp32).
     """
+    return info_at(model, (size, size))
+
+
+def info_at(model: nn.Module, sides: tuple[int, int]) -> dict[str, Any]:
+    """As `model_info`, for an image of these sides, height and width; `size` is one number where they are equal."""
     training = model.training
     counter = FlopCounterMode(display=False)
     uncounted = Uncounted(counter.flop_registry)
@@ -57,7 +62,7 @@ def model_info(model: nn.Module, size: AtLeastOne = 32) -> dict[str, Any]:
     model.eval()
     try:
         with torch.no_grad(), uncounted, counter:
-            model(*inputs_for(model, size, device=next(model.parameters()).device))
+            model(*inputs_for(model, sides, device=next(model.parameters()).device))
     finally:
         model.train(training)
         for hook in hooks:
@@ -65,7 +70,7 @@ def model_info(model: nn.Module, size: AtLeastOne = 32) -> dict[str, Any]:
     operations = counter.get_total_flops()
     return {
         "name": name_of(model),
-        "size": size,
+        "size": sides[0] if sides[0] == sides[1] else list(sides),
         "parameters": sum(p.numel() for p in model.parameters()),
         "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "megabytes": megabytes(model),

@@ -61,6 +61,7 @@ class Ranking:
     run_cells: what the table of runs says of one, by the head of its column.
     curve: the figure of the ledger whose course is drawn, and what it is called; None for the monitored one.
     picture: name of the picture's file.
+    gain: the figure of the rows that is drawn against what they cost, and what it is called; more is better.
     """
 
     read: Callable[[RunFolder, dict[str, Any]], Finished]
@@ -72,6 +73,7 @@ class Ranking:
     run_cells: Callable[[Finished], dict[str, str]]
     curve: tuple[str, str] | None = None
     picture: str = "comparison"
+    gain: tuple[str, str] | None = None
 
 
 def base_row(label: str, members: list[Finished]) -> dict[str, Any]:

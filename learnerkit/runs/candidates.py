@@ -9,6 +9,7 @@ from typing import Any
 from learnerkit.core.errors import LearnerkitError, RunError
 from learnerkit.core.files import read_json
 from learnerkit.core.finished import Finished
+from learnerkit.core.profiles import read_summary
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.tasks import task_of
 
@@ -66,7 +67,7 @@ def _read(run: RunFolder, name: str) -> Finished:
         said = f" ({status['error']})" if status.get("error") else ""
         raise RunError(f"is {status.get('state')}{said}")
     finished = task_of(described, run.path).ranking.read(run, described)
-    finished.name = name
+    finished.name, finished.profile = name, read_summary(run.path)
     return finished
 
 

@@ -13,7 +13,9 @@ from learnerkit.core.finished import Comparison, label_runs, variants_of, withou
 from learnerkit.core.run_folder import csv_text
 from learnerkit.pages.choice import leaders
 from learnerkit.pages.comparison import draw_all_courses
+from learnerkit.pages.costs import add_costs, columns_of, draw_costs
 from learnerkit.pages.page import embedded, render
+from learnerkit.pages.ranking import Column
 from learnerkit.runs.candidates import comparable, find_candidates
 from learnerkit.tasks import get_task
 
@@ -39,7 +41,13 @@ def compare_runs(root: PathLike | Sequence[PathLike]) -> Comparison:
     task = runs[0].described["task"]
     comparison = Comparison(found.root, task, runs, varying, left_out=found.left_out, unfinished=found.unfinished)
     comparison.rows = get_task(task).ranking.rows(variants_of(runs))
+    add_costs(comparison)
     return comparison
+
+
+def _columns(comparison: Comparison) -> list[Column]:
+    """Those of the task, and those of what the variants cost where that is known."""
+    return [*get_task(comparison.task).ranking.columns, *columns_of(comparison)]
 
 
 def verdict(comparison: Comparison) -> str:
@@ -59,12 +67,14 @@ def write_comparison(comparison: Comparison, out: PathLike | None = None) -> Pat
     """
     out = made_folder(comparison.root if out is None else Path(out))
     atomic_write(out / "comparison_table.csv", csv_text(comparison.rows))
-    ranking, runs = get_task(comparison.task).ranking, comparison.runs
+    ranking, runs, columns = get_task(comparison.task).ranking, comparison.runs, _columns(comparison)
     monitor = runs[0].described.get("monitor", "valid_loss")
     figures = {
         ranking.picture: ranking.draw(comparison),
         "all_training_curves": draw_all_courses(comparison, ranking.curve or (monitor, monitor)),
     }
+    if ranking.gain and (costs := draw_costs(comparison, ranking.gain)):
+        figures["cost"] = costs
     for name, figure in figures.items():
         figure.savefig(out / f"{name}.png")
     cells = [ranking.run_cells(run) for run in runs]
@@ -74,8 +84,8 @@ def write_comparison(comparison: Comparison, out: PathLike | None = None) -> Pat
         comparison=comparison,
         verdict=verdict(comparison),
         leading=len(leaders(comparison.rows)),
-        heads=[column.head for column in ranking.columns],
-        rows=[[column.text(row) for column in ranking.columns] for row in comparison.rows],
+        heads=[column.head for column in columns],
+        rows=[[column.text(row) for column in columns] for row in comparison.rows],
         note=ranking.note,
         pictures=[(name.replace("_", " ").capitalize(), embedded(out / f"{name}.png")) for name in figures],
         run_heads=["run", "variant", "seed", *cells[0], "epochs"],
@@ -89,7 +99,7 @@ def write_comparison(comparison: Comparison, out: PathLike | None = None) -> Pat
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """Print the table, as wide as the console, what was left out and the verdict."""
-    columns = [column for column in get_task(comparison.task).ranking.columns if column.brief]
+    columns = [column for column in _columns(comparison) if column.brief]
     cells = [[column.text(row, brief=True) for column in columns] for row in comparison.rows]
     heads = [column.brief for column in columns]
     widths = [max(map(len, texts)) + GAP for texts in zip(heads, *cells, strict=True)]
@@ -104,6 +114,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     console.print(table)
     if unsaid:
         console.print(f"  a variant is called by its {unsaid}")
+    for line in comparison.notes:
+        console.print(f"  {line}")
     for line in comparison.left_out:
         console.print(f"  left out: {line}")
     console.print(f"  {verdict(comparison)}")

@@ -1,0 +1,66 @@
+"""The profile of a finished run: profile.json, which counts for the weights that it was measured with alone."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from learnerkit.core.errors import LearnerkitError
+from learnerkit.core.files import read_json, sha256, write_json
+
+FILE = "profile.json"
+BASIS = {  # keys of a summary in which latencies must be equal to be ranked together, and how each is called
+    "profile_precision": "precision",
+    "profile_threads": "threads",
+    "profile_device": "device",
+    "profile_bs": "batch size",
+    "profile_torch": "version of torch",
+}
+Basis = tuple[Any, ...]
+
+
+def stamp(weights: Path) -> dict[str, Any]:
+    """What tells a file of weights from another: its name, its size, its time and its digest."""
+    facts = weights.stat()
+    known = {"file": weights.name, "bytes": facts.st_size, "modified_ns": facts.st_mtime_ns}
+    return {**known, "sha256": sha256(weights.read_bytes())}
+
+
+def is_of(said: dict[str, Any], weights: Path) -> bool:
+    """Whether a stamp is of this file; its digest is asked where its time is another, as in a copy of a folder."""
+    if not weights.exists() or said.get("file") != weights.name or said.get("bytes") != weights.stat().st_size:
+        return False
+    return said.get("modified_ns") == weights.stat().st_mtime_ns or said.get("sha256") == sha256(weights.read_bytes())
+
+
+def write_profile(folder: Path, weights: Path, content: dict[str, Any]) -> Path:
+    """Write profile.json with the stamp of the weights that were measured."""
+    return write_json(folder / FILE, {"weights": stamp(weights), **content})
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """What a profile says of one image at a time; {} where there is none, or where it is of other weights."""
+    try:
+        content = read_json(folder / FILE) if (folder / FILE).exists() else {}
+        weights = content.get("weights") or {}
+        known = is_of(weights, folder / Path(str(weights.get("file", ""))).name)
+        return dict(content.get("summary") or {}) if known else {}
+    except (LearnerkitError, AttributeError, TypeError, OSError):
+        return {}
+
+
+def basis_of(summary: dict[str, Any]) -> Basis:
+    """How the latency of a summary was measured."""
+    return tuple(summary.get(key) for key in BASIS)
+
+
+def common_basis(summaries: Sequence[dict[str, Any]]) -> Basis | None:
+    """The basis of the most summaries that know a latency, the first of equally many; None where none does."""
+    counts = Counter(basis_of(summary) for summary in summaries if summary.get("latency_ms") is not None)
+    return counts.most_common(1)[0][0] if counts else None
+
+
+def basis_text(basis: Basis, other: Basis) -> str:
+    """In what a basis differs from another, such as 'precision bf16 and not fp32'."""
+    parts = zip(BASIS.values(), basis, other, strict=True)
+    return ", ".join(f"{name} {here} and not {there}" for name, here, there in parts if here != there)
