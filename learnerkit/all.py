@@ -89,6 +89,7 @@ CALLBACKS = [
     "Fusion",
     "GradientClip",
     "Guard",
+    "MLflowTracker",
     "MixUp",
     "Run",
     "SaveTopK",
