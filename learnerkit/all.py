@@ -41,8 +41,10 @@ from learnerkit.fuse.fusion import Fusion
 from learnerkit.fuse.learner import fusion_learner
 from learnerkit.fuse.make import make_saliency_pairs
 from learnerkit.fuse.transforms import SaliencyBlock
-from learnerkit.models.create import create_model, list_models, model_info
+from learnerkit.models.create import create_model, list_models
+from learnerkit.models.info import model_info
 from learnerkit.models.registry import register_model
+from learnerkit.models.target import target_layer
 from learnerkit.runs.compare import compare_runs, write_comparison
 from learnerkit.runs.ensemble import ensemble_runs
 from learnerkit.runs.evaluate import evaluate_run
@@ -75,7 +77,7 @@ DATA = [
     "saliency_dls",
     "verify",
 ]
-MODELS = ["create_model", "list_models", "model_info", "register_model"]
+MODELS = ["create_model", "list_models", "model_info", "register_model", "target_layer"]
 LEARNERS = ["BoxMAP", "Learner", "MacroF1", "detection_learner", "fusion_learner", "image_learner"]
 CALLBACKS = [
     "ChannelsLast",

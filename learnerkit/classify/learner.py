@@ -23,6 +23,7 @@ from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.make import TrainingArguments, as_list, build_model, make_learner
 from learnerkit.models.create import room_of
 from learnerkit.models.registry import families
+from learnerkit.models.size import check_size
 
 
 @recorded("dls", "cbs")
@@ -68,6 +69,8 @@ def image_learner(
     with kept_random_state():
         batch = first_batch(dls)
     model = build_model(arch, arguments.seed, cbs, n_in=batch[0].shape[1], n_out=n_out, **(model_args or {}))
+    if isinstance(arch, str):
+        check_size(model, tuple(batch[0].shape[-2:]))
     loss_func = readable(loss_func or CrossEntropyLossFlat(label_smoothing=label_smoothing))
     check_weights(loss_func, n_out)
     metrics = [accuracy, MacroF1(n_out)] if metrics is None else metrics

@@ -22,7 +22,7 @@ from learnerkit.detect.interpret import DetectionInterpretation, quiet
 from learnerkit.detect.learner import DetectionLearner
 from learnerkit.detect.metrics import FIGURES, SIZES, average_precision
 from learnerkit.learner.measure import measured_rows, part_loader
-from learnerkit.models.create import megabytes
+from learnerkit.models.info import megabytes
 
 ABLATED = 200  # images on which modalities are switched off, at most
 TIMED = 20  # images whose time is measured

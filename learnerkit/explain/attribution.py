@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from learnerkit.core.errors import DataError, ModelError
+from learnerkit.models.target import map_layers
 
 PLACES = ("early", "middle", "late")
 Targets = Tensor | Sequence[int] | int | None
@@ -39,7 +40,8 @@ def gradcam(model: nn.Module, images: Tensor, layer: nn.Module | str = "late", t
     """Grad-CAM (Selvaraju et al. 2017) of a layer: where its features speak for the class, [B,1,H,W], 0 to 1.
 
     model: images to logits [B,K]; used in evaluation mode, its own gradients are left alone.
-    layer: a module with outputs [B,c,h,w], or 'early', 'middle' or 'late' of the model's convolutional stages.
+    layer: a module with outputs [B,c,h,w], or 'early', 'middle' or 'late': a map a third into the model, two thirds
+        into it, or that of its last block, see `target_layer`.
     targets: class indices [B], as a tensor or a list, or one for all; the predicted ones when None.
     The map is enlarged to the images' size and scaled by its greatest value; all 0 where nothing speaks for the class.
     """
@@ -90,14 +92,11 @@ def class_indices(targets: Targets, logits: Tensor) -> Tensor:
 
 
 def feature_layer(model: nn.Module, place: str) -> nn.Module:
-    """The batch norm (else the convolution) a third into the model, two thirds into it, or its last one.
+    """The layer whose map is a third into the model, two thirds into it, or its last one, see `target_layer`.
 
     place: 'early', 'middle' or 'late'.
     """
     if place not in PLACES:
         raise ModelError(f"layer '{place}': {', '.join(PLACES)}, or a module of the model")
-    kinds = (nn.BatchNorm2d,), (nn.Conv2d,)
-    found = next((layers for kind in kinds if (layers := [m for m in model.modules() if isinstance(m, kind)])), None)
-    if not found:
-        raise ModelError(f"{type(model).__name__}: has no convolution; give Grad-CAM a module with outputs [B,c,h,w]")
+    found = map_layers(model)
     return found[max(0, round(len(found) * (PLACES.index(place) + 1) / 3) - 1)]

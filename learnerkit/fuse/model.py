@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from learnerkit.core.errors import ModelError, nearest
 from learnerkit.fuse.modes import EVERY_MODE, WEIGHTS
 from learnerkit.models.create import create_model
+from learnerkit.models.groups import head_names, parameter_groups
 from learnerkit.models.registry import register_pattern
 
 PREFIX = "fuse:"
@@ -54,6 +55,7 @@ class Fused(nn.Module):
     """
 
     n_inputs = 2
+    inner = "body"  # where a network's own weights belong
 
     def __init__(
         self, body: nn.Module, mode: str = "concat", channels: int = 3, weights: tuple[float, float] = WEIGHTS
@@ -73,6 +75,15 @@ class Fused(nn.Module):
             share = self.gate.sigmoid()
             weights = (share, 1 - share)
         return self.body(fuse(saliency, attention, self.mode, weights))
+
+    def groups(self) -> list[list[nn.Parameter]]:
+        """Those of the body; what the fusion has learned is a part of the first."""
+        first, *others = parameter_groups(self.body)
+        return [[*self.parameters(recurse=False), *first], *others]
+
+    def head_names(self) -> set[str]:
+        """Names of the parameters that depend on the classes."""
+        return {f"{self.inner}.{name}" for name in head_names(self.body)}
 
     def reported(self) -> dict[str, list[float]]:
         """The weights of saliency and attention map for each channel, where the mode has any."""

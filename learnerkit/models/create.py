@@ -1,24 +1,17 @@
-"""Model names to modules: `create_model`, `list_models`, and what a built model says of itself."""
+"""Model names to modules: `create_model`, `list_models`."""
 
 import inspect
 from fnmatch import fnmatch
 from importlib.util import find_spec
 from typing import Any
 
-import torch
-import torchvision
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from learnerkit.core.errors import ModelError, check_keys, nearest
-from learnerkit.core.optional import optional
 from learnerkit.core.ranges import AtLeastOne, checked
-from learnerkit.core.tensors import size_of
 from learnerkit.models import resnet, simple, wrn  # noqa: F401  importing a family registers it
-from learnerkit.models.first_layer import with_input_channels
+from learnerkit.models.library import LIBRARIES, from_library
 from learnerkit.models.registry import Builder, families, find_builder, patterns
-
-LIBRARIES = ("timm", "torchvision")
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -46,7 +39,7 @@ def create_model(name: str, n_in: AtLeastOne = 3, n_out: AtLeastOne = 10, **kwar
     if found is not None:
         model = _call(found[0], name, found[1], n_in, n_out, kwargs)
     elif library in LIBRARIES and rest:
-        model = _from_library(library, rest, n_in, n_out, kwargs)
+        model = from_library(library, rest, n_in, n_out, kwargs)
     else:
         raise ModelError(_unknown(name, room_of(name)))
     model.spec = {"name": name, "n_in": n_in, "n_out": n_out, **kwargs}
@@ -96,48 +89,3 @@ def _call(builder: Builder, name: str, first: tuple, n_in: int, n_out: int, kwar
     if faults:
         raise ModelError("; ".join(faults))
     return builder(*first, n_in=n_in, n_out=n_out, **kwargs)
-
-
-def _from_library(library: str, name: str, n_in: int, n_out: int, kwargs: dict[str, Any]) -> nn.Module:
-    if library == "timm":
-        timm = optional("timm", "timm", f"the model timm:{name}")
-        if not timm.is_model(name):
-            raise ModelError(check_keys([name], timm.list_models(), "timm model")[0])
-        return timm.create_model(name, in_chans=n_in, num_classes=n_out, **kwargs)
-    known = torchvision.models.list_models(torchvision.models)
-    faults = [] if name in known else check_keys([name], known, "torchvision model")
-    if faults:
-        raise ModelError(faults[0])
-    model = torchvision.models.get_model(name, num_classes=n_out, **kwargs)
-    return model if n_in == 3 else with_input_channels(model, n_in)
-
-
-@checked
-def model_info(model: nn.Module, size: AtLeastOne = 32) -> dict[str, Any]:
-    """Parameters, multiply-adds and memory of a model for one image.
-
-    model: its `spec` says the channels, 3 without; its `n_inputs` how many images it takes at once, 1 without.
-    size: side of the image in pixels.
-    """
-    spec = getattr(model, "spec", {})
-    training = model.training
-    device = next(model.parameters()).device
-    counter = FlopCounterMode(display=False)
-    model.eval()
-    inputs = [torch.zeros(1, spec.get("n_in", 3), size, size, device=device)] * getattr(model, "n_inputs", 1)
-    with torch.no_grad(), counter:
-        model(*inputs)
-    model.train(training)
-    parameters = sum(p.numel() for p in model.parameters())
-    return {
-        "name": spec.get("name", type(model).__name__),
-        "parameters": parameters,
-        "flops": counter.get_total_flops(),  # 2 for a multiply-add
-        "megabytes": megabytes(model),
-        "size": size,
-    }
-
-
-def megabytes(model: nn.Module) -> float:
-    """Memory of a model's parameters and buffers."""
-    return round(size_of({**dict(model.named_parameters()), **dict(model.named_buffers())}) / 1e6, 2)

@@ -13,24 +13,66 @@ from tests.scenes import toy_detector
 
 
 @pytest.mark.parametrize(
-    ("name", "head"),
+    ("name", "head", "starts"),
     [
-        ("tiny_cnn", "5"),
-        ("resnet18", "fc"),
-        ("fuse:tiny_cnn", "body.5"),
-        ("timm:test_vit", "head"),
-        ("torchvision:squeezenet1_1", "classifier.1"),
-        ("detect:timm:test_resnet", "net.roi_heads.box_predictor.cls_score"),
+        ("tiny_cnn", "5", "0.0 1.0 2.0 5"),
+        ("simple_cnn", "11", "0.0 3.0 6.0 11"),
+        ("wrn_10_1", "8", "0 1.bn1 2.bn1 3.bn1 8"),
+        ("resnet18", "fc", "conv1 layer1.0.conv1 layer2.0.conv1 layer3.0.conv1 layer4.0.conv1 fc"),
+        ("resnet18_imagenet", "fc", "conv1 layer1.0.conv1 layer2.0.conv1 layer3.0.conv1 layer4.0.conv1 fc"),
+        ("vgg11_bn", "classifier.6", "features.0 features.4 features.8 features.15 features.22 classifier.0"),
+        (
+            "mobilenet_v3_small",
+            "classifier.3",
+            "features.0.0 features.1.block.0.0 features.2.block.0.0 features.4.block.0.0 features.9.block.0.0 "
+            "classifier.0",
+        ),
+        ("fuse:tiny_cnn", "body.5", "body.0.0 body.1.0 body.2.0 body.5"),
+        ("timm:test_resnet", "fc", "conv1.0 layer1.0.conv1 layer2.0.conv1 layer3.0.conv1 layer4.0.conv1 fc"),
+        ("timm:test_vit", "head", "cls_token blocks.0.norm1 ... head"),
+        (
+            "torchvision:squeezenet1_1",
+            "classifier.1",
+            "features.0 features.3.squeeze features.6.squeeze features.9.squeeze classifier.1",
+        ),
+        (
+            "detect:timm:test_resnet",
+            "net.roi_heads.box_predictor.cls_score",
+            "net.backbone.body.conv1.0 net.backbone.body.layer1.0.conv1 net.backbone.body.layer2.0.conv1 "
+            "net.backbone.body.layer3.0.conv1 net.backbone.body.layer4.0.conv1 net.backbone.fpn.inner_blocks.0.0",
+        ),
     ],
 )
-def test_the_head_is_what_names_the_classes(name, head):
+def test_groups_are_stem_stages_and_head(name, head, starts):
+    """starts: the first layer of each group; '...' stands for those between."""
     if "timm:" in name:
         pytest.importorskip("timm")
     model = create_model(name, 3, 4)
     assert {f"{head}.weight", f"{head}.bias"} <= head_names(model)
     groups = parameter_groups(model)
-    assert len(groups) == 2 and min(map(len, groups)) > 0
+    names = {id(p): key.removesuffix(".weight") for key, p in model.named_parameters()}
+    found, expected = [names[id(group[0])] for group in groups], starts.split()
+    if "..." in expected:
+        found[expected.index("...") : -1] = ["..."]
+    assert found == expected
     assert [id(p) for group in groups for p in group] == [id(p) for p in model.parameters()]  # as one group has them
+
+
+def test_groups_of_two_streams_go_by_stage_and_hold_all_once():
+    model = create_model("detect:mit_b0", 5, 2)
+    groups = parameter_groups(model)
+    body = model.net.backbone.body
+    assert len(groups) == 5
+    for number, group in enumerate(groups[:4]):
+        parts = (body.rgb, body.other, body.rectify, body.merge)
+        assert {id(p) for p in group} == {id(p) for part in parts for p in part[number].parameters()}
+    assert sorted(id(p) for group in groups for p in group) == sorted(id(p) for p in model.parameters())
+
+
+def test_what_a_fusion_learns_is_in_the_first_group():
+    model = create_model("fuse:resnet18", 3, 4, fusion="gated")
+    first, *_, last = parameter_groups(model)
+    assert first[0] is model.gate and {id(p) for p in last} == {id(p) for p in model.body.fc.parameters()}
 
 
 def moved(before, learn):
@@ -54,7 +96,8 @@ def test_freeze_trains_the_last_group_and_norms_alone(kind, tmp_path):
     learn = MAKE[kind](tmp_path)
     learn.logger = lambda row: None
     learn.freeze()
-    body, head = ({id(p) for p in group} for group in parameter_groups(learn.model))
+    *body, head = ({id(p) for p in group} for group in parameter_groups(learn.model))
+    body = set().union(*body)
     names = {name: id(p) for name, p in learn.model.named_parameters()}
     before = state_of(learn)
     learn.fit(1, 1e-3)
@@ -74,11 +117,13 @@ def test_a_slice_gives_each_group_its_rate():
         learn.add_cb(rates_seen(seen))
         call = (1, 1) if fit == "fit_sgdr" else (1,)
         getattr(learn, fit)(*call, **{rate: slice(1e-4, 1e-2)})
-        low, high = map(max, zip(*seen, strict=True))
-        assert high == pytest.approx(1e-2, rel=0.05) and low == pytest.approx(high / 100), fit
+        rates = list(map(max, zip(*seen, strict=True)))
+        assert rates[-1] == pytest.approx(1e-2, rel=0.05), fit
+        steps = [rates[-1] / 100 ** (1 - number / 3) for number in range(4)]  # equal factors from group to group
+        assert rates == pytest.approx(steps), fit
     learn = toy_learner()
     learn.fit(1, slice(1e-2))
-    assert [group["lr"] for group in learn.opt.hypers] == [pytest.approx(1e-3), pytest.approx(1e-2)]
+    assert [group["lr"] for group in learn.opt.hypers] == [*[pytest.approx(1e-3)] * 3, pytest.approx(1e-2)]
 
 
 def rates_seen(seen):
@@ -92,7 +137,7 @@ def test_groups_of_one_rate_train_as_one_group_does():
         learn.fit(1, 0.05)
         if learn is grouped:
             learn.make_groups()
-            assert len(learn.opt.param_lists) == 2
+            assert len(learn.opt.param_lists) == 4
         learn.fit(1, 0.05)
     assert len(one.opt.param_lists) == 1
     assert_same_weights(state_of(one), state_of(grouped))
@@ -104,7 +149,7 @@ def test_fine_tune_trains_the_head_first(opt):
     before = state_of(learn)
     learn.fine_tune(1, 1e-2)
     assert moved(before, learn) == {name for name, _ in learn.model.named_parameters()}
-    assert len(learn.opt.param_lists) == 2
+    assert len(learn.opt.param_lists) == 4
 
 
 @pytest.mark.parametrize(

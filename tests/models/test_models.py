@@ -7,11 +7,13 @@ from torch import nn
 from torchvision.ops import StochasticDepth
 
 from learnerkit.core.errors import ModelError
-from learnerkit.models.create import create_model, list_models, model_info
+from learnerkit.models.create import create_model, list_models
+from learnerkit.models.info import model_info
 from learnerkit.models.registry import families, register_model
 from learnerkit.runs.export import export_model, load_model
 
 NAMES = [name for name in list_models() if "_D_" not in name and ":" not in name] + ["wrn_10_1", "wrn_16_2"]
+LARGE = [name for name in NAMES if name.startswith("vgg")]  # 500 MB each: never written to the disk
 PARAMETERS = {
     "tiny_cnn": 24_346,
     "simple_cnn": 288_746 - 576,
@@ -20,20 +22,31 @@ PARAMETERS = {
     "se_resnet": 2_820_390 - 576,
     "hybrid_resnet": 2_820_390 - 576,
 }
+OF_TORCHVISION = {  # our names of its models
+    **{name: name for name in LARGE},
+    **{f"resnet{depth}_imagenet": f"resnet{depth}" for depth in (18, 34, 50, 101)},
+    **{name: name for name in ("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large")},
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("size", [32, 27])
-def test_forward_and_backward(name, size):
+def test_forward_and_backward_at_any_size(name):
     model = create_model(name, n_in=2, n_out=42)
-    out = model(torch.randn(2, 2, size, size))
-    assert out.shape == (2, 42) and out.dtype == torch.float32
-    out.square().sum().backward()
-    without = [key for key, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
-    assert not without
+    for size in (32,) if name in LARGE else (32, 27):  # 32 is the least of a VGG
+        model.zero_grad()
+        out = model(torch.randn(2, 2, size, size))
+        assert out.shape == (2, 42) and out.dtype == torch.float32
+        out.square().sum().backward()
+        without = [key for key, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
+        assert not without
+    model.eval()
+    for size in (64, 97):
+        with torch.no_grad():
+            out = model(torch.randn(2, 2, size, size))
+        assert out.shape == (2, 42) and torch.isfinite(out).all()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in LARGE])
 def test_state_round_trip_and_spec(name, tmp_path):
     model = create_model(name, n_in=1, n_out=5).eval()
     again = load_model(export_model(model, tmp_path))
@@ -42,16 +55,76 @@ def test_state_round_trip_and_spec(name, tmp_path):
     assert again.spec == {"name": name, "n_in": 1, "n_out": 5}
 
 
+@pytest.mark.parametrize("name", LARGE)
+def test_large_models_are_rebuilt_by_their_spec_and_state(name):
+    model = create_model(name, n_in=1, n_out=5).eval()
+    with torch.device("meta"):
+        again = create_model(**model.spec).eval()
+    again.load_state_dict(model.state_dict(), assign=True)
+    x = torch.randn(2, 1, 32, 32)
+    assert torch.equal(model(x), again(x))
+
+
+def count(model):
+    return sum(p.numel() for p in model.parameters())
+
+
 @pytest.mark.parametrize("name", list(PARAMETERS))
 def test_parameter_counts(name):
     n_in = 3 if name == "tiny_cnn" else 1
     assert model_info(create_model(name, n_in=n_in, n_out=10))["parameters"] == PARAMETERS[name]
 
 
+@pytest.mark.parametrize("name", OF_TORCHVISION)
+def test_parameter_counts_equal_torchvisions(name):
+    with torch.device("meta"):
+        assert count(create_model(name, 3, 1000)) == count(torchvision.models.get_model(OF_TORCHVISION[name]))
+
+
+def test_parameter_counts_of_other_forms_equal_torchvisions():
+    stem = 64 * 3 * (7 * 7 - 3 * 3)  # of the first convolution's kernel
+    with torch.device("meta"):
+        for name in ("resnet18", "resnet34", "resnet50", "resnet101"):
+            assert count(create_model(name, 3, 1000)) == count(torchvision.models.get_model(name)) - stem, name
+        small = create_model("mobilenet_v2_small", 3, 1000)
+        assert count(small) == count(torchvision.models.mobilenet_v2(width_mult=0.75)) == 2_636_424
+        assert count(create_model("tiny_cnn", 3, 1000)) < 1_000_000
+
+
+def test_dropout_is_an_argument_of_families_that_have_one():
+    for name in ("vgg11", "mobilenet_v2", "mobilenet_v3_small"):
+        with torch.device("meta"):
+            model = create_model(name, dropout=0.25)
+        assert {m.p for m in model.modules() if isinstance(m, nn.Dropout)} == {0.25}
+    with pytest.raises(ModelError, match="unknown key 'dropout'"):
+        create_model("resnet18_imagenet", dropout=0.1)
+
+
+def test_operations_of_known_models():
+    with torch.device("meta"):
+        info = model_info(create_model("resnet50_imagenet", 3, 1000), 224)
+    assert info["multiply_adds"] == 4_089_184_256 and info["operations"] == 2 * info["multiply_adds"]
+    assert info["parameters"] == info["trainable_parameters"] == 25_557_032
+    assert info["uncounted"]["relu_"] == 49 and info["uncounted"]["max_pool2d_with_indices"] == 1
+    assert not {"convolution", "addmm", "view", "empty"} & info["uncounted"].keys()
+
+
+def test_model_info_of_a_network_counted_by_hand():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3))
+    model[0].requires_grad_(False)
+    model.train()
+    info = model_info(model, 4)
+    assert (info["parameters"], info["trainable_parameters"]) == (20 + 27, 27)
+    assert info["multiply_adds"] == 4 * 4 * 2 * 9 + 24
+    assert info["activations"] == 32 + 32 + 8 + 8 + 3 and info["activation_megabytes"] == round(83 * 4 / 1e6, 2)
+    assert info["uncounted"] == {"relu": 1, "max_pool2d_with_indices": 1}
+    assert model.training and not model[0]._forward_hooks
+
+
 def test_figures_of_the_issue():
     assert model_info(create_model("wrn_28_10"))["parameters"] == 36_479_194
     info = model_info(create_model("se_resnet"))
-    assert info["parameters"] == 2_820_390 and info["flops"] == 278_642_176
+    assert info["parameters"] == 2_820_390 and info["operations"] == 2 * info["multiply_adds"] == 278_642_176
 
 
 def test_resnet18_equals_torchvisions_with_the_same_weights():
@@ -62,6 +135,18 @@ def test_resnet18_equals_torchvisions_with_the_same_weights():
     model.load_state_dict(reference.state_dict())
     x = torch.randn(4, 3, 32, 32)
     torch.testing.assert_close(model(x), reference(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_in", [3, 1])
+def test_resnet50_equals_torchvisions_with_the_same_weights(n_in):
+    reference = torchvision.models.resnet50(num_classes=10)
+    reference.conv1 = nn.Conv2d(n_in, 64, 3, 1, 1, bias=False)
+    reference.maxpool = nn.Identity()
+    model = create_model("resnet50", n_in)
+    model.load_state_dict(reference.state_dict())
+    x = torch.randn(4, n_in, 33, 33)
+    torch.testing.assert_close(model(x), reference(x), rtol=1e-4, atol=1e-4)
+    assert sum(isinstance(m, StochasticDepth) for m in model.modules()) == 16
 
 
 def test_wrn_equals_a_plain_restatement():

@@ -32,6 +32,7 @@ class PyramidBackbone(nn.Module):
     def __init__(self, name: str, n_in: int = 3, stochastic_depth: float = 0.1, streams: int | None = None) -> None:
         super().__init__()
         self.body, widths = make_body(name, n_in, stochastic_depth, streams)
+        self.body.n_in = n_in
         self.fpn = FeaturePyramidNetwork(widths, CHANNELS, LastLevelMaxPool())
 
     def forward(self, frames: Tensor) -> dict[str, Tensor]:

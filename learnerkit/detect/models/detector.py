@@ -21,7 +21,9 @@ from learnerkit.core.errors import ModelError, check_keys
 from learnerkit.detect.boxes import merge_detections, mirror_boxes, mirror_images, pack_detections, unpack_boxes
 from learnerkit.detect.models.backbones import PyramidBackbone
 from learnerkit.detect.models.mit import SIZES
+from learnerkit.models.groups import body_groups
 from learnerkit.models.registry import register_pattern
+from learnerkit.models.target import target_layer
 
 ANCHORS = (32, 64, 128, 256, 512)  # sides in pixels, one for each map of the pyramid
 RATIOS = (0.5, 1.0, 2.0)
@@ -36,6 +38,8 @@ class Detector(nn.Module):
     n_out: classes, the background not counted; anchors: five sides in pixels.
     kwargs: of torchvision's FasterRCNN, such as box_batch_size_per_image.
     """
+
+    inner = "net.backbone.body"  # where a backbone's own weights belong
 
     def __init__(self, backbone: nn.Module, n_out: int, anchors: Sequence[float] = ANCHORS, **kwargs: Any) -> None:
         super().__init__()
@@ -65,10 +69,14 @@ class Detector(nn.Module):
         return detections if truth is None else (detections, parts)
 
     def groups(self) -> list[list[nn.Parameter]]:
-        """The backbone's parameters, and those of the pyramid and of both stages, as `freeze` takes them."""
-        body = list(self.net.backbone.body.parameters())
-        known = set(map(id, body))
-        return [body, [parameter for parameter in self.parameters() if id(parameter) not in known]]
+        """The backbone's stem and stages; then the pyramid and both stages of the detector, as `freeze` takes them."""
+        body = body_groups(self.net.backbone.body)
+        known = {id(parameter) for group in body for parameter in group}
+        return [*body, [parameter for parameter in self.parameters() if id(parameter) not in known]]
+
+    def target_layer(self) -> nn.Module:
+        """The last map of the backbone, before the pyramid."""
+        return target_layer(self.net.backbone.body)
 
     def head_names(self) -> set[str]:
         """Names of the parameters that depend on the classes."""

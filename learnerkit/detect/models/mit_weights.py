@@ -1,5 +1,6 @@
 """SegFormer weights in Hugging Face's layout, for our MiT stages: names translated, what did not map listed."""
 
+import logging
 import re
 
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from learnerkit.core.files import PathLike
 from learnerkit.core.tensors import load_weights
 from learnerkit.detect.models.mit import MixTransformer
 from learnerkit.detect.models.rgbx import DualStream
+from learnerkit.models.first_layer import channels_text, for_channels
 
 # pattern of a name in Hugging Face's files -> name in `mit.make_stages`: the layout of the published files, and that of
 # transformers 5 in memory
@@ -44,6 +46,7 @@ NAMES = (
     (r"stages\.(\d)\.blocks\.(\d+)\.mlp\.fc2\.(.*)", r"\1.blocks.\2.ffn.narrow.\3"),
     (r"stages\.(\d)\.layer_norm\.(.*)", r"\1.norm.\2"),
 )
+log = logging.getLogger(__name__)
 FIRST = "0.patches.conv.weight"  # the only tensor whose shape depends on the input channels
 
 
@@ -54,13 +57,6 @@ def translated(name: str) -> str | None:
         if re.fullmatch(pattern, inner):
             return re.sub(pattern, ours, inner)
     return None
-
-
-def for_channels(weight: Tensor, n_in: int) -> Tensor:
-    """The first convolution's weight [C,n,k,k] for `n_in` channels: the mean over its own, of the same total."""
-    if weight.shape[1] == n_in:
-        return weight
-    return weight.mean(dim=1, keepdim=True).expand(-1, n_in, -1, -1) * (weight.shape[1] / n_in)
 
 
 def load_segformer(model: MixTransformer | DualStream, weights: PathLike | dict[str, Tensor]) -> list[str]:
@@ -84,7 +80,8 @@ def _fill(stages: nn.ModuleList, ours: dict[str, Tensor]) -> list[str]:
     own, fitting, left = stages.state_dict(), {}, []
     for name, tensor in own.items():
         given = ours.get(name)
-        if given is not None and name == FIRST:
+        if given is not None and name == FIRST and given.shape[1] != tensor.shape[1]:
+            log.warning("%s", channels_text(name, given.shape[1], tensor.shape[1]))
             given = for_channels(given, tensor.shape[1])
         if given is None or given.shape != tensor.shape:
             left.append(f"not filled: {name}")

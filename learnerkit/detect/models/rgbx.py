@@ -129,3 +129,8 @@ class DualStream(nn.Module):
             first, second = rectify(rgb(first), other(second))
             features.append(merge(first, second))
         return features
+
+    def groups(self) -> list[list[nn.Parameter]]:
+        """The parameters of each stage: those of both streams, and of what joins them."""
+        parts = zip(self.rgb, self.other, self.rectify, self.merge, strict=True)
+        return [[parameter for part in stage for parameter in part.parameters()] for stage in parts]

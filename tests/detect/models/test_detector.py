@@ -163,4 +163,4 @@ def test_a_detector_is_a_model_of_the_registry(tmp_path):
     with torch.no_grad():
         assert torch.equal(model(frames), again(frames))
     info = model_info(model, 64)
-    assert info["parameters"] == 27_796_683 and info["flops"] > 1e8
+    assert info["parameters"] == 27_796_683 and info["operations"] > 1e8

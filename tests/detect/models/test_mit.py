@@ -10,8 +10,9 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from learnerkit.core.errors import ModelError
 from learnerkit.detect.models.mit import HEADS, SIZES, MixTransformer
-from learnerkit.detect.models.mit_weights import for_channels, load_segformer
+from learnerkit.detect.models.mit_weights import load_segformer
 from learnerkit.detect.models.rgbx import CrossAttention, DualStream, Merge, Rectify
+from learnerkit.models.first_layer import for_channels
 
 PUBLISHED = {
     "mit_b0": 27_796_683,
