@@ -97,6 +97,8 @@ def learner(cls, tmp_path, *extra):
     own = [] if cls in BROUGHT_ALONG else [MAKE[cls](tmp_path)]
     if cls in OF_DETECTORS:
         return toy_detector(tmp_path / "scenes", [*own, *extra])
+    if cls is MLflowTracker:  # which sends what a run keeps
+        own = [RunKeeper(tmp_path / "runs"), *own]
     dls = make_pair_dls() if cls is Fusion else make_toy_dls()
     arch = "wrn_10_1" if cls is StochasticDepth else "tiny_cnn"
     learn = image_learner(dls, arch, cbs=[*own, *extra], seed=1)

