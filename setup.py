@@ -23,7 +23,9 @@ setup(
     keywords=config["keywords"],
     python_requires=">=" + config["min_python"],
     install_requires=config["requirements"].split(),
-    extras_require={name: config[f"{name}_requirements"].split() for name in ("timm", "detect", "tiff", "dev")},
+    extras_require={
+        name: config[f"{name}_requirements"].split() for name in ("timm", "detect", "tiff", "mlflow", "dev")
+    },
     packages=find_packages(include=["learnerkit", "learnerkit.*"]),
     package_data={"learnerkit": ["py.typed", "recipes/*.yaml", "pages/*.j2"]},
     entry_points={"console_scripts": ["learnerkit=learnerkit.cli:main"]},

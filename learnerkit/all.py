@@ -92,6 +92,7 @@ CALLBACKS = [
     "Fusion",
     "GradientClip",
     "Guard",
+    "MLflowTracker",
     "MixUp",
     "Run",
     "SaveTopK",

@@ -163,7 +163,10 @@ CALLBACKS = {  # name: the arguments without which it cannot be made, and its ro
             "warmup_epochs": Row((-1,), 3),
         },
     ),
-    "SaveTopK": ((), {"mode": Row(("less",), "min"), "k": Row((0,), 2), "every": Row((0,), 2)}),
+    "SaveTopK": (
+        (),
+        {"mode": Row(("less",), "min"), "k": Row((0,), 2), "every": Row((0,), 2), "optimizer": Row(("yes",), True)},
+    ),
     "Schedule": (("plateau",), {"mode": Row(("less",), "min")}),
     "Fusion": ((), {"mode": Row(("mean",), "add"), "weights": Row(((1,),), (0.5, 0.5)), "channels": Row((0,), 2)}),
     "Guard": (

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from torch import nn
 
@@ -26,6 +27,7 @@ from learnerkit.explain.attribution import class_scores
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.wiring import asked_callbacks, training_arguments
 from learnerkit.models.create import create_model
+from learnerkit.models.info import model_info
 from learnerkit.ops.views import make_views
 from learnerkit.pages.page import Headline
 from learnerkit.recipe import Recipe
@@ -94,6 +96,14 @@ def blank_model(recipe: ClassifyRecipe) -> nn.Module:
     return create_model(recipe.model.arch, 3, 24)
 
 
+def cost(recipe: ClassifyRecipe) -> float:
+    """The multiply-adds of an image, by which the epochs of one set cost time."""
+    with torch.device("meta"):
+        model = blank_model(recipe)
+    side = recipe.data.size or 32
+    return float(model_info(model, side if isinstance(side, int) else max(side))["multiply_adds"])
+
+
 def demo(out: Path, console: Console) -> Demo:
     """The digits, embedded in scikit-learn."""
     console.print("digits: 1,257 training, 270 validation, 270 test images of scikit-learn's handwritten digits")
@@ -111,6 +121,7 @@ TASK = Task(
     verify=doctor.verify,
     examine=doctor.examine,
     blank_model=blank_model,
+    cost=cost,
     evaluate=evaluate,
     open_other=open_other,
     evaluate_other=evaluate_other,

@@ -36,8 +36,9 @@ class TorchOptimizer(OptimWrapper):
 
     @property
     def hypers(self) -> list[Hypers]:
-        """The hyper-parameters of each group."""
-        return [Hypers(values, self, number) for number, values in enumerate(super().hypers)]
+        """The hyper-parameters of each group; switches of torch's that are None are none, and trackers take numbers."""
+        said = [{name: value for name, value in values.items() if value is not None} for values in super().hypers]
+        return [Hypers(values, self, number) for number, values in enumerate(said)]
 
 
 def read_hyper(opt: BaseOptimizer, name: str) -> float:

@@ -202,7 +202,7 @@ def run_sweep(
     trials, plan = plan_trials(recipe, grid, overrides or {}, out)
     done = sum(trial.state == "done" for trial in trials)
     open_data([trial for trial in trials if trial.state != "done"])
-    space = check_disk(trials, out)
+    space = check_disk(trials, out, jobs)
     console.print(f"  {len(trials)} trials, {done} done already; {space}")
     sweep = Sweep(trials, out, jobs, threads, plan.profile)
     try:

@@ -111,25 +111,34 @@ def _look_at(trial: Trial) -> None:
         trial.state = "done"
 
 
-def forecast(trials: list[Trial]) -> int:
-    """Bytes that the states of all trials will take; nothing where their task does not tell the size of a model."""
+def forecast(trials: list[Trial], jobs: int = 1) -> int:
+    """Bytes that the states of all trials take at the peak; nothing where their task does not tell a model's size.
+
+    jobs: trials at a time; what a trial has only while it trains counts for so many of them.
+    """
     sizes: dict[str, int] = {}
-    total = 0
-    for trial in trials:
-        blank_model, train = get_task(trial.recipe.task).blank_model, trial.recipe.train
-        key = repr(trial.recipe.model)
-        if key not in sizes:
-            with torch.device("meta"):  # sizes alone are asked for
-                sizes[key] = size_of(blank_model(trial.recipe).state_dict())
-        weights = sizes[key]
-        opt = make_opt_func(train.opt, train.momentum)([nn.Parameter(torch.zeros(1))], lr=train.lr)
-        averaged = weights if train.ema else 0
-        keep = Retention(train.checkpoint_every, train.keep_last, train.keep_every).kept(train.epochs)
-        keep = keep if train.keep_checkpoints else 0
-        optimizer = moments(opt) * weights
-        total += forecast_bytes(weights, optimizer, averaged, keep, 2)
-        total += train.save_top_k * (weights + train.save_top_k_optimizer * optimizer)
-    return total
+    both = [_states(trial, sizes) for trial in trials]
+    passing = sorted((passing for _, passing in both), reverse=True)
+    return sum(stays for stays, _ in both) + sum(passing[:jobs])
+
+
+def _states(trial: Trial, sizes: dict[str, int]) -> tuple[int, int]:
+    """Bytes of the states that a trial leaves, and of those that it has besides while it trains.
+
+    sizes: bytes of the models that are known already.
+    """
+    blank_model, train = get_task(trial.recipe.task).blank_model, trial.recipe.train
+    if (key := repr(trial.recipe.model)) not in sizes:
+        with torch.device("meta"):  # sizes alone are asked for
+            sizes[key] = size_of(blank_model(trial.recipe).state_dict())
+    weights = sizes[key]
+    opt = make_opt_func(train.opt, train.momentum)([nn.Parameter(torch.zeros(1))], lr=train.lr)
+    optimizer, averaged = moments(opt) * weights, weights if train.ema else 0
+    keep = Retention(train.checkpoint_every, train.keep_last, train.keep_every).kept(train.epochs)
+    peak = forecast_bytes(weights, optimizer, averaged, keep, 0)
+    checkpoints = forecast_bytes(weights, optimizer, averaged, keep - 1, 0) if train.keep_checkpoints else 0
+    best = train.save_top_k * (weights + train.save_top_k_optimizer * optimizer)
+    return 2 * weights + best + checkpoints, peak - checkpoints
 
 
 def open_data(trials: list[Trial]) -> None:
@@ -142,9 +151,9 @@ def open_data(trials: list[Trial]) -> None:
             get_task(trial.recipe.task).open_dls(trial.recipe)
 
 
-def check_disk(trials: list[Trial], out: Path) -> str:
+def check_disk(trials: list[Trial], out: Path, jobs: int = 1) -> str:
     """What the states of the missing trials will take, in words; RunError when the disk has not that much."""
     missing = [trial for trial in trials if trial.state != "done"]
-    needed = forecast(missing)
+    needed = forecast(missing, jobs)
     check_space(out, needed, f"this sweep of {len(missing)} trials")
     return f"the others will take {shown_bytes(needed)} of disk" if needed else f"{len(missing)} to train"

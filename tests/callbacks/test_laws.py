@@ -19,6 +19,7 @@ from learnerkit.all import (
     Fusion,
     Guard,
     MixUp,
+    MLflowTracker,
     Run,
     SaveTopK,
     Schedule,
@@ -56,6 +57,7 @@ MAKE = {
     LeanScheduler: lambda tmp: LeanScheduler({"lr": lambda position: 0.01}),
     LossParts: lambda tmp: LossParts(),
     MixUp: lambda tmp: MixUp(p=1.0),
+    MLflowTracker: lambda tmp: MLflowTracker(str(tmp / "m.db")),
     Progress: lambda tmp: Progress(),
     Run: lambda tmp: Run(tmp, "a"),
     RunKeeper: lambda tmp: RunKeeper(tmp, "a"),
@@ -95,6 +97,8 @@ def learner(cls, tmp_path, *extra):
     own = [] if cls in BROUGHT_ALONG else [MAKE[cls](tmp_path)]
     if cls in OF_DETECTORS:
         return toy_detector(tmp_path / "scenes", [*own, *extra])
+    if cls is MLflowTracker:  # which sends what a run keeps
+        own = [RunKeeper(tmp_path / "runs"), *own]
     dls = make_pair_dls() if cls is Fusion else make_toy_dls()
     arch = "wrn_10_1" if cls is StochasticDepth else "tiny_cnn"
     learn = image_learner(dls, arch, cbs=[*own, *extra], seed=1)

@@ -1,13 +1,16 @@
 """EarlyStop and SaveTopK beside a run."""
 
-from learnerkit.all import (
-    EarlyStop,
-    SaveTopK,
-)
+from copy import deepcopy
+
+import pytest
+from fastai.callback.core import Callback
+from fastai.optimizer import ranger
+
+from learnerkit.all import EarlyStop, RunError, SaveTopK
 from learnerkit.callbacks.run import RunKeeper as Run  # without the page at each end
 from learnerkit.core import checkpoint
 from learnerkit.core.files import read_json, read_ledger
-from tests.conftest import toy_learner
+from tests.conftest import assert_same_weights, state_of, toy_learner
 
 
 def test_early_stop_lets_the_run_see_its_last_epoch(tmp_path):
@@ -25,3 +28,31 @@ def test_top_k_over_two_fits_has_one_file_an_epoch(tmp_path):
     kept = read_json(tmp_path / "topk.json")["kept"]
     assert sorted(entry["epoch"] for entry in kept) == [1, 2, 3, 4]
     assert all((tmp_path / entry["file"]).exists() for entry in kept)
+
+
+@pytest.mark.parametrize("opt", ["adamw", "sgd", ranger])
+def test_top_k_brings_weights_and_optimizer_back(tmp_path, opt):
+    """Training on from a kept epoch gives the weights that training on from it gave at the time."""
+
+    class Note(Callback):
+        order = 90
+
+        def after_epoch(self):
+            if self.epoch == 1:
+                self.weights, self.opt_state = state_of(self.learn), deepcopy(self.learn.opt.state_dict())
+
+    best = SaveTopK("valid_loss", k=9, folder=tmp_path, optimizer=True)
+    learn = toy_learner([best, note := Note()], opt=opt, lr=0.001)
+    learn.fit(3)
+    assert {file.suffix for file in tmp_path.glob("epoch_*")} == {".safetensors", ".pt"}
+    place = [entry["epoch"] for entry in best.kept].index(2)
+    assert best.load(place) == 2
+    assert_same_weights(note.weights, state_of(learn))
+    assert str(learn.opt.state_dict()["state"]) == str(note.opt_state["state"])
+    with pytest.raises(RunError, match=r"holds 3 epoch\(s\); place 3"):
+        best.load(3)
+
+
+def test_what_falls_out_of_the_top_k_is_gone_with_its_optimizer(tmp_path):
+    toy_learner([SaveTopK("valid_loss", k=1, folder=tmp_path, optimizer=True)]).fit(3)
+    assert len(list(tmp_path.glob("*.safetensors"))) == len(list(tmp_path.glob("*.optimizer.pt"))) == 1

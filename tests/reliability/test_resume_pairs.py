@@ -45,7 +45,7 @@ CALLBACKS = {
     "GradientAccumulation": lambda: GradientAccumulation(40),  # whose groups go over the ends of epochs
     "EarlyStop": lambda: EarlyStop("valid_loss", patience=1, min_delta=0.05),
     "EarlyStoppingCallback": lambda: EarlyStoppingCallback("valid_loss", min_delta=0.05, patience=2),
-    "SaveTopK": lambda: SaveTopK("valid_loss", k=2),
+    "SaveTopK": lambda: SaveTopK("valid_loss", k=2, optimizer=True),
     "SaveModelCallback": lambda: SaveModelCallback("valid_loss"),
     "GradientClip": lambda: GradientClip(0.5),
     "skip": lambda: Guard("skip"),

@@ -162,6 +162,12 @@ def test_a_sweep_forecasts_what_its_runs_do(tmp_path, settings, per_state, check
     )
     weights = size_of(get_task("classify").blank_model(trial.recipe).state_dict())
     assert forecast([trial]) == (checkpoints + 1) * per_state * weights + 2 * weights
+    assert forecast([trial] * 3) == (3 * checkpoints + 1) * per_state * weights + 6 * weights
+    assert forecast([trial] * 3, jobs=2) == (3 * checkpoints + 2) * per_state * weights + 6 * weights
+    trial.recipe.train.keep_checkpoints, trial.recipe.train.save_top_k = False, 2
+    trial.recipe.train.save_top_k_optimizer = True
+    with_opt = per_state - (1 if trial.recipe.train.ema else 0)
+    assert forecast([trial] * 3) == (checkpoints + 1) * per_state * weights + 3 * (2 + 2 * with_opt) * weights
 
 
 def test_the_plan_sees_what_is_there(tmp_path, pairs, monkeypatch):

@@ -1,0 +1,97 @@
+"""Runs in an MLflow store: what is sent, what is not sent twice, and a store that is away."""
+
+import time
+
+import pytest
+
+from learnerkit.all import MLflowTracker, RecipeError
+from learnerkit.callbacks import mlflow_store as store
+from learnerkit.callbacks.run import RunKeeper
+from learnerkit.core.files import read_json
+from learnerkit.core.run_folder import RunFolder
+from learnerkit.runs.report import write_report
+from learnerkit.runs.train import train
+from tests.conftest import toy_learner
+from tests.runs.test_settle import digits
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow's own dependencies
+
+
+def sent(folder):
+    said = read_json(folder.file("mlflow.json"))
+    client = store.client_of(said["uri"])
+    return client, client.get_run(said["run_id"])
+
+
+def test_a_run_is_sent_whole_and_an_epoch_once(tmp_path):
+    uri = str(tmp_path / "mlflow.db")
+    folder = train(digits(mlflow=uri, bs="32"), tmp_path / "runs", "a")
+    write_report(folder)
+    write_report(folder)
+    client, run = sent(folder)
+    assert run.info.run_name == "a" and run.info.status == "FINISHED"
+    assert run.data.params["model.arch"] == "tiny_cnn" and run.data.params["train.epochs"] == "2"
+    for row in folder.history():
+        points = client.get_metric_history(run.info.run_id, "accuracy")
+        assert [point.value for point in points if point.step == row["epoch"]] == [row["accuracy"]]
+    assert run.data.metrics["test_accuracy"] == folder.results()["test_accuracy"]
+    names = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert {"figures", "model", "report.html", "metrics.csv", "run.json"} <= names
+    assert "figures/confusion_matrix.png" in {f.path for f in client.list_artifacts(run.info.run_id, "figures")}
+    assert client.get_experiment(run.info.experiment_id).name == "runs"
+
+
+def test_a_resumed_run_goes_on_in_its_mlflow_run(tmp_path):
+    def learner(resume, epochs):
+        keeper = RunKeeper(tmp_path, "a", checkpoint_every=1, resume=resume, allow=("epochs",))
+        learn = toy_learner([keeper, MLflowTracker(str(tmp_path / "m.db"), "toys")])
+        learn.fit(epochs)
+        return learn.run_folder
+
+    learner(False, 2)
+    folder = learner(True, 3)
+    client, run = sent(folder)
+    steps = [point.step for point in client.get_metric_history(run.info.run_id, "valid_loss")]
+    assert steps == [1, 2, 3]
+    experiment = client.get_experiment_by_name("toys").experiment_id
+    assert len(client.search_runs([experiment])) == 1
+
+
+def test_a_store_that_is_away_is_told_of_and_training_goes_on(tmp_path):
+    begun = time.monotonic()
+    learn = toy_learner([RunKeeper(tmp_path, "a"), MLflowTracker("http://127.0.0.1:9")])
+    with pytest.warns(UserWarning, match=r"MLflow: .*a could not be sent .*it is whole") as told:
+        learn.fit(2)
+    assert len([line for line in told if "MLflow" in str(line.message)]) == 1
+    assert len(learn.run_folder.history()) == 2 and time.monotonic() - begun < 60
+
+
+def test_a_failing_run_is_marked_and_a_run_is_needed(tmp_path):
+    def fail(pred, *targets):
+        raise ValueError("no")
+
+    learn = toy_learner([RunKeeper(tmp_path, "a"), MLflowTracker(str(tmp_path / "m.db"))], loss_func=fail)
+    with pytest.raises(ValueError, match="no"):
+        learn.fit(1)
+    assert sent(RunFolder(tmp_path / "a"))[1].info.status == "FAILED"
+    with pytest.raises(RecipeError, match=r"add one, cbs=\[Run"):
+        toy_learner([MLflowTracker(str(tmp_path / "m.db"))]).fit(1)
+
+
+def test_a_trial_of_a_sweep_is_nested_in_it(tmp_path, monkeypatch):
+    uri = str(tmp_path / "m.db")
+    parent, _ = store.new_run(uri, "sweep", "sweep")
+    monkeypatch.setenv(store.PARENT, f"{parent}@sweep")
+    learn = toy_learner([RunKeeper(tmp_path / "sweep" / "resnet", "32"), MLflowTracker(uri)])
+    learn.fit(1)
+    client, run = sent(learn.run_folder)
+    assert run.data.tags["mlflow.parentRunId"] == parent
+    assert client.get_experiment(run.info.experiment_id).name == "sweep"
+
+
+@pytest.mark.parametrize(
+    ("uri", "address"),
+    [("http://h:1", "http://h:1"), ("sqlite:////a/b.db", "sqlite:////a/b.db"), ("/a/b.db", "sqlite:////a/b.db")],
+)
+def test_addresses(uri, address):
+    assert store.store_of(uri) == address

@@ -1,0 +1,99 @@
+"""What a sweep shows: rows from the run folders, the front, the pictures, the time left."""
+
+import json
+
+import pytest
+
+from learnerkit.core.files import read_json, write_json
+from learnerkit.pages.sweep import front, means
+from learnerkit.runs.eta import TimeLeft
+from learnerkit.runs.live import draw
+from learnerkit.runs.recipes import load_recipe
+from learnerkit.runs.sweep_results import draw_sweep, marked, numeric_axis, rows_of, said_of, write_summary
+from learnerkit.runs.trials import Trial
+
+
+def test_the_front_by_hand():
+    """(cost, gain): the cheapest, then each that gains more than all cheaper ones; of equal ones the first."""
+    assert front([(3, 0.8), (1, 0.5), (2, 0.4), (4, 0.8), (2, 0.7), (5, 0.9)]) == [1, 4, 0, 5]
+    assert front([(1, 0.5), (1, 0.6), (1, 0.6)]) == [1] and front([]) == []
+
+
+def test_means_over_what_is_equal():
+    rows = [{"arch": "a", "size": 1, "x": 2.0}, {"arch": "a", "size": 1, "x": 4.0}, {"arch": "b", "size": 1, "x": None}]
+    assert means(rows, ("arch", "size"), "x") == {("a", 1): 3.0}
+
+
+@pytest.fixture
+def trials(tmp_path):
+    """Two models at two sizes; one trial has failed."""
+    found = []
+    for number, (arch, size) in enumerate([("tiny_cnn", 32), ("tiny_cnn", 64), ("resnet18", 32), ("resnet18", 64)]):
+        recipe = load_recipe("digits", {"arch": arch, "size": size, "dropout": None})
+        path = tmp_path / arch / str(size)
+        trial = Trial(f"{arch}/{size}", recipe, path, {"arch": arch, "size": str(size)}, "done")
+        path.mkdir(parents=True)
+        results = {"valid_accuracy": 0.5 + number / 10, "test_accuracy": 0.4 + number / 10, "test_macro_f1": 0.3}
+        write_json(path / "results.json", {**results, "parameters": 10**number, "epochs": 2, "notes": [1]})
+        summary = {"latency_ms": 1.0 + number, "multiply_adds": 10.0**number, "inference_memory_mb": 5.0}
+        how = {"profile_precision": "fp32", "profile_threads": 2, "profile_device": "cpu"}
+        write_json(path / "profile.json", {"summary": {**summary, **how}})
+        (path / "history.jsonl").write_text("".join(json.dumps({"epoch": e, "seconds": 3.0}) + "\n" for e in (1, 2)))
+        found.append(trial)
+    found[3].state, found[3].reason = "failed", "killed by SIGKILL"
+    return found
+
+
+def test_rows_and_what_is_said_of_them(trials, tmp_path):
+    rows = rows_of(trials)
+    assert rows[0]["size"] == 32 and rows[0]["latency_ms"] == 1.0 and "notes" not in rows[0]
+    assert rows[3]["reason"] == "killed by SIGKILL" and "test_accuracy" not in rows[3]
+    assert numeric_axis(rows, ["arch", "size"]) == "size" and numeric_axis(rows, ["arch"]) is None
+    said = said_of(trials, rows)
+    assert said[0] == "3 of 4 trials are done, 1 failed."
+    assert said[1] == "Best on valid: resnet18/32 with accuracy 0.7000, 0.6000 on test."
+    assert said[2].endswith("tiny_cnn/32 (1.00 ms), tiny_cnn/64 (2.00 ms), resnet18/32 (3.00 ms).")
+    assert set(draw_sweep(trials, rows)) == {"against", "front", "heat_map"}
+    page = write_summary(trials, tmp_path)
+    text = page.read_text()
+    assert "resnet18/64: killed by SIGKILL" in text and text.count("data:image/png") == 3
+    assert len(read_json(tmp_path / "results.json")["trials"]) == 4
+    assert (tmp_path / "results.csv").read_text().splitlines()[0].startswith("trial,arch,size,state")
+
+
+def test_latencies_of_other_conditions_are_marked_and_not_ranked(trials):
+    profile = read_json(trials[1].path / "profile.json")
+    profile["summary"]["profile_threads"] = 1
+    write_json(trials[1].path / "profile.json", profile)
+    rows = rows_of(trials)
+    assert "another threads (1, 2)" in marked(rows)
+    assert not any("both faster and better" in line for line in said_of(trials, rows))
+
+
+def test_a_sweep_of_which_nothing_is_done_draws_nothing(trials):
+    for trial in trials:
+        trial.state = "waiting"
+    assert draw_sweep(trials, rows_of(trials)) == {} and said_of(trials, rows_of(trials)) == [
+        "0 of 4 trials are done, 4 waiting."
+    ]
+
+
+def test_the_time_left_weighs_epochs_by_their_cost(trials, monkeypatch):
+    costs = {"tiny_cnn/32": 1, "tiny_cnn/64": 4, "resnet18/32": 10, "resnet18/64": 40}
+    monkeypatch.setattr("learnerkit.runs.eta._cost", lambda trial: costs[trial.name])
+    for trial, state in zip(trials, ("done", "done", "running", "waiting"), strict=True):
+        trial.state, trial.recipe.train.epochs = state, 4
+    left = TimeLeft(trials, jobs=2)
+    spent, work = 4 * 6.0, 2 * (1 + 4 + 10 + 40)
+    assert left.seconds() == pytest.approx(spent / work * (2 * 10 + 2 * 40) / 2)
+    assert left.text().startswith("about ")
+    for trial in trials:
+        (trial.path / "history.jsonl").unlink()
+    assert TimeLeft(trials).seconds() is None and TimeLeft(trials).text() == ""
+
+
+def test_what_runs_and_failed_is_shown_before_the_rest(trials):
+    trials[0].state, trials[1].state = "waiting", "running"
+    shown = draw(trials, most=2)
+    assert list(shown.columns[0].cells) == ["tiny_cnn/64", "resnet18/64"]
+    assert len(list(draw(trials).columns[0].cells)) == 4
