@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from learnerkit.pages.figure import new_figure
 from learnerkit.pages.letters import plain_text
@@ -76,6 +77,7 @@ def _scaled(panel: Any, values: list[float]) -> None:
     """A logarithmic scale where the values are costs that span more than a power of ten."""
     if values and min(values) > 0 and max(values) > 10 * min(values):
         panel.set_yscale("log")
+        _tick(panel.yaxis, values)
 
 
 def draw_front(
@@ -99,7 +101,9 @@ def draw_front(
             text = plain_text(str(known[place]["trial"]), 40)
             panel.annotate(text, points[place], xytext=(5, -9), textcoords="offset points", fontsize=7)
         _scaled_across(panel, [point[0] for point in points])
-        panel.set(title=plain_text(f"{gain[1]} against {title}"), xlabel=plain_text(title), ylabel=plain_text(gain[1]))
+        panel.set(
+            title=plain_text(f"{gain[1]} against {title}", 80), xlabel=plain_text(title), ylabel=plain_text(gain[1])
+        )
         panel.grid(alpha=0.3)
     _legend(drawn, names)
     return drawn
@@ -108,6 +112,14 @@ def draw_front(
 def _scaled_across(panel: Any, values: list[float]) -> None:
     if values and min(values) > 0 and max(values) > 10 * min(values):
         panel.set_xscale("log")
+        _tick(panel.xaxis, values)
+
+
+def _tick(axis: Any, values: list[float]) -> None:
+    """Plain numbers on a logarithmic axis, so many that they have room."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(values) < 1000 * min(values) else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def draw_heat_map(rows: Sequence[Row], across: str, down: str, figure: tuple[str, str], form: str) -> Figure:
