@@ -48,6 +48,11 @@ def processor(device: torch.device) -> str:
     return f"{next(named, '') or platform.processor() or platform.machine()}, {os.cpu_count()} cores"
 
 
+def usual_device() -> str:
+    """A GPU where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 @contextlib.contextmanager
 def threads_of(number: int | None) -> Iterator[None]:
     """Within the block torch computes with so many threads; with those that it has when None."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from learnerkit.core.environment import processor, threads_of
+from learnerkit.core.environment import processor, threads_of, usual_device
 from learnerkit.core.errors import ModelError
 from learnerkit.core.live import LiveTensors
 from learnerkit.core.ranges import AtLeastOne, Count, Flag, OneOrMore, checked
@@ -80,11 +80,6 @@ def profile_model(
     conditions = Conditions(mode, precision, compile, channels_last, repeats, warmup)
     sides = [(side, side) for side in sizes]
     return measured(model, sides, batches, conditions, threads, device)
-
-
-def usual_device() -> str:
-    """A GPU where there is one."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def measured(
@@ -240,6 +235,12 @@ def _said(net: nn.Module, sides: tuple[int, int], bs: int, conditions: Condition
         ) from error
     except ModelError:
         raise
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ModelError(
+            f"{name_of(net)}: a norm cannot train on one image of {sides[0]}x{sides[1]} pixels; give bs of 2 or more"
+        ) from error
     except Exception as error:  # a compiler may fail by anything
         if not conditions.compile:
             raise

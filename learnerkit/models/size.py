@@ -10,7 +10,6 @@ from learnerkit.models.inputs import inputs_for, name_of, without_data
 
 TRIED = (32, 64, 128, 224, 256, 384, 448, 512, 16)  # sides in pixels, one of which any model takes
 REFUSALS = (RuntimeError, ValueError, AssertionError, IndexError)  # with which networks answer a size
-REFUSALS_OF_DEVICE = (NotImplementedError,)  # of operators that need data
 
 
 def least_size(model: nn.Module) -> int | None:
@@ -31,7 +30,10 @@ def check_size(model: nn.Module, sides: Sequence[int]) -> None:
 
     sides: height and width in pixels.
     """
-    copy = without_data(model)
+    try:
+        copy = without_data(model)
+    except Exception:  # a module may be made of anything; what cannot be copied is tried by its training
+        return
     if _runs(copy, sides):
         return
     least = least_size(model)
@@ -48,11 +50,10 @@ def check_size(model: nn.Module, sides: Sequence[int]) -> None:
 
 
 def _runs(copy: nn.Module, size: int | Sequence[int]) -> bool:
+    """Whether a model without data takes images of a size; also where that cannot be told without data."""
     try:
         with torch.no_grad():
             copy(*inputs_for(copy, size, 2, "meta"))
-    except REFUSALS_OF_DEVICE:
-        return True
-    except REFUSALS:
-        return False
+    except Exception as error:
+        return isinstance(error, NotImplementedError) or not isinstance(error, REFUSALS)
     return True

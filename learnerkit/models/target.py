@@ -1,5 +1,6 @@
 """`target_layer`: the module of a model whose output is the last map, from which its classes are told."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -51,21 +52,26 @@ def map_layers(model: nn.Module) -> list[nn.Module]:
 def _observed(model: nn.Module) -> list[Seen]:
     """The modules that run on the first of `TRIED` at which there is a map, in the order in which they end."""
     faults = []
-    for size in TRIED:
-        try:
-            seen = _run(without_data(model), size)
-        except (RuntimeError, ValueError, AssertionError, IndexError) as error:
-            faults.append(str(error))
-            continue
-        if any(_is_map(model, run) for run in seen):
-            return seen
+    for make, device in ((without_data, "meta"), (_with_data, "cpu")):  # some need data, and then only those
+        for size in TRIED:
+            try:
+                seen = _run(make(model), size, device)
+            except Exception as error:  # each library's own words
+                faults.append(str(error) or type(error).__name__)
+                continue
+            if any(_is_map(model, run) for run in seen):
+                return seen
     why = "has no convolution: no layer puts out a map"
     if faults and first_layer(model) is not None:
         why = f"runs on no image of {min(TRIED)} to {max(TRIED)} pixels ({faults[0].splitlines()[0]})"
     raise ModelError(f"{name_of(model)}: {why}; give the layer itself, a module with outputs [B,C,h,w]")
 
 
-def _run(copy: nn.Module, size: int) -> list[Seen]:
+def _with_data(model: nn.Module) -> nn.Module:
+    return copy.deepcopy(model).cpu().eval()
+
+
+def _run(tried: nn.Module, size: int, device: str) -> list[Seen]:
     seen: list[Seen] = []
 
     def note(name: str) -> Any:
@@ -75,10 +81,10 @@ def _run(copy: nn.Module, size: int) -> list[Seen]:
 
         return hook
 
-    for name, module in copy.named_modules():
+    for name, module in tried.named_modules():
         module.register_forward_hook(note(name))
     with torch.no_grad():
-        copy(*inputs_for(copy, size, 2, "meta"))
+        tried(*inputs_for(tried, size, 2, device))
     return seen
 
 

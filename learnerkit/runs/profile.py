@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from learnerkit.core.environment import environment
+from learnerkit.core.environment import environment, usual_device
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike, atomic_write, made_folder, read_json, write_json
 from learnerkit.core.profiles import write_profile
@@ -18,7 +18,7 @@ from learnerkit.core.tensors import weights_file
 from learnerkit.models.create import create_model, room_of
 from learnerkit.models.info import info_at
 from learnerkit.models.inputs import inputs_for, name_of
-from learnerkit.models.profile import Conditions, measured, usual_device
+from learnerkit.models.profile import Conditions, measured
 from learnerkit.models.summary import layers_of, table_text
 from learnerkit.pages.figure import write_figures
 from learnerkit.pages.profile import Row, draw_profile, size_text

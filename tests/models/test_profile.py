@@ -142,6 +142,7 @@ def test_a_detector_is_measured_in_inference_alone(monkeypatch):
     [
         ("resnet19", {}, "did you mean resnet18"),
         ("vgg11", {"size": (64, 16)}, "vgg11: images of 16x16 pixels are too small; the least size is 32"),
+        ("tiny_cnn", {"size": 8, "mode": "training"}, "cannot train on one image of 8x8 pixels; give bs of 2 or more"),
         ("tiny_cnn", {"precision": "fp16", "device": "cpu"}, "'fp16' is far slower than fp32 on a CPU"),
     ],
 )

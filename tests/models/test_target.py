@@ -189,3 +189,28 @@ def test_a_learner_refuses_such_a_size_when_it_is_built():
 
 def test_what_does_not_run_at_all_says_so_itself():
     check_size(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(5, 2), nn.BatchNorm2d(7)), (32, 32))
+
+
+class NeedsData(nn.Module):
+    """Looks at the values of its images, which it has not without data."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+    def forward(self, x):
+        scale = float(x.abs().max().numpy()) + 1
+        return self.head((self.body(x) / scale).mean((2, 3)))
+
+
+def test_a_model_that_looks_at_values_is_tried_with_data():
+    model = NeedsData()
+    assert target_layer(model) is model.body
+    check_size(model, (1, 1))  # not known without data: its own words come with the first batch
+
+
+def test_what_cannot_be_copied_without_data_is_not_in_the_way():
+    model = nn.Sequential(nn.Flatten(), nn.LazyLinear(3))
+    check_size(model, (32, 32))
+    with pytest.raises(ModelError, match="has no convolution"):
+        target_layer(model)
