@@ -2,6 +2,7 @@
 
 import os
 import time
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -153,7 +154,9 @@ def mirrored(folder: RunFolder) -> None:
 def tried(send: Any, folder: RunFolder, *args: Any) -> bool:
     """Send something; a store that is away is told of once, for the folder holds everything. Whether it was sent."""
     try:
-        send(folder, *args)
+        with warnings.catch_warnings():  # of what MLflow itself uses
+            warnings.simplefilter("ignore")
+            send(folder, *args)
     except LearnerkitError:  # mlflow is not installed
         raise
     except Exception as error:  # whatever a network, a server or a database raises

@@ -1,5 +1,6 @@
 """A sweep in an MLflow store: one run that its trials are nested in, with the sweep's table and pictures."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,7 +29,9 @@ class SweepTracker:
         file, name = self.out / store.SENT, self.out.resolve().name
         try:
             if not file.exists():
-                run_id, _ = store.new_run(self.uri, name, name)
+                with warnings.catch_warnings():  # of what MLflow itself uses
+                    warnings.simplefilter("ignore")
+                    run_id, _ = store.new_run(self.uri, name, name)
                 write_json(file, {"uri": store.store_of(self.uri), "run_id": run_id, "experiment": name})
             self.environment = {store.PARENT: "{run_id}@{experiment}".format(**read_json(file))}
         except LearnerkitError:
