@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from learnerkit.core.files import read_json
-from learnerkit.runs.recipes import load_recipe, recipe_names
+from learnerkit.runs.recipe_file import recipe_names
+from learnerkit.runs.recipes import load_recipe
 from tests.pairs import write_pairs
 from tests.scenes import write_scenes
 
