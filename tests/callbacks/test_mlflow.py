@@ -1,6 +1,7 @@
 """Runs in an MLflow store: what is sent, what is not sent twice, and a store that is away."""
 
 import contextlib
+import json
 import time
 import warnings
 
@@ -90,11 +91,12 @@ def test_a_trial_of_a_sweep_is_nested_in_it(tmp_path, monkeypatch):
     uri = str(tmp_path / "m.db")
     with quiet():
         parent, _ = store.new_run(uri, "sweep", "sweep")
-    monkeypatch.setenv(store.PARENT, f"{parent}@sweep")
+    above = {"run_id": parent, "experiment": "sweep", "root": str(tmp_path / "sweep")}
+    monkeypatch.setenv(store.PARENT, json.dumps(above))
     learn = toy_learner([RunKeeper(tmp_path / "sweep" / "resnet", "32"), MLflowTracker(uri)])
     learn.fit(1)
     client, run = sent(learn.run_folder)
-    assert run.data.tags["mlflow.parentRunId"] == parent
+    assert run.data.tags["mlflow.parentRunId"] == parent and run.info.run_name == "resnet/32"
     assert client.get_experiment(run.info.experiment_id).name == "sweep"
 
 
