@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from learnerkit.core.files import read_json
-from learnerkit.runs.recipes import load_recipe, recipe_names
+from learnerkit.runs.recipe_file import recipe_names
+from learnerkit.runs.recipes import load_recipe
 from tests.pairs import write_pairs
 from tests.scenes import write_scenes
 
@@ -83,7 +84,7 @@ def test_the_ten_line_script(workplace):
 @pytest.mark.slow
 def test_the_commands(workplace):
     lines = [line for line in commands() if line.startswith("learnerkit") and line != "learnerkit demo"]
-    assert len(lines) == 13
+    assert len(lines) == 17
     for line in lines:
         words = shlex.split(line)
         if words[1] == "train" and "--resume" not in words:
@@ -91,12 +92,15 @@ def test_the_commands(workplace):
         if words[1] == "sweep":
             words = [{"fusion=all": "fusion=add,max", "seed=1,2,3": "seed=1"}.get(word, word) for word in words]
             small = ["--size", "64"] if "rgbx-mit" in words else ["--arch", "wrn_10_1", "--bs", "8"]
+            small = ["--limit", "64", "--bs", "16"] if "resolution-sweep" in words else small
             words += ["--epochs", "1", *small]
         done = subprocess.run([BIN / words[0], *words[1:]], cwd=workplace, capture_output=True, text=True)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
     assert (workplace / "runs/cifar10-se-resnet/first/report.html").exists()
     assert (workplace / "runs/saliency-wrn/comparison.html").exists()
     assert (workplace / "runs/rgbx-mit/comparison.html").exists()
+    assert (workplace / "runs/resolution-sweep/summary.html").exists()
+    assert (workplace / "runs/resolution-sweep/mobilenet/mobilenet_v3_small/96/profile.json").exists()
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ class MLflowTracker(KitCallback):
 
     def restore(self) -> None:
         """Say in the store that the fit was stopped or failed."""
-        error = self.learn.fit_error
-        if self.run and self.reached and error is not None and hasattr(self.learn, "run_folder"):
+        error, folder = self.learn.fit_error, getattr(self.learn, "run_folder", None)
+        if self.run and self.reached and error is not None and folder and folder.file(store.SENT).exists():
             state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            store.tried(store.end, self.learn.run_folder, state)
+            store.tried(store.end, folder, state)

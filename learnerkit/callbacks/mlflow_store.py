@@ -1,7 +1,9 @@
 """A run folder sent to an MLflow store: whatever of it is not there yet. The folder is the truth, the store a copy."""
 
+import json
 import os
 import time
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -55,13 +57,15 @@ def begin(folder: RunFolder, uri: str, experiment: str | None = None, parent: st
     """Enter a run in a store, unless it is there already.
 
     experiment: its experiment there; the folder's parent's name when None.
-    parent: the run that it is nested in and the experiment of that, 'NUMBER@EXPERIMENT'.
+    parent: of the run that it is nested in: JSON of its `run_id`, its `experiment`, and the folder `root` of them all.
     """
     if folder.file(SENT).exists():
         return
-    parent, _, of_parent = (parent or "").partition("@")
-    name = experiment or of_parent or folder.path.resolve().parent.name
-    run_id, experiment = new_run(uri, name, folder.path.name, parent)
+    place, above = folder.path.resolve(), json.loads(parent or "{}")
+    name = str(place.relative_to(above["root"])) if above else place.name
+    run_id, experiment = new_run(
+        uri, experiment or above.get("experiment") or place.parent.name, name, above.get("run_id")
+    )
     write_json(folder.file(SENT), {"uri": store_of(uri), "experiment": experiment, "run_id": run_id, "epochs": 0})
 
 
@@ -153,7 +157,9 @@ def mirrored(folder: RunFolder) -> None:
 def tried(send: Any, folder: RunFolder, *args: Any) -> bool:
     """Send something; a store that is away is told of once, for the folder holds everything. Whether it was sent."""
     try:
-        send(folder, *args)
+        with warnings.catch_warnings():  # of what MLflow itself uses
+            warnings.simplefilter("ignore")
+            send(folder, *args)
     except LearnerkitError:  # mlflow is not installed
         raise
     except Exception as error:  # whatever a network, a server or a database raises

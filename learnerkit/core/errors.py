@@ -98,6 +98,7 @@ MEANT = {  # words of other libraries, for what is called otherwise here
     "lrate": "lr",
     "max_epochs": "epochs",
     "max_lr": "lr",
+    "min_delta": "early_stop_delta",
     "mix_up": "mixup",
     "model": "arch",
     "model_ema": "ema",

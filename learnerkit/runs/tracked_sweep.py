@@ -1,11 +1,12 @@
 """A sweep in an MLflow store: one run that its trials are nested in, with the sweep's table and pictures."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from learnerkit.callbacks import mlflow_store as store
 from learnerkit.core.errors import LearnerkitError
-from learnerkit.core.files import read_json, write_json
+from learnerkit.core.files import read_json, to_json, write_json
 from learnerkit.core.warn import warn
 from learnerkit.runs.trials import Trial
 
@@ -28,9 +29,13 @@ class SweepTracker:
         file, name = self.out / store.SENT, self.out.resolve().name
         try:
             if not file.exists():
-                run_id, _ = store.new_run(self.uri, name, name)
+                with warnings.catch_warnings():  # of what MLflow itself uses
+                    warnings.simplefilter("ignore")
+                    run_id, _ = store.new_run(self.uri, name, name)
                 write_json(file, {"uri": store.store_of(self.uri), "run_id": run_id, "experiment": name})
-            self.environment = {store.PARENT: "{run_id}@{experiment}".format(**read_json(file))}
+            said = read_json(file)
+            above = {"run_id": said["run_id"], "experiment": said["experiment"], "root": str(self.out.resolve())}
+            self.environment = {store.PARENT: to_json(above, indent=None)}
         except LearnerkitError:
             raise
         except Exception as error:  # whatever a network, a server or a database raises

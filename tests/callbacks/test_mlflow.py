@@ -1,6 +1,9 @@
 """Runs in an MLflow store: what is sent, what is not sent twice, and a store that is away."""
 
+import contextlib
+import json
 import time
+import warnings
 
 import pytest
 
@@ -14,13 +17,19 @@ from learnerkit.runs.train import train
 from tests.conftest import toy_learner
 from tests.runs.test_settle import digits
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow's own dependencies
+
+@contextlib.contextmanager
+def quiet():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def sent(folder):
     said = read_json(folder.file("mlflow.json"))
-    client = store.client_of(said["uri"])
-    return client, client.get_run(said["run_id"])
+    with quiet():
+        client = store.client_of(said["uri"])
+        return client, client.get_run(said["run_id"])
 
 
 def test_a_run_is_sent_whole_and_an_epoch_once(tmp_path):
@@ -80,12 +89,14 @@ def test_a_failing_run_is_marked_and_a_run_is_needed(tmp_path):
 
 def test_a_trial_of_a_sweep_is_nested_in_it(tmp_path, monkeypatch):
     uri = str(tmp_path / "m.db")
-    parent, _ = store.new_run(uri, "sweep", "sweep")
-    monkeypatch.setenv(store.PARENT, f"{parent}@sweep")
+    with quiet():
+        parent, _ = store.new_run(uri, "sweep", "sweep")
+    above = {"run_id": parent, "experiment": "sweep", "root": str(tmp_path / "sweep")}
+    monkeypatch.setenv(store.PARENT, json.dumps(above))
     learn = toy_learner([RunKeeper(tmp_path / "sweep" / "resnet", "32"), MLflowTracker(uri)])
     learn.fit(1)
     client, run = sent(learn.run_folder)
-    assert run.data.tags["mlflow.parentRunId"] == parent
+    assert run.data.tags["mlflow.parentRunId"] == parent and run.info.run_name == "resnet/32"
     assert client.get_experiment(run.info.experiment_id).name == "sweep"
 
 
