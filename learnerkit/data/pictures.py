@@ -1,6 +1,7 @@
 """Image files to arrays: the one place that decodes a picture, and that says what is wrong with one."""
 
 import hashlib
+import math
 import os
 import re
 from collections import Counter
@@ -8,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from learnerkit.core.disk import shown_bytes
 from learnerkit.core.errors import DataError
+from learnerkit.core.memory import free_memory
 from learnerkit.core.text import some, words
 from learnerkit.data.checked import Checked, check_files
 
@@ -27,7 +29,6 @@ UNREADABLE = (OSError, ValueError, SyntaxError, DataError, Image.DecompressionBo
 BITS_PER_SAMPLE, SAMPLES_PER_PIXEL, EXTRA_SAMPLES, UNSPECIFIED = 258, 277, 338, 0  # of TIFF
 PNG = b"\x89PNG\r\n\x1a\n"
 CHECK_VERSION = 4
-RESIZE = Literal["crop", "pad", "squish"]
 BLOCK = 256  # files that are read at a time: what is decoded and not yet taken stays small
 
 
@@ -121,7 +122,7 @@ def decode_all(
                 faults[row] = item
                 continue
             if images is None:
-                images = np.empty((len(files), *item.shape), np.uint8)
+                images = _empty((len(files), *item.shape))
             shapes[files[row]] = item.shape[1:]
             if item.shape == images.shape[1:]:
                 images[row] = item
@@ -130,6 +131,17 @@ def decode_all(
     if images is None:
         return np.zeros((0, 3, 0, 0), np.uint8), faults
     return kept_rows(images, [row for row in range(len(files)) if row not in faults]), faults
+
+
+def _empty(shape: tuple[int, ...]) -> np.ndarray:
+    """An array to be filled; DataError where the memory has no room for it."""
+    needed, free = math.prod(shape), free_memory()
+    if needed > free:
+        raise DataError(
+            f"{shape[0]:,} images of {shape[3]}x{shape[2]} take {shown_bytes(needed)} of memory, and "
+            f"{shown_bytes(free)} are free; pass a smaller size=, or cache='disk'"
+        )
+    return np.empty(shape, np.uint8)
 
 
 def decoded(files: Sequence[Path], size: tuple[int, int] | None, resize: str) -> Iterator[np.ndarray | str]:
@@ -174,9 +186,7 @@ def as_channels(images: np.ndarray, n: int) -> np.ndarray:
     return images.repeat(3, axis=1) if n == 3 and images.shape[1] == 1 else images
 
 
-def check_images(
-    files: Sequence[Path], size: tuple[int, int] | None = None, resize: str = "squish"
-) -> list[Checked]:
+def check_images(files: Sequence[Path], size: tuple[int, int] | None = None, resize: str = "squish") -> list[Checked]:
     """What is wrong with each image file ('' when nothing is), and a digest of its pixels; remembered.
 
     size, resize: at which the pixels are looked at; the file's own when None.
