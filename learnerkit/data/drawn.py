@@ -3,6 +3,7 @@
 import random
 
 import numpy as np
+import torch
 
 from learnerkit._fastai import TfmdDL
 
@@ -22,8 +23,16 @@ def balanced_order(codes: np.ndarray, n: int, rng: random.Random) -> list[int]:
 class DrawnDL(TfmdDL):
     """A fastai TfmdDL whose shuffled passes are drawn by class where its dataset has been given `classes_to_draw`.
 
-    What is drawn is a function of the loader's `rng`, which a Learner of ours seeds by seed and epoch.
+    What is drawn is a function of the loader's `rng`, which a Learner of ours seeds by seed and epoch. So are the seeds
+    of its workers: torch would take them from the generator that the augmentation of the first batch draws from.
     """
+
+    def before_iter(self) -> None:
+        """What is done before a pass."""
+        super().before_iter()
+        ahead = random.Random()
+        ahead.setstate(self.rng.getstate())
+        self.fake_l.generator = torch.Generator().manual_seed(ahead.getrandbits(63))
 
     def shuffle_fn(self, idxs: list[int]) -> list[int]:
         """The order of a pass."""

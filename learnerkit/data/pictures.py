@@ -59,8 +59,9 @@ def resized(image: Image.Image, size: tuple[int, int], resize: str = "squish") -
         return image
     if resize == "crop":
         scale = min(image.width / width, image.height / height)
-        left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
-        return image.resize((width, height), bilinear, box=(left, top, left + width * scale, top + height * scale))
+        wide, high = min(width * scale, image.width), min(height * scale, image.height)  # whatever was rounded
+        left, top = (image.width - wide) / 2, (image.height - high) / 2
+        return image.resize((width, height), bilinear, box=(left, top, left + wide, top + high))
     if resize == "squish":
         return image.resize((width, height), bilinear)
     scale = min(width / image.width, height / image.height)
