@@ -18,7 +18,7 @@ from learnerkit.data.source import UNLABELLED, whole_numbers
 
 CHANNELS = (1, 3, 4)
 MOST_CHANNELS = 16
-BLOCK = 64  # images that are converted together
+BLOCK = 16  # images that are converted together
 NAME = "arrays"
 
 
