@@ -37,6 +37,8 @@ def array_source(images: Any, labels: Any, vocab: Sequence[str] | None = None, b
     if faults:
         good = np.setdiff1d(np.arange(len(codes)), [int(fault.place.removeprefix("row ")) for fault in faults])
         pixels, codes, ids = pixels[good], codes[good], [ids[row] for row in good]
+    if min(pixels.strides, default=0) < 0:  # such as [..., ::-1], which no tensor can share
+        pixels = np.ascontiguousarray(pixels)
     return ImageSource(NAME, pixels, codes, vocab, ids, keeps=("shift",), quarantine=faults, notes=[*notes, *said])
 
 

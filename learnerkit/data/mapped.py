@@ -5,14 +5,12 @@ import fcntl
 import os
 import shutil
 import threading
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from learnerkit.core.disk import check_space
 from learnerkit.core.errors import DataError
@@ -40,7 +38,7 @@ _BUILDING = threading.Lock()  # a file's lock does not keep a process from itsel
 class MappedImages:
     """Images in a memory-mapped file, with the face of a uint8 array [N,C,H,W]; what is asked for alone is read.
 
-    array: the whole file's, uint8 [M,C,H,W]; rows: which of it; all when None.
+    array: the whole file's, uint8 [M,C,H,W], never to be written to; rows: which of it; all when None.
     """
 
     dtype, ndim = np.dtype(np.uint8), 4
@@ -63,11 +61,6 @@ class MappedImages:
     def subset(self, rows: np.ndarray) -> "MappedImages":
         """Some of the images."""
         return MappedImages(self.array, self.rows[rows])
-
-    def tensor(self) -> torch.Tensor:
-        """The whole file as a tensor that shares its pages; never to be written to."""
-        with warnings.catch_warnings(action="ignore"):  # it cannot be written, which torch has no word for
-            return torch.from_numpy(self.array)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The resident loader: a set kept as one tensor on the training device, batches cut by index and augmented whole."""
 
+import warnings
 from collections.abc import Iterator
 from itertools import islice
 from numbers import Integral
@@ -27,7 +28,8 @@ class Rows(Transform):
     def __init__(self, array: np.ndarray | Tensor | MappedImages) -> None:
         super().__init__()
         mapped = isinstance(array, MappedImages)
-        self.tensor = array.tensor() if mapped else torch.as_tensor(array)
+        with warnings.catch_warnings(action="ignore"):  # one that cannot be written, which torch has no word for
+            self.tensor = torch.as_tensor(array.array if mapped else array)
         self.places = torch.from_numpy(array.rows) if mapped else None  # of each row in the file
 
     def __getstate__(self) -> dict[str, Any]:

@@ -269,6 +269,11 @@ def test_a_large_batch_of_arrays_of_any_layout_is_the_same():
     assert first.source.fingerprint == other.source.fingerprint and first.source.contents == other.source.contents
     assert torch.equal(first.valid.one_batch()[0], other.valid.one_batch()[0])
     assert first.source.stats == other.source.stats
+    images.setflags(write=False)
+    for same in (images[..., ::-1].copy()[..., ::-1], np.asfortranarray(images), images):
+        dls = array_dls(same, labels, bs=16, stats="data")
+        assert dls.source.fingerprint == first.source.fingerprint
+        assert torch.equal(dls.valid.one_batch()[0], first.valid.one_batch()[0])
     pixels = images / np.float64(255)
     mean, std = pixels.mean(axis=(0, 2, 3)), pixels.std(axis=(0, 2, 3))
     measured = first.source.measured_stats(np.arange(96))
