@@ -92,7 +92,9 @@ IMAGES = {
     "bs": Row((0, -1, 2.5, True), 8, lambda dls: dls.train.bs, 8),
     "split_seed": Row((-1, 2**32), 7, train_rows),
     "stats": Row(("best",), "data"),  # the default of arrays; tests/classify/test_dls.py
+    "size": Row((7, (16, 7)), (24, 20), lambda dls: tuple(dls.one_batch()[0].shape[2:]), (24, 20)),
     "crop": Row((-1, 1.5), 3, batch),
+    "min_scale": Row((0, 1.5), 0.35, batch),
     "flip": Row(("yes", 1), True, batch),
     "rotate": Row((-1, 181), 20, batch),
     "jitter": Row(("much", (1, 2)), True, batch),
@@ -100,6 +102,7 @@ IMAGES = {
     "randaugment": Row(((2, 31), (0, 5), 2), (2, 9), batch),
     "erase": Row((1.5,), 1.0, batch),
     "cutout": Row((-1,), 4, batch),
+    "sampler": Row(("even",), "balanced", lambda dls: len(set(dls.train.get_idxs())) < len(dls.split.train), True),
     "limit": Row((0, -3), 32, n_train, 32),
     "num_workers": Row((-1,), 1),  # of sets that stream: tests/reliability
 }
@@ -187,14 +190,24 @@ RUN = {
 FUNCTIONS = {
     "array_dls": {**IMAGES, "bad": Row(("clip",), "skip")},
     "cifar_dls": {**IMAGES, "label": Row(("medium",), "coarse"), "bad": Row(("clip",), "skip")},
-    "digits_dls": {**IMAGES, "size": Row((7,), 16)},
-    "folder_dls": {**IMAGES, "size": Row((7,), 16), "resident": Row((1,), False), "bad": Row(("clip",), "skip")},
+    "digits_dls": IMAGES,
+    "folder_dls": {  # tests/classify/test_photographs.py
+        **IMAGES,
+        "resize": Row(("stretch",), "pad"),
+        "cache": Row(("ram",), "disk"),
+        "bad": Row(("clip",), "skip"),
+    },
     "saliency_dls": PAIRS,
     "detection_dls": FRAMES,
-    "image_learner": {**TRAINING, "label_smoothing": Row((1, -0.1), 0.1, lambda learn: learn.validate()[0])},
+    "image_learner": {
+        **TRAINING,
+        "label_smoothing": Row((1, -0.1), 0.1, lambda learn: learn.validate()[0]),
+        "class_weights": Row(("even",), "balanced", lambda learn: learn.loss_func.func.weight is not None, True),
+    },
     "fusion_learner": {
         **TRAINING,
         "label_smoothing": Row((1,), 0.1),
+        "class_weights": Row(("even",), "balanced", lambda learn: learn.loss_func.func.weight is not None, True),
         "fusion": Row(("mean",), "add", lambda learn: learn.model.mode, "add"),
         "fusion_weights": Row(((1,), (1, float("nan"))), (0.25, 0.75), lambda learn: learn.model.weights, (0.25, 0.75)),
         "dropout": Row((1,), 0.1),

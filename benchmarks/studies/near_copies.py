@@ -21,7 +21,8 @@ import torch
 from PIL import Image, ImageEnhance
 
 from learnerkit.classify.cifar import is_cifar, read_cifar
-from learnerkit.classify.folder import list_folder, read_folder
+from learnerkit.classify.folder import list_folder
+from learnerkit.classify.reading import read_folder
 from learnerkit.data.similar import near_copies
 
 HOW = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC)

@@ -18,6 +18,7 @@ from learnerkit.data.source import UNLABELLED, whole_numbers
 
 CHANNELS = (1, 3, 4)
 MOST_CHANNELS = 16
+BLOCK = 16  # images that are converted together
 NAME = "arrays"
 
 
@@ -36,7 +37,8 @@ def array_source(images: Any, labels: Any, vocab: Sequence[str] | None = None, b
     if faults:
         good = np.setdiff1d(np.arange(len(codes)), [int(fault.place.removeprefix("row ")) for fault in faults])
         pixels, codes, ids = pixels[good], codes[good], [ids[row] for row in good]
-    pixels = np.ascontiguousarray(pixels)
+    if min(pixels.strides, default=0) < 0:  # such as [..., ::-1], which no tensor can share
+        pixels = np.ascontiguousarray(pixels)
     return ImageSource(NAME, pixels, codes, vocab, ids, keeps=("shift",), quarantine=faults, notes=[*notes, *said])
 
 
@@ -117,15 +119,27 @@ def _bytes(pixels: np.ndarray) -> tuple[np.ndarray, list[str]]:
     if not np.isfinite([low, high]).all():
         raise DataError(f"{span}: NaN or infinite values; uint8 in 0..255 or floats in 0..1 are needed")
     if pixels.dtype.kind == "f" and low >= 0 and high <= 1:
-        scaled = pixels * 255
-        whole = np.abs(scaled - scaled.round()).max() < 0.01 if pixels.size else True
-        return scaled.round().astype(np.uint8), [] if whole else [f"{span} are rounded to 256 levels"]
-    if low >= 0 and high <= 255 and (pixels.dtype.kind != "f" or (pixels == pixels.round()).all()):
-        return pixels.astype(np.uint8), []
+        rounded, off = _rounded(pixels, 255)
+        return rounded, [] if off < 0.01 else [f"{span} are rounded to 256 levels"]
+    if low >= 0 and high <= 255:
+        rounded, off = _rounded(pixels, 1)
+        if off == 0:
+            return rounded, []
     remedy = "bring them to 0..1 or uint8: (images - images.min()) / (images.max() - images.min())"
     if pixels.dtype == np.uint16:
         remedy = "give (images // 257).astype('uint8'), or stretch the range that they use"
     raise DataError(f"{span}; uint8 in 0..255 or floats in 0..1 are needed: {remedy}")
+
+
+def _rounded(pixels: np.ndarray, factor: int) -> tuple[np.ndarray, float]:
+    """Pixels times a factor as uint8, and by how much the worst was rounded; few at a time, for they may be many."""
+    rounded, off = np.empty(pixels.shape, np.uint8), 0.0
+    for start in range(0, len(pixels), BLOCK):
+        scaled = pixels[start : start + BLOCK] * factor
+        whole = scaled.round() if scaled.dtype.kind == "f" else scaled
+        rounded[start : start + BLOCK] = whole
+        off = max(off, float(np.abs(scaled - whole).max(initial=0)))
+    return rounded, off
 
 
 def as_codes(

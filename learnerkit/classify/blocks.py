@@ -1,9 +1,12 @@
 """The blocks of images and labels for a DataBlock, ours or one's own."""
 
-from learnerkit._fastai import TfmdDL, TransformBlock
-from learnerkit.classify.source import FileImages, ImageSource
-from learnerkit.classify.transforms import AsImage, BytesToFloat, FileRows, ImageRows, LabelRows
+from learnerkit._fastai import TransformBlock
+from learnerkit.classify.files import FileImages
+from learnerkit.classify.items import AsImage, FileRows, ImageRows, LabelRows
+from learnerkit.classify.source import ImageSource
+from learnerkit.classify.transforms import BytesToFloat
 from learnerkit.core.ranges import AtLeastOne, checked
+from learnerkit.data.drawn import DrawnDL
 from learnerkit.data.resident import ResidentDL
 
 
@@ -25,8 +28,8 @@ def CifarBlock(
 def rows_block(source: ImageSource) -> TransformBlock:
     """The block of a set's images as they are stored, uint8."""
     if isinstance(source.images, FileImages):
-        return TransformBlock(type_tfms=FileRows(source.images), dl_type=TfmdDL)
-    return TransformBlock(type_tfms=ImageRows(source.images), dl_type=ResidentDL)
+        return TransformBlock(type_tfms=FileRows(source.images), dl_type=DrawnDL)
+    return TransformBlock(type_tfms=ImageRows(source.images, source.resize), dl_type=ResidentDL)
 
 
 def LabelBlock(source: ImageSource) -> TransformBlock:

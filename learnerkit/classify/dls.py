@@ -8,30 +8,39 @@ import numpy as np
 import torch
 
 from learnerkit.classify.arrays import array_source
-from learnerkit.classify.blocks import LabelBlock, rows_block
 from learnerkit.classify.cifar import LAYOUTS, read_cifar
 from learnerkit.classify.digits import read_digits
 from learnerkit.classify.download import fetch_cifar
-from learnerkit.classify.folder import list_folder, read_folder, stream_folder
+from learnerkit.classify.folder import list_folder
+from learnerkit.classify.loaders import check_crops, image_loaders, sides, stats_of, with_crop
+from learnerkit.classify.reading import open_folder
 from learnerkit.classify.source import ImageSource
-from learnerkit.classify.transforms import (
-    Augment,
-    AugmentFloat,
-    NormalizeBytes,
-    Operation,
-    augmentations,
-)
+from learnerkit.classify.transforms import augmentations
 from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
-from learnerkit.core.ranges import AtLeastOne, Count, Degrees, Flag, Lot, NotNegative, Operations, Share, Side, checked
-from learnerkit.data.loaders import KitLoaders, make_loaders
+from learnerkit.core.ranges import (
+    RESIZE,
+    AtLeastOne,
+    Count,
+    Degrees,
+    Factor,
+    Flag,
+    Lot,
+    NotNegative,
+    Operations,
+    Share,
+    Side,
+    checked,
+)
+from learnerkit.data.drawn import draw_balanced
+from learnerkit.data.loaders import KitLoaders
 from learnerkit.data.parts import parts_of
-from learnerkit.data.source import UNLABELLED, Stats, with_views
-from learnerkit.data.split import Shares, Split
+from learnerkit.data.source import UNLABELLED, with_views
+from learnerkit.data.split import Shares
 
-NAME = "classify"
-RESIDENT_BYTES = 4 * 2**30
+MARGIN = 8 / 7  # of a picture's side to what is evaluated of it, where random crops are cut out: 256 to 224
+Size = Side | tuple[Side, Side]
 
 
 @checked
@@ -43,7 +52,9 @@ def image_dls(
     split_seed: Lot = 42,
     keeps: Sequence[str] | None = None,
     stats: Literal["fixed", "data"] | None = None,
-    crop: Count = 0,
+    size: Size | None = None,
+    crop: Count | None = None,
+    min_scale: Factor | None = None,
     flip: Flag | None = None,
     rotate: Degrees = 0,
     jitter: Flag | tuple[NotNegative, NotNegative, NotNegative, NotNegative] = False,
@@ -51,6 +62,7 @@ def image_dls(
     randaugment: Operations | None = None,
     erase: Share = 0,
     cutout: Count = 0,
+    sampler: Literal["balanced"] | None = None,
     limit: AtLeastOne | None = None,
     num_workers: Count = 0,
     device: str | torch.device | None = None,
@@ -67,7 +79,11 @@ def image_dls(
         letters, digits, left and right.
     stats: what images are normalised with: 'fixed', the published figures of the set, or 'data', those of the training
         part; None takes the published ones where there are any.
+    size: side in pixels, or height and width, that the model sees; the set's own when None. The set stays as it is:
+        each batch is enlarged on the device, bilinearly, after all augmentation, whose pixels are those of the set.
     crop: zero padding in pixels before a random crop of the original size; 0 for none.
+    min_scale: train on random boxes, each brought to the size: of this share of the image's area to all of it, and of
+        3/4 to 4/3 in proportion; .35 is usual for photographs. In place of `crop`, which is 0 then; none when None.
     flip: mirror half of the images; None mirrors where the set keeps its classes under a mirror.
     rotate: greatest angle in degrees; 15 is usual.
     jitter: brightness, contrast, saturation, hue; True means (.3, .3, .3, .1).
@@ -75,6 +91,8 @@ def image_dls(
     randaugment: number of operations and magnitude (0 to 30), such as (2, 9).
     erase: probability of random erasing; .3 is usual.
     cutout: side of the cut-out square in pixels; 16 is usual.
+    sampler: 'balanced' draws each class equally often in training, with replacement, in epochs of the same length; each
+        image once an epoch when None.
     limit: only so many images of each part, evenly spaced over it, for quick trials.
     num_workers: processes that decode files, for sets that stream; a resident set needs none.
     device: where the set and its batches live; fastai's default device when None.
@@ -84,42 +102,22 @@ def image_dls(
         raise DataError(
             f"{source.name}: {len(unlabelled)} images have no label (-1), the first is {source.ids[unlabelled[0]]}"
         )
+    check_crops(crop, min_scale)
     source, flip = with_views(source, keeps, flip)
+    seen = sides(size) or source.view or source.shape[1:]
     parts = parts_of(source, bs, split, split_seed, limit, source.labels, source.groups)
-    source.stats = _stats(source, stats, parts)
-    operations = augmentations(flip, crop, rotate, jitter, perspective, randaugment, erase, cutout)
-    return _loaders(source, parts, operations, device, bs=bs, num_workers=num_workers)
-
-
-def _stats(source: ImageSource, stats: str | None, parts: Split) -> Stats:
-    if stats == "fixed" and source.stats is None:
-        raise DataError(f"stats='fixed': no figures are published for {source.name}; 'data' measures its training part")
-    return source.measured_stats(parts.train) if stats == "data" or source.stats is None else source.stats
-
-
-def evaluation_dls(source: ImageSource, split: Split, bs: int = 128) -> KitLoaders:
-    """DataLoaders of given parts without augmentation, unlabelled sets too: to measure a finished model.
-
-    source: the set, with the statistics that the model was trained with; split: such as `data.loaders.whole(source)`.
-    bs: images a batch.
-    """
-    return _loaders(source, split, [], None, bs=bs, drop_last=False)
-
-
-def _loaders(
-    source: ImageSource, split: Split, operations: list[Operation], device: str | torch.device | None, **kwargs: Any
-) -> KitLoaders:
-    batch_tfms = [
-        Augment([op for op in operations if not op.on_float]),
-        NormalizeBytes(*source.stats),
-        AugmentFloat([op for op in operations if op.on_float]),
-    ]
-    blocks = rows_block(source), LabelBlock(source)
-    return make_loaders(NAME, source, split, blocks, batch_tfms=batch_tfms, device=device, **kwargs)
+    source.stats = stats_of(source, stats, parts)
+    operations = augmentations(
+        flip, crop or 0, rotate, jitter, perspective, randaugment, erase, cutout, min_scale, seen
+    )
+    dls = image_loaders(source, parts, operations, device, seen, bs=bs, num_workers=num_workers)
+    if sampler == "balanced":
+        draw_balanced(dls.train, source.labels[parts.train])
+    return dls
 
 
 @recorded()
-@extends(image_dls, crop=4)
+@extends(image_dls)
 def cifar_dls(
     path: PathLike,
     bs: AtLeastOne = 128,
@@ -128,7 +126,7 @@ def cifar_dls(
     bad: Literal["refuse", "skip"] = "refuse",
     **kwargs: Any,
 ) -> KitLoaders:
-    """DataLoaders of CIFAR-10 or CIFAR-100, with random crop and mirror by default.
+    """DataLoaders of CIFAR-10 or CIFAR-100, with mirror and random crop (4 pixels of padding) by default.
 
     path: the official python folder or archive, or 'cifar10' or 'cifar100' to download the official archive once.
     bs: images a batch.
@@ -143,52 +141,66 @@ def cifar_dls(
             f"{path}: no such file or folder. Give the official CIFAR folder or archive, or 'cifar10' or 'cifar100' to "
             "download one."
         )
-    return image_dls(read_cifar(path, label, bad), bs, **kwargs)
+    return image_dls(read_cifar(path, label, bad), bs, **with_crop(kwargs, 4))
 
 
 @recorded()
-@extends(image_dls, crop=2)
-def digits_dls(bs: AtLeastOne = 64, *, size: Side = 32, **kwargs: Any) -> KitLoaders:
+@extends(image_dls)
+def digits_dls(bs: AtLeastOne = 64, *, size: Size = 32, **kwargs: Any) -> KitLoaders:
     """DataLoaders of the embedded handwritten digits (1,257 train, 270 valid, 270 test); needs no download.
 
-    A mirror is refused: it turns a digit into another class.
+    A mirror is refused: it turns a digit into another class. A random crop (2 pixels of padding) is the default.
 
     bs: images a batch.
-    size: side in pixels.
+    size: side in pixels, or height and width; above 32 they are kept at 32, and each batch is enlarged.
     """
-    return image_dls(read_digits(size), bs, **kwargs)
+    return image_dls(read_digits(size), bs, size=size, **with_crop(kwargs, 2))
 
 
 @recorded()
-@extends(image_dls, crop=4)
+@extends(image_dls)
 def folder_dls(
     path: PathLike,
     bs: AtLeastOne = 128,
     *,
-    size: Side | tuple[Side, Side] | None = None,
+    size: Size | None = None,
+    resize: RESIZE = "crop",
+    cache: Literal["auto", "memory", "disk", "stream"] = "auto",
     vocab: Sequence[str] | None = None,
-    resident: Flag | None = None,
+    parts: PathLike | None = None,
     bad: Literal["refuse", "skip"] = "refuse",
+    min_scale: Factor | None = None,
     **kwargs: Any,
 ) -> KitLoaders:
-    """DataLoaders of a folder of class folders, with train/, valid/ and test/ above them or without.
+    """DataLoaders of a folder of class folders, with train/, valid/ and test/ above them or without, or of pictures
+    with a table (.csv, .tsv) of file, label and part.
+
+    A random crop (4 pixels of padding) and a mirror are the default.
 
     path: the folder.
     bs: images a batch.
-    size: height and width in pixels that all images are resized to; needed when they differ or when they stream.
+    size: side in pixels, or height and width, that all images are brought to; needed when they differ or when they are
+        not kept in memory.
+    resize: how: 'crop' takes the middle, 'pad' puts black bars around the whole, 'squish' changes the proportions.
+    cache: where the decoded images are kept: in 'memory'; on 'disk', as a memory-mapped file of $LEARNERKIT_HOME or
+        ~/.cache/learnerkit that the first call writes; nowhere: 'stream' decodes them in each epoch. 'auto' takes the
+        first that has room, of memory up to 4 GiB and half of what is free, and says which.
     vocab: class names in label order; the sorted folder names when None.
-    resident: keep the decoded set in memory; None does so up to 4 GiB.
+    parts: the table, or its name in the folder; one that lies there when None. Its columns are file, and label, part or
+        both; what it does not list is left out, what it says wrongly is refused.
     bad: what to do with bad files: 'refuse' lists them all, 'skip' trains without them and lists them in the run's
         quarantine.csv.
+    min_scale: train on random boxes, each brought to the size: of this share of a picture's area to all of it, and of
+        3/4 to 4/3 in proportion; .35 is usual. Pictures are kept at 8/7 of the size then, and measured by their middle.
+        In place of `crop`, which is 0 then; none when None.
     """
-    listing = list_folder(Path(path), vocab)
-    size = (size, size) if isinstance(size, int) else tuple(size) if size is not None else None
-    if resident is None:
-        resident = size is None or len(listing.files) * 3 * size[0] * size[1] <= RESIDENT_BYTES
-    if not resident and size is None:
-        raise DataError(f"{path}: resident=False streams the files and needs size=, the height and width of the batch")
-    source = read_folder(listing, size, bad) if resident else stream_folder(listing, size, bad)
-    return image_dls(source, bs, **kwargs)
+    check_crops(kwargs.get("crop"), min_scale)
+    size = sides(size)
+    margin = size is not None and min_scale is not None
+    kept = tuple(round(side * MARGIN) for side in size) if margin else size
+    source = open_folder(list_folder(Path(path), vocab, parts), kept, resize, cache, bad)
+    source.view = size if margin else None
+    return image_dls(source, bs, **with_crop({**kwargs, "min_scale": min_scale}, 4))
 
 
 @recorded()

@@ -4,7 +4,8 @@ import warnings
 from pathlib import Path
 
 from learnerkit.classify.cifar import is_cifar, read_cifar, scan_cifar
-from learnerkit.classify.folder import list_folder, read_folder, scan_folder, stream_folder
+from learnerkit.classify.folder import list_folder
+from learnerkit.classify.reading import read_folder, scan_folder, stream_folder
 from learnerkit.classify.source import ImageSource
 from learnerkit.core.errors import DataError
 from learnerkit.data.faults import Report, told
@@ -45,7 +46,7 @@ def _scanned(path: Path) -> tuple[Report, ImageSource | None]:
     if report.faults:  # they are mended first
         return report, None
     try:
-        return report, stream_folder(listing, (SIDE, SIDE), bad="skip")
+        return report, stream_folder(listing, (SIDE, SIDE), bad="skip", checked=True)
     except DataError:
         return report, None
 

@@ -1,22 +1,18 @@
-"""A folder of class folders: `ROOT/class/*.jpg`, or `ROOT/{train,valid,test}/class/*.jpg`."""
+"""A folder of class folders, `ROOT/class/*.jpg` or `ROOT/{train,valid,test}/class/*.jpg`, or of pictures and a list."""
 
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from learnerkit.classify.layout import find_layout, not_pictures
-from learnerkit.classify.source import FileImages, ImageSource
+from learnerkit.classify.table import FORMATS, Table, find_table, listed
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
 from learnerkit.core.text import some
-from learnerkit.data.copies import contradictions, digests, first_copies
-from learnerkit.data.faults import Fault, check_bad, fault_lines, refuse_faults
-from learnerkit.data.pictures import check_images, decode_all
-from learnerkit.data.walk import files_below
+from learnerkit.data.pictures import SUFFIXES
+from learnerkit.data.walk import files_below, files_in
 
 EXPECTED = "class folders of images (ROOT/CLASS/*.jpg, .png, .bmp, .webp ...), or train/ and test/ above them"
 
@@ -42,15 +38,100 @@ class ClassFolders:
         return [str(file.relative_to(self.root)) for file in self.files]
 
 
-def list_folder(root: PathLike, vocab: Sequence[str] | None = None) -> ClassFolders:
+def list_folder(root: PathLike, vocab: Sequence[str] | None = None, parts: PathLike | None = None) -> ClassFolders:
     """Find the images, parts and classes below `root`; DataError when there are none or one class only.
 
-    vocab: class names in their order; sorted folder names without it.
+    vocab: class names in their order; sorted folder names, or labels of the table, without it.
+    parts: a table of the pictures, see `classify.table`; one that lies in the root when None.
     """
     root = Path(root)
     if not root.is_dir():
         what = "is a file" if root.exists() else "no such folder"
         raise DataError(f"{root}: {what}. Expected class folders with images, or train/ and test/ above them.")
+    tables = parts is not None or files_in(root, FORMATS)
+    table = find_table(root, parts and Path(parts), files_below(root, SUFFIXES)) if tables else None
+    if table is None:
+        return _class_folders(root, vocab, set())
+    if not table.labelled or _has_classes(root, vocab):
+        return _as_listed(_class_folders(root, vocab, {table.path}), table, vocab is not None)
+    return _flat_pictures(root, table, vocab)
+
+
+def has_labels(root: Path) -> bool:
+    """Whether a table that lies in a folder says the classes of its pictures."""
+    table = find_table(root, None, files_below(root, SUFFIXES)) if files_in(root, FORMATS) else None
+    return table is not None and table.labelled
+
+
+def _has_classes(root: Path, vocab: Sequence[str] | None) -> bool:
+    """Whether folders say the classes; pictures in one folder, or in none, are said by a table alone."""
+    try:
+        folders = find_layout(root, frozenset(vocab or ())).folders
+    except DataError:
+        return False
+    return len({name for _, name, _ in folders}) > 1 or bool({name for _, name, _ in folders} & set(vocab or ()))
+
+
+def _as_listed(listing: ClassFolders, table: Table, measured: bool) -> ClassFolders:
+    """What a table lists of class folders, in the parts that it says. measured: whether one class may be all."""
+    known = [(listing.vocab[code], part) for code, part in zip(listing.labels, listing.parts, strict=True)]
+    entries = listed(table, listing.root, listing.files, known)
+    rows = sorted(entries)
+    left = sorted(set(range(len(listing.files))) - set(rows))
+    names, present = listing.names, {listing.labels[row] for row in rows}
+    vocab = listing.vocab if measured else [name for code, name in enumerate(listing.vocab) if code in present]
+    _check_several(table.path, vocab, measured)
+    codes = {name: code for code, name in enumerate(vocab)}
+    return replace(
+        listing,
+        files=[listing.files[row] for row in rows],
+        labels=[codes[known[row][0]] for row in rows],
+        parts=[entries[row].part or listing.parts[row] for row in rows],
+        vocab=vocab,
+        notes=[*listing.notes, *_unlisted(table, [names[row] for row in left])],
+    )
+
+
+def _flat_pictures(root: Path, table: Table, vocab: Sequence[str] | None) -> ClassFolders:
+    """Pictures whose classes a table alone says."""
+    files = files_below(root, SUFFIXES)
+    entries = listed(table, root, files)
+    rows = sorted(entries)
+    given = sorted({entry.label for entry in entries.values()})
+    names, renamed = one_name_each([(name, "") for name in given], vocab)
+    taken = dict(zip(given, names, strict=True))
+    classes = list(vocab or sorted(set(names)))
+    if unknown := sorted(set(names) - set(classes)):
+        raise DataError(f"{table.path}: label(s) {some(unknown)} are not among the classes {some(classes, 10)}")
+    _check_several(table.path, classes, vocab is not None)
+    codes = {name: code for code, name in enumerate(classes)}
+    left = [files[row] for row in sorted(set(range(len(files))) - set(rows))]
+    told = [_left_out(why, those, root) for why, those in not_pictures(root, {*files, table.path})]
+    return ClassFolders(
+        root,
+        [files[row] for row in rows],
+        [codes[taken[entries[row].label]] for row in rows],
+        [entries[row].part for row in rows],
+        classes,
+        [*renamed, *_unlisted(table, relative(left, root)), *told],
+    )
+
+
+def _unlisted(table: Table, names: list[str]) -> list[str]:
+    return [f"{len(names):,} picture(s) not in {table.path.name} left out: {some(names)}"] if names else []
+
+
+def _check_several(where: Path, classes: Sequence[str], measured: bool) -> None:
+    if not measured and len(classes) < 2:
+        raise DataError(f"{where}: one class only ('{classes[0]}'). A classifier needs two class folders or more.")
+
+
+def _left_out(why: str, files: Sequence[Path], root: Path) -> str:
+    return f"{len(files):,} file(s) {why} left out: {some(relative(files, root))}"
+
+
+def _class_folders(root: Path, vocab: Sequence[str] | None, known_files: set[Path]) -> ClassFolders:
+    """The pictures whose classes folders say. known_files: further ones that are accounted for."""
     layout = find_layout(root, frozenset(vocab or ()))
     names, renamed = one_name_each([(name, part) for _, name, part in layout.folders], vocab)
     found = [
@@ -71,16 +152,15 @@ def list_folder(root: PathLike, vocab: Sequence[str] | None = None) -> ClassFold
         raise DataError(
             f"{root}: class folder(s) without a picture: {some(empty)}{what}. Put pictures in, or remove the folder"
         )
-    if vocab is None and len(classes) < 2:
-        raise DataError(f"{root}: one class only ('{classes[0]}'). A classifier needs two class folders or more.")
+    _check_several(root, classes, vocab is not None)
     vocab = list(vocab or classes)
     unknown = sorted(set(classes) - set(vocab))
     if unknown:
         raise DataError(f"{root}: class folder(s) {', '.join(unknown)} are not among the classes {', '.join(vocab)}")
     codes = {name: code for code, name in enumerate(vocab)}
     files, names, parts = (list(column) for column in zip(*found, strict=True))
-    left = layout.left + not_pictures(root, set(files))
-    told = [f"{len(those):,} file(s) {why} left out: {some(relative(those, root))}" for why, those in left]
+    left = layout.left + not_pictures(root, {*files, *known_files})
+    told = [_left_out(why, those, root) for why, those in left]
     return ClassFolders(root, files, [codes[name] for name in names], parts, vocab, layout.notes + renamed + told)
 
 
@@ -110,95 +190,3 @@ def one_name_each(given: Sequence[tuple[str, str]], vocab: Sequence[str] | None 
 def _looks(name: str) -> str:
     """A name as it looks: composed letters, no case, single spaces."""
     return " ".join(unicodedata.normalize("NFKC", name).replace("\u200b", "").casefold().split())
-
-
-def scan_folder(listing: ClassFolders) -> list[Fault]:
-    """Every fault of a folder's images, copies in two classes among them; what was found good is not read again."""
-    found = check_images(listing.files)
-    faults = {row: reason for row, (reason, _) in enumerate(found) if reason}
-    good = _good_rows(listing, faults)
-    return _faults(listing, good, faults, first_copies([found[row][1] for row in good]))
-
-
-def stream_folder(listing: ClassFolders, size: tuple[int, int], bad: str = "refuse") -> ImageSource:
-    """The images of a folder as a set that is read file by file during training; each file is checked once before.
-
-    size: height and width in pixels; bad: 'skip' sets bad files aside.
-    """
-    check_bad(bad)
-    found = check_images(listing.files)
-    faults = {row: reason for row, (reason, _) in enumerate(found) if reason}
-    good = _good_rows(listing, faults)
-    rows, quarantine = _chosen(listing, good, faults, first_copies([found[row][1] for row in good]), bad)
-    source = _source(listing, FileImages([listing.files[row] for row in rows], size), rows, quarantine)
-    source.digests = [found[row][1] for row in rows]
-    return source
-
-
-def read_folder(
-    listing: ClassFolders, size: tuple[int, int] | None = None, bad: str = "refuse", labelled: bool = True
-) -> ImageSource:
-    """Decode every image into one array; DataError lists each file that cannot be used.
-
-    size: height and width in pixels; that of the files when None, and then all must have one.
-    bad: 'skip' sets bad files aside.
-    labelled: whether an image that stands in two classes is a fault.
-    """
-    check_bad(bad)
-    try:
-        images, faults = decode_all(listing.files, size)
-    except DataError as error:
-        raise DataError(f"{listing.root}: {error} (--size)") from error
-    good = _good_rows(listing, faults)
-    contents = first_copies(digests(images)) if labelled else np.arange(len(images))
-    rows, quarantine = _chosen(listing, good, faults, contents, bad)
-    images = images if len(rows) == len(good) else images[np.isin(good, rows)]
-    return _source(listing, images, rows, quarantine)
-
-
-def _good_rows(listing: ClassFolders, faults: dict[int, str]) -> np.ndarray:
-    return np.array([row for row in range(len(listing.files)) if row not in faults], dtype=np.int64)
-
-
-def _faults(listing: ClassFolders, good: np.ndarray, faults: dict[int, str], contents: np.ndarray) -> list[Fault]:
-    """The faults of all files: those that cannot be read, and those whose content stands in two classes.
-
-    good: rows that can be read; faults: reason by row of the others; contents: `first_copies` of the good ones.
-    """
-    names = listing.names
-    labels = np.array(listing.labels)[good]
-    twofold = contradictions(contents, labels, [names[row] for row in good], listing.vocab)
-    return [Fault(names[row], reason) for row, reason in faults.items()] + twofold
-
-
-def _chosen(
-    listing: ClassFolders, good: np.ndarray, faults: dict[int, str], contents: np.ndarray, bad: str
-) -> tuple[np.ndarray, list[Fault]]:
-    """The rows to train on and the faults that are set aside; DataError where they may not be."""
-    names, quarantine = listing.names, _faults(listing, good, faults, contents)
-    refuse_faults(str(listing.root), quarantine, len(names), bad)
-    refused = {fault.file for fault in quarantine}
-    rows = np.array([row for row in good if names[row] not in refused], dtype=np.int64)
-    lost = sorted(set(listing.labels) - {listing.labels[row] for row in rows})
-    if lost:
-        classes = ", ".join(listing.vocab[code] for code in lost)
-        raise DataError(f"{listing.root}: every image of the class(es) {classes} is bad:\n  {fault_lines(quarantine)}")
-    return rows, quarantine
-
-
-def _source(
-    listing: ClassFolders, images: np.ndarray | FileImages, rows: np.ndarray, quarantine: list[Fault]
-) -> ImageSource:
-    names = listing.names
-    labels, parts = np.array(listing.labels)[rows], np.array(listing.parts)[rows]
-    ids = [names[row] for row in rows]
-    return ImageSource(
-        listing.root.resolve().name,
-        images,
-        labels,
-        listing.vocab,
-        ids,
-        parts,
-        quarantine=quarantine,
-        notes=list(listing.notes),
-    )

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from learnerkit.classify.cifar import is_cifar, read_cifar
-from learnerkit.classify.dls import evaluation_dls
 from learnerkit.classify.evaluate import named_figures, predict_views, write_predictions, write_report_text
-from learnerkit.classify.folder import list_folder, read_folder
+from learnerkit.classify.folder import has_labels, list_folder
+from learnerkit.classify.loaders import evaluation_dls
 from learnerkit.classify.metrics import confusion
 from learnerkit.classify.packed import is_packed, read_packed
+from learnerkit.classify.reading import open_folder
 from learnerkit.classify.source import ImageSource
 from learnerkit.core.errors import DataError
 from learnerkit.core.run_folder import RunFolder
@@ -37,7 +38,8 @@ def open_other(path: Path, described: dict[str, Any]) -> KitLoaders:
     source = read_other(path, described)
     for note in source.notes:
         warn(f"{source.name}: {note}")
-    return evaluation_dls(source, whole(source))
+    seen = described["data"].get("input_shape")
+    return evaluation_dls(source, whole(source), size=tuple(seen[1:]) if seen else None)
 
 
 def evaluate_other(learn: KitLearner, target: RunFolder, tta: int = 0, codes: bool = False) -> dict[str, Any]:
@@ -65,7 +67,8 @@ def evaluate_other(learn: KitLearner, target: RunFolder, tta: int = 0, codes: bo
 def read_other(path: Path, described: dict[str, Any]) -> ImageSource:
     """Images of any format that the command line takes, as `open_other` needs them; unlabelled have the label -1."""
     vocab, data = described["classes"], described["data"]
-    size = tuple(data["shape"][1:])
+    channels, *size = data["shape"]
+    how = tuple(size), data.get("resize", "squish")
     if is_cifar(path):
         source = read_cifar(path, "coarse" if data["name"].endswith("-coarse") else "fine")
     elif path.is_file() and path.suffix.lower() not in SUFFIXES:
@@ -75,25 +78,30 @@ def read_other(path: Path, described: dict[str, Any]) -> ImageSource:
                 ".npz or a pickled dict of arrays"
             )
         source = read_packed(path, vocab)
-    elif path.is_dir() and (inner := [folder for folder in folders_in(path) if holds(folder, SUFFIXES)]):
-        flat = len(inner) == 1 and inner[0].name.lower() in IMAGES and not folders_in(inner[0])
-        if flat:
-            source = _flat_pictures(inner[0], vocab, size)
-        else:
-            source = read_folder(list_folder(path, vocab), size, labelled=False)
     else:
-        source = _flat_pictures(path, vocab, size)
-    source.images = as_channels(source.images, data["shape"][0])
+        source = _pictures(path, vocab, *how, cache="auto" if channels == 3 else "memory")
+    if source.channels != channels:
+        source.images, source.digests = as_channels(source.images, channels), None
+    source.resize, source.view = how[1], tuple(data["view"]) if data.get("view") else None
     return meant_part(like_run(source, path, described))
 
 
-def _flat_pictures(path: Path, vocab: list[str], size: tuple[int, int]) -> ImageSource:
+def _pictures(path: Path, vocab: list[str], size: tuple[int, int], resize: str, cache: str) -> ImageSource:
+    """A folder's pictures with the classes that folders or a table say, or of no class; one picture too."""
+    inner = [folder for folder in folders_in(path) if holds(folder, SUFFIXES)] if path.is_dir() else []
+    flat = len(inner) == 1 and inner[0].name.lower() in IMAGES and not folders_in(inner[0])
+    if path.is_dir() and ((inner and not flat) or has_labels(path)):
+        return open_folder(list_folder(path, vocab), size, resize, cache, labelled=False)
+    return _flat_pictures(inner[0] if flat else path, vocab, size, resize)
+
+
+def _flat_pictures(path: Path, vocab: list[str], size: tuple[int, int], resize: str) -> ImageSource:
     files = [path] if path.is_file() else files_in(path, SUFFIXES)
     if not files:
         raise DataError(f"{path}: holds no pictures and no class folders with pictures")
     ids = [file.stem for file in files]
     ids = ids if len(set(ids)) == len(ids) else [file.name for file in files]
-    images, faults = decode_all(files, size)
+    images, faults = decode_all(files, size, resize)
     refuse_faults(str(path), [Fault(files[row].name, reason) for row, reason in faults.items()], len(files))
     others = sorted(set(files_below(path)) - set(files)) if path.is_dir() else []
     notes = [f"{len(others):,} file(s) of no picture format left out: {some([file.name for file in others])}"]

@@ -57,7 +57,7 @@ def read_packed(path: Path, vocab: list[str]) -> ImageSource:
     if len(set(map(str, ids))) != len(pixels):
         notes.append("its ids are not one each; images are called by their row")
         ids = range(len(pixels))
-    return ImageSource(path.name, np.ascontiguousarray(pixels), codes, vocab, [str(name) for name in ids], notes=notes)
+    return ImageSource(path.name, pixels, codes, vocab, [str(name) for name in ids], notes=notes)
 
 
 def _content(path: Path) -> dict[str, Any]:

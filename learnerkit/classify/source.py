@@ -1,60 +1,23 @@
-"""A labelled set of images, in memory or in files, and the facts that the rest asks of it."""
+"""A labelled set of images, in memory, in one mapped file or in many, and the facts that the rest asks of it."""
 
 import hashlib
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from learnerkit.classify.files import FileImages
 from learnerkit.core.errors import DataError
 from learnerkit.data.copies import digests, first_copies
 from learnerkit.data.faults import Fault
-from learnerkit.data.hashes import SIDE, told
-from learnerkit.data.pictures import UNREADABLE, decode
+from learnerkit.data.mapped import MappedImages
 from learnerkit.data.similar import thumbnails_of
 from learnerkit.data.source import VIEWS, Stats, common_facts, encoded, label_faults, whole_numbers
 
-TOLD_FROM = 2000  # files from which reading them shows how far it is
-
-
-class FileImages:
-    """Images that are decoded when asked for, with the face of a uint8 array [N,3,H,W].
-
-    files: image files; size: (height, width) that each is resized to.
-    """
-
-    dtype, ndim = np.dtype(np.uint8), 4
-
-    def __init__(self, files: Sequence[Path], size: tuple[int, int]) -> None:
-        self.files, self.size = list(files), size
-        self.shape = (len(self.files), 3, *size)
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def subset(self, rows: np.ndarray) -> "FileImages":
-        """Some of the images."""
-        return FileImages([self.files[row] for row in rows], self.size)
-
-    def __getitem__(self, rows: int | np.ndarray) -> np.ndarray:
-        if isinstance(rows, np.ndarray):
-            return np.stack([self[int(row)] for row in rows])
-        try:
-            return decode(self.files[rows], self.size)
-        except UNREADABLE as error:
-            raise DataError(f"{self.files[rows]}: {error}") from error
-
-    def thumbnails(self, rows: np.ndarray) -> np.ndarray:
-        """Small pictures of some images, uint8 [n,3,32,32]; as many files at a time as there are cores."""
-        small = FileImages([self.files[row] for row in rows], (SIDE, SIDE))
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            read = pool.map(small.__getitem__, range(len(small)))
-            return np.stack(list(told(read, f"looking at {len(small):,} images", len(small), TOLD_FROM)))
+Images = np.ndarray | MappedImages | FileImages
+BLOCK = 64  # images that are looked at together
 
 
 @dataclass
@@ -71,12 +34,15 @@ class ImageSource:
     stats: mean and std per channel in 0..1, for normalising; None until they are known.
     groups: images of one group never fall into two parts; None when each stands alone, with its copies.
     quarantine: the bad samples that were set aside on request.
-    digests: of each image's file, for sets that stream; computed from the pixels otherwise.
+    digests: of each image, where they are known; computed from the pixels otherwise.
     notes: what had to be guessed or was left aside, a line each.
+    resize: how pictures were brought to the shape of the set, and are where further ones are given, see
+        `data.pictures.resized`; view: height and width of the middle that is evaluated, where the rest is a margin that
+        random crops are cut out of; kept: where the pixels are, 'memory', 'disk' or 'stream'.
     """
 
     name: str
-    images: np.ndarray | FileImages
+    images: Images
     labels: np.ndarray
     vocab: list[str]
     ids: Sequence[str] = ()
@@ -88,6 +54,9 @@ class ImageSource:
     quarantine: list[Fault] = field(default_factory=list)
     digests: Sequence[str] | None = None
     notes: list[str] = field(default_factory=list)
+    resize: str = "squish"
+    view: tuple[int, int] | None = None
+    kept: str = "memory"
 
     def __post_init__(self) -> None:
         self.labels = whole_numbers(self.name, self.labels)
@@ -107,8 +76,8 @@ class ImageSource:
 
     @property
     def in_memory(self) -> bool:
-        """Whether images need not be read from their files."""
-        return not isinstance(self.images, FileImages)
+        """Whether images need not be read from files."""
+        return isinstance(self.images, np.ndarray)
 
     @property
     def channels(self) -> int:
@@ -122,10 +91,13 @@ class ImageSource:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of pixels (names and digests, where the set streams), labels and names: what a resumed run compares."""
-        resident = isinstance(self.images, np.ndarray)
-        names = encoded([*self.ids, *(self.digests or ())])
-        digest = hashlib.sha256(np.ascontiguousarray(self.images) if resident else names)
+        """Hash of pixels (names and digests, where these are known), labels and names: what a resumed run compares."""
+        digest = hashlib.sha256()
+        if self.digests is None and not isinstance(self.images, FileImages):
+            for block in self._blocks(np.arange(len(self))):
+                digest.update(np.ascontiguousarray(block))
+        else:
+            digest.update(encoded([*self.ids, *(self.digests or ())]))
         digest.update(np.ascontiguousarray(self.labels))
         digest.update(encoded(self.vocab))
         return digest.hexdigest()[:16]
@@ -135,7 +107,14 @@ class ImageSource:
         """A digest of each image; its name where the set streams unchecked."""
         if self.digests is not None:
             return self.digests
-        return [digest.hex() for digest in digests(self.images)] if isinstance(self.images, np.ndarray) else self.ids
+        if isinstance(self.images, FileImages):
+            return self.ids
+        return [digest.hex() for block in self._blocks(np.arange(len(self))) for digest in digests(block)]
+
+    def _blocks(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """The images of some rows, few at a time: a large set is never copied whole."""
+        for start in range(0, len(rows), BLOCK):
+            yield self.images[rows[start : start + BLOCK]]
 
     @cached_property
     def copies(self) -> np.ndarray | None:
@@ -153,11 +132,13 @@ class ImageSource:
 
     def facts(self) -> dict[str, Any]:
         """What run.json records of the set."""
-        return common_facts(self)
+        view = {} if self.view is None else {"view": list(self.view)}
+        return common_facts(self) | {"resize": self.resize, "kept": self.kept, **view}
 
     def thumbnails(self, rows: np.ndarray) -> np.ndarray | None:
         """Small pictures of some rows, which near copies are looked for among: uint8 [n,C,32,32], or None."""
-        return thumbnails_of(self.images, rows) if isinstance(self.images, np.ndarray) else self.images.thumbnails(rows)
+        files = isinstance(self.images, FileImages)
+        return self.images.thumbnails(rows) if files else thumbnails_of(self.images, rows)
 
     def pictures(self, rows: np.ndarray) -> np.ndarray:
         """The images of some rows, as they are shown: uint8 [n,C,H,W]."""
@@ -165,6 +146,11 @@ class ImageSource:
 
     def measured_stats(self, rows: np.ndarray) -> Stats:
         """Mean and std per channel in 0..1 over the given rows, at most 5,000 of them."""
-        pixels = self.images[rows[:: max(1, len(rows) // 5000)]].astype(np.float32) / 255
-        std = pixels.std(axis=(0, 2, 3)).clip(min=1e-3)
-        return tuple(pixels.mean(axis=(0, 2, 3)).round(4).tolist()), tuple(std.round(4).tolist())
+        counts = np.zeros((self.channels, 256))
+        for block in self._blocks(rows[:: max(1, len(rows) // 5000)]):
+            for channel, values in enumerate(np.moveaxis(block, 1, 0)):
+                counts[channel] += np.bincount(values.ravel(), minlength=256)
+        shares, levels = counts / counts.sum(axis=1, keepdims=True), np.arange(256) / 255
+        mean = shares @ levels
+        std = np.sqrt((shares * (levels - mean[:, None]) ** 2).sum(axis=1)).clip(min=1e-3)
+        return tuple(mean.round(4).tolist()), tuple(std.round(4).tolist())

@@ -13,15 +13,16 @@ from learnerkit.callbacks.stochastic_depth import StochasticDepth
 from learnerkit.classify import doctor, figures
 from learnerkit.classify.cifar import LAYOUTS, is_cifar
 from learnerkit.classify.compare import RANKING
-from learnerkit.classify.dls import NAME, array_dls, cifar_dls, digits_dls, folder_dls
+from learnerkit.classify.dls import array_dls, cifar_dls, digits_dls, folder_dls
 from learnerkit.classify.ensemble import ensemble
 from learnerkit.classify.evaluate import evaluate
 from learnerkit.classify.folder import EXPECTED
 from learnerkit.classify.learner import image_learner
+from learnerkit.classify.loaders import NAME
 from learnerkit.classify.metrics import MEASURES
 from learnerkit.classify.other import evaluate_other, open_other
 from learnerkit.classify.recipe import ClassifyRecipe
-from learnerkit.core.errors import DataError, RecipeError
+from learnerkit.core.errors import DataError
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.explain.attribution import class_scores
 from learnerkit.learner.kit import KitLearner
@@ -45,18 +46,17 @@ HEADLINES = (
 def open_dls(recipe: ClassifyRecipe) -> KitLoaders:
     """The DataLoaders of a recipe; what its path is decides which reader."""
     settings = recipe.data.model_dump()
-    path, size, label, bad = (settings.pop(name) for name in ("path", "size", "label", "bad"))
+    path, label, bad = (settings.pop(name) for name in ("path", "label", "bad"))
+    of_folders = {name: settings.pop(name) for name in ("resize", "cache")}
     if path == "digits":
-        dls = digits_dls(size=size or 32, **settings)
+        dls = digits_dls(**{**settings, "size": settings["size"] or 32})
     elif (path in LAYOUTS and not Path(path).exists()) or is_cifar(Path(path)):
-        if size is not None:
-            raise RecipeError("size: CIFAR images are 32x32; leave it out")
         dls = cifar_dls(path if path in LAYOUTS else Path(path).resolve(), label=label, bad=bad, **settings)
     elif not Path(path).is_dir():
         what = "is a file" if Path(path).exists() else "no such file or folder"
         raise DataError(f"{path}: {what}. --data takes {EXPECTED}, an official CIFAR folder or archive, or {WORDS}")
     else:
-        dls = folder_dls(Path(path).resolve(), size=size, bad=bad, **settings)
+        dls = folder_dls(Path(path).resolve(), bad=bad, **of_folders, **settings)
     check_views(recipe, dls)
     return dls
 
@@ -76,6 +76,7 @@ def build_learner(recipe: ClassifyRecipe, dls: KitLoaders, cbs: list[Any]) -> Ki
         model_args={} if model.dropout is None else {"dropout": model.dropout},
         cbs=[*classifier_callbacks(recipe), *cbs],
         label_smoothing=recipe.train.label_smoothing,
+        class_weights=recipe.train.class_weights,
         **training_arguments(recipe),
     )
 

@@ -35,18 +35,27 @@ def check_place(folder: Path) -> Path:
     return there
 
 
-def check_space(folder: Path, needed: int, what: str) -> None:
+KEEP_LESS = "Free some space, choose another disk with --out, or keep less (--keep-last, --checkpoint-every)."
+
+
+def check_space(folder: Path, needed: int, what: str, remedy: str = KEEP_LESS) -> None:
     """RunError when the disk of `folder` has not `needed` bytes free, or cannot be written to.
 
-    what: how the error calls the work, such as 'this run'.
+    what: how the error calls the work, such as 'this run'; remedy: what can be done.
     """
     folder = check_place(folder)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise RunError(
-            f"{folder}: {what} will take {shown_bytes(needed)} at its peak and {shown_bytes(free)} are free. Free some "
-            "space, choose another disk with --out, or keep less (--keep-last, --checkpoint-every)."
+            f"{folder}: {what} will take {shown_bytes(needed)} at its peak and {shown_bytes(free)} are free. {remedy}"
         )
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes free on the disk of a folder that is, or is to be."""
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 def shown_bytes(count: float) -> str:

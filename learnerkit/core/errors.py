@@ -118,6 +118,7 @@ MEANT = {  # words of other libraries, for what is called otherwise here
     "project": "out",
     "random_seed": "seed",
     "reprob": "erase",
+    "resident": "cache",
     "resolution": "size",
     "save_dir": "out",
     "sched": "schedule",

@@ -1,10 +1,14 @@
-"""How much memory there is, and how much a process has taken."""
+"""How much memory a training may still take, and how much has been taken."""
 
+import contextlib
+import os
 import resource
 import sys
 from pathlib import Path
 
 import torch
+
+CGROUP = Path("/sys/fs/cgroup")  # of a container, where there is one
 
 
 def free_bytes(device: torch.device) -> int | None:
@@ -12,8 +16,24 @@ def free_bytes(device: torch.device) -> int | None:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    known = [value for value in (_available(), _left_of_the_group()) if value is not None]
-    return min(known) if device.type == "cpu" and known else None
+    return free_memory() if device.type == "cpu" else None
+
+
+def free_memory() -> int:
+    """Bytes that are free, or hold what can be read again; no more than a container leaves."""
+    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError, IndexError, StopIteration):  # Linux alone says it
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    with contextlib.suppress(OSError, ValueError, StopIteration):  # 'max' is no number: no limit
+        limit, used = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
+        cached = next(
+            int(line.split()[1])
+            for line in (CGROUP / "memory.stat").read_text().splitlines()
+            if line.startswith("file ")
+        )
+        free = min(free, limit - used + cached)
+    return max(0, free)
 
 
 def peak_memory(device: torch.device) -> int:
@@ -28,24 +48,3 @@ def forget_peak(device: torch.device) -> None:
     """Begin to look anew for the most that is taken, where that is possible."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-
-
-def _available() -> int | None:
-    """What Linux says may be taken without swapping."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return int(found[0]) * 1024 if found else None
-
-
-def _left_of_the_group() -> int | None:
-    """What the control group of a container may still take, its file cache counted as free."""
-    group = Path("/sys/fs/cgroup")
-    try:
-        most, taken = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
-        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-    except (OSError, ValueError):  # none, or 'max' for no limit
-        return None
-    return most - taken + int(stat.get("inactive_file", 0))

@@ -32,6 +32,7 @@ Degrees = Annotated[float, Strict(), Field(ge=0, le=180)]
 Flag = Annotated[bool, Strict()]
 Side = Annotated[int, Strict(), Field(ge=8)]  # pixels of an image
 FrameSide = Annotated[int, Strict(), Field(ge=32)]  # pixels of a frame's longer side
+RESIZE = Literal["crop", "pad", "squish"]  # how a picture is brought to a size
 Operations = tuple[AtLeastOne, Annotated[int, Strict(), Field(ge=0, le=30)]]  # of RandAugment: number and magnitude
 
 

@@ -21,12 +21,14 @@ class KitLoaders(DataLoaders):
 
     source: the set; split: who is in which part; task: what kind of training they are for.
     recipe: the call that made them, see `core.calls`.
+    input_shape: of one sample as a model sees it, where all have one and the set does not say it.
     """
 
     source: Source
     split: Split
     task: str
     recipe: dict | None = None
+    input_shape: tuple[int, ...] | None = None
 
     @property
     def test(self) -> TfmdDL:
@@ -42,7 +44,8 @@ class KitLoaders(DataLoaders):
 
     def facts(self) -> dict[str, Any]:
         """What run.json records of the data."""
-        return {**self.source.facts(), "parts_by": self.split.by}
+        seen = {} if self.input_shape is None else {"input_shape": list(self.input_shape)}
+        return {**self.source.facts(), **seen, "parts_by": self.split.by}
 
     def batch_ids(self, dl: TfmdDL, number: int) -> list[str]:
         """Names of the samples in batch `number` (from 0) of the pass over `dl` that is under way."""

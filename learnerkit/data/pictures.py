@@ -1,17 +1,21 @@
 """Image files to arrays: the one place that decodes a picture, and that says what is wrong with one."""
 
 import hashlib
+import math
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from learnerkit.core.disk import shown_bytes
 from learnerkit.core.errors import DataError
+from learnerkit.core.memory import free_memory
 from learnerkit.core.text import some, words
 from learnerkit.data.checked import Checked, check_files
 
@@ -25,12 +29,13 @@ UNREADABLE = (OSError, ValueError, SyntaxError, DataError, Image.DecompressionBo
 BITS_PER_SAMPLE, SAMPLES_PER_PIXEL, EXTRA_SAMPLES, UNSPECIFIED = 258, 277, 338, 0  # of TIFF
 PNG = b"\x89PNG\r\n\x1a\n"
 CHECK_VERSION = 4
+BLOCK = 256  # files that are read at a time: what is decoded and not yet taken stays small
 
 
-def decode(file: Path, size: tuple[int, int] | None = None) -> np.ndarray:
+def decode(file: Path, size: tuple[int, int] | None = None, resize: str = "squish") -> np.ndarray:
     """One image file as uint8 [3,H,W], upright.
 
-    size: height and width that it is resized to by a bilinear filter; its own when None.
+    size: height and width that it is brought to; its own when None. resize: how, see `resized`.
     """
     with Image.open(file) as image:
         check_end(image, file)
@@ -40,9 +45,30 @@ def decode(file: Path, size: tuple[int, int] | None = None) -> np.ndarray:
         if bits := _bits_lost(image, file):
             raise DataError(bits)
         rgb = as_rgb(ImageOps.exif_transpose(image))
-        if size is not None and rgb.size != size[::-1]:
-            rgb = rgb.resize(size[::-1], Image.Resampling.BILINEAR)
-        return np.asarray(rgb).transpose(2, 0, 1)
+        return np.asarray(rgb if size is None else resized(rgb, size, resize)).transpose(2, 0, 1)
+
+
+def resized(image: Image.Image, size: tuple[int, int], resize: str = "squish") -> Image.Image:
+    """A picture at another size, by a bilinear filter that is as wide as a pixel of the result.
+
+    size: height and width. resize: 'crop' takes the middle that has the shape of `size`, 'pad' puts black bars beside
+        or above and below the whole, 'squish' changes its proportions.
+    """
+    (height, width), bilinear = size, Image.Resampling.BILINEAR
+    if image.size == (width, height):
+        return image
+    if resize == "crop":
+        scale = min(image.width / width, image.height / height)
+        wide, high = min(width * scale, image.width), min(height * scale, image.height)  # whatever was rounded
+        left, top = (image.width - wide) / 2, (image.height - high) / 2
+        return image.resize((width, height), bilinear, box=(left, top, left + wide, top + high))
+    if resize == "squish":
+        return image.resize((width, height), bilinear)
+    scale = min(width / image.width, height / image.height)
+    inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    padded = Image.new(image.mode, (width, height))
+    padded.paste(image.resize(inner, bilinear), ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return padded
 
 
 def _bits_lost(image: Image.Image, file: Path) -> str:
@@ -82,26 +108,65 @@ def check_end(image: Image.Image, file: Path) -> None:
         raise DataError("its second half is missing (a JPEG without its end mark)")
 
 
-def decode_all(files: Sequence[Path], size: tuple[int, int] | None) -> tuple[np.ndarray, dict[int, str]]:
+def decode_all(
+    files: Sequence[Path], size: tuple[int, int] | None, resize: str = "squish"
+) -> tuple[np.ndarray, dict[int, str]]:
     """The image files that can be used as uint8 [N,3,H,W], and the reason by row of those that cannot.
 
-    size: height and width to resize to; DataError where it is None and the files have several.
+    size: height and width to resize to; DataError where it is None and the files have several. resize: how.
     """
+    images, faults, shapes = None, {}, {}
+    for start in range(0, len(files), BLOCK):
+        block = files[start : start + BLOCK]
+        for row, item in enumerate(decoded(block, size, resize), start):
+            if isinstance(item, str):
+                faults[row] = item
+                continue
+            if images is None:
+                images = _empty((len(files), *item.shape))
+            shapes[files[row]] = item.shape[1:]
+            if item.shape == images.shape[1:]:
+                images[row] = item
+    if len(set(shapes.values())) > 1:
+        raise DataError(_sizes_differ(shapes))
+    if images is None:
+        return np.zeros((0, 3, 0, 0), np.uint8), faults
+    return kept_rows(images, [row for row in range(len(files)) if row not in faults]), faults
+
+
+def _empty(shape: tuple[int, ...]) -> np.ndarray:
+    """An array to be filled; DataError where the memory has no room for it."""
+    needed, free = math.prod(shape), free_memory()
+    if needed > free:
+        raise DataError(
+            f"{shape[0]:,} images of {shape[3]}x{shape[2]} take {shown_bytes(needed)} of memory, and "
+            f"{shown_bytes(free)} are free; pass a smaller size=, or cache='disk'"
+        )
+    return np.empty(shape, np.uint8)
+
+
+def decoded(files: Sequence[Path], size: tuple[int, int] | None, resize: str) -> Iterator[np.ndarray | str]:
+    """Each file's pixels, or what is wrong with it; as many files at a time as there are cores."""
 
     def attempt(file: Path) -> np.ndarray | str:
         try:
-            return decode(file, size)
+            return decode(file, size, resize)
         except UNREADABLE as error:
             return reason_of(error, file)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        decoded = list(pool.map(attempt, files))
-    faults = {row: item for row, item in enumerate(decoded) if isinstance(item, str)}
-    images = [item for item in decoded if not isinstance(item, str)]
-    shapes = {file: item.shape[1:] for file, item in zip(files, decoded, strict=True) if not isinstance(item, str)}
-    if len(set(shapes.values())) > 1:
-        raise DataError(_sizes_differ(shapes))
-    return np.stack(images) if images else np.zeros((0, 3, 0, 0), np.uint8), faults
+        yield from pool.map(attempt, files)
+
+
+def kept_rows(array: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+    """Some rows of an array, moved to its front: a large one is not copied. It may not be used afterwards.
+
+    rows: in rising order.
+    """
+    for place, row in enumerate(rows):
+        if place != row:
+            array[place] = array[row]
+    return array[: len(rows)]
 
 
 def _sizes_differ(shapes: dict[Path, tuple[int, ...]]) -> str:
@@ -122,18 +187,23 @@ def as_channels(images: np.ndarray, n: int) -> np.ndarray:
     return images.repeat(3, axis=1) if n == 3 and images.shape[1] == 1 else images
 
 
-def check_images(files: Sequence[Path]) -> list[Checked]:
-    """What is wrong with each image file, remembered; see `check_image`."""
-    return check_files(files, check_image, "image", CHECK_VERSION)
+def check_images(files: Sequence[Path], size: tuple[int, int] | None = None, resize: str = "squish") -> list[Checked]:
+    """What is wrong with each image file ('' when nothing is), and a digest of its pixels; remembered.
+
+    size, resize: at which the pixels are looked at; the file's own when None.
+    """
+    name = "image" if size is None else f"image-{size[0]}x{size[1]}-{resize}"
+    return check_files(files, partial(check_image, size=size, resize=resize), name, CHECK_VERSION)
 
 
-def check_image(file: Path) -> Checked:
-    """What is wrong with an image file ('' when nothing is), and a digest of its shape and pixels."""
+def check_image(file: Path, size: tuple[int, int] | None = None, resize: str = "squish") -> Checked:
+    """What is wrong with an image file ('' when nothing is), and a digest of its pixels, of its shape too without a
+    size."""
     try:
-        pixels = decode(file)
+        pixels = decode(file, size, resize)
     except UNREADABLE as error:
         return reason_of(error, file), ""
-    digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
+    digest = hashlib.blake2b(b"" if size else repr(pixels.shape).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(pixels))
     return "", digest.hexdigest()
 

@@ -1,5 +1,6 @@
 """The resident loader: a set kept as one tensor on the training device, batches cut by index and augmented whole."""
 
+import warnings
 from collections.abc import Iterator
 from itertools import islice
 from numbers import Integral
@@ -14,30 +15,45 @@ from torch import Tensor
 
 from learnerkit._fastai import OpenDL
 from learnerkit.core.errors import DataError
+from learnerkit.data.drawn import DrawnDL
+from learnerkit.data.mapped import MappedImages
 
 
 class Rows(Transform):
     """Row number to entry of an array that all parts of a split share, kept once on the training device.
 
-    array: numpy array or tensor; entry i belongs to row i.
+    array: numpy array or tensor; entry i belongs to row i. Of `MappedImages` each batch alone is moved to the device.
     """
 
-    def __init__(self, array: np.ndarray | Tensor) -> None:
+    def __init__(self, array: np.ndarray | Tensor | MappedImages) -> None:
         super().__init__()
-        self.tensor = torch.as_tensor(array)
+        mapped = isinstance(array, MappedImages)
+        with warnings.catch_warnings(action="ignore"):  # one that cannot be written, which torch has no word for
+            self.tensor = torch.as_tensor(array.array if mapped else array)
+        self.places = torch.from_numpy(array.rows) if mapped else None  # of each row in the file
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the data: an exported learner takes its transforms along, not the images it was trained on."""
-        return {**self.__dict__, "tensor": self.tensor[:0].clone()}
+        places = None if self.places is None else self.places[:0].clone()
+        return {**self.__dict__, "tensor": self.tensor[:0].clone(), "places": places}
 
     def __deepcopy__(self, memo: dict) -> "Rows":
         return self
 
-    def on(self, device: torch.device) -> Tensor:
-        """The whole tensor on `device`; moved there at the first call."""
+    def entry(self, row: int) -> Tensor:
+        """The entry of one row."""
+        return self.tensor[row if self.places is None else self.places[row]]
+
+    def column(self, rows: list[int], device: torch.device) -> tuple[Tensor, Tensor]:
+        """The whole tensor and where in it the entries of `rows` are; moved to `device` at the first call.
+
+        A mapped file stays where it is, and so do the places in it.
+        """
+        if self.places is not None:
+            return self.tensor, self.places[rows]
         if self.tensor.device != device:
             self.tensor = self.tensor.to(device)
-        return self.tensor
+        return self.tensor, torch.as_tensor(rows, dtype=torch.int64, device=device)
 
 
 def resident_column(pipeline: Any, device: torch.device) -> tuple[Tensor, Tensor, type]:
@@ -49,7 +65,7 @@ def resident_column(pipeline: Any, device: torch.device) -> tuple[Tensor, Tensor
     rows = [item for item in pipeline.items]
     first = next((transform for transform in pipeline.tfms.fs if transform.name != "noop"), None)
     if isinstance(first, Rows) and all(isinstance(item, Integral) for item in rows):
-        return first.on(device), torch.as_tensor(rows, dtype=torch.int64, device=device), type(first(rows[0]))
+        return *first.column(rows, device), type(first(rows[0]))
     entries = [pipeline[i] for i in range(len(rows))]
     for number, entry in enumerate(entries):
         if not isinstance(entry, Tensor) or entry.shape != entries[0].shape or entry.dtype != entries[0].dtype:
@@ -62,8 +78,9 @@ def resident_column(pipeline: Any, device: torch.device) -> tuple[Tensor, Tensor
     return stacked, torch.arange(len(rows), device=device), type(entries[0])
 
 
-class ResidentDL(OpenDL):
-    """A fastai TfmdDL without per-item work: batches are indexed out of tensors that stay on the device.
+class ResidentDL(DrawnDL, OpenDL):
+    """A fastai TfmdDL without per-item work: batches are indexed out of tensors that stay on the device, or out of a
+    mapped file.
 
     dataset: a fastai Datasets whose entries are tensors of one shape; bs, shuffle and the rest as TfmdDL takes them.
     num_workers: taken for fastai's sake; there is nothing for workers to do.
@@ -93,9 +110,12 @@ class ResidentDL(OpenDL):
 
     def cut(self, indices: list[int]) -> tuple[Tensor, ...]:
         """The batch of the given positions in the part, before `after_batch`."""
-        columns = self.columns()
-        where = torch.as_tensor(indices, device=columns[0][1].device)
-        return tuple(tensor[rows[where]].as_subclass(kind) for tensor, rows, kind in columns)
+        columns, device = self.columns(), self.device or torch.device("cpu")
+        where = {rows.device: torch.as_tensor(indices, device=rows.device) for _, rows, _ in columns}
+        return tuple(
+            tensor[rows[where[rows.device]]].to(device, non_blocking=True).as_subclass(kind)
+            for tensor, rows, kind in columns
+        )
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         self.randomize()

@@ -27,6 +27,7 @@ def fusion_learner(
     dropout: ShareBelowOne | None = 0.3,
     loss_func: Callable | None = None,
     label_smoothing: ShareBelowOne = 0.0,
+    class_weights: Literal["balanced"] | None = None,
     model_args: dict[str, Any] | None = None,
     metrics: Sequence[Any] | None = None,
     cbs: Callback | Sequence[Callback] | None = None,
@@ -42,6 +43,7 @@ def fusion_learner(
     dropout: of families that have one; None leaves the family's own.
     loss_func: takes logits [B,K] and targets; cross entropy by default.
     label_smoothing: of the default loss, 0 to 1.
+    class_weights: 'balanced' weighs each class in the default loss, see `image_learner`; all alike when None.
     model_args: the model's own arguments.
     metrics: accuracy and macro F1 by default.
     cbs: callbacks.
@@ -54,6 +56,7 @@ def fusion_learner(
         arch,
         loss_func=loss_func,
         label_smoothing=label_smoothing,
+        class_weights=class_weights,
         model_args=arguments,
         metrics=metrics,
         cbs=[Fusion(fusion, fusion_weights), *as_list(cbs)],

@@ -54,6 +54,7 @@ def build_learner(recipe: FuseRecipe, dls: KitLoaders, cbs: list[Any]) -> KitLea
         dropout=model.dropout,
         cbs=[*classifier_callbacks(recipe), *cbs],
         label_smoothing=recipe.train.label_smoothing,
+        class_weights=recipe.train.class_weights,
         **training_arguments(recipe),
     )
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from learnerkit.all import Run, verify
+from learnerkit.all import ResidentDL, Run, verify
 from learnerkit.classify.dls import folder_dls
-from learnerkit.classify.folder import list_folder, read_folder, stream_folder
+from learnerkit.classify.folder import list_folder
+from learnerkit.classify.reading import read_folder, stream_folder
 from learnerkit.core.errors import DataError
 from tests.conftest import toy_learner
 from tests.images import image_folder, write_folder
@@ -55,10 +56,10 @@ def test_bad_folders_are_refused_with_every_file(tmp_path):
 def test_a_folder_that_streams_equals_one_in_memory(tmp_path):
     root = write_folder(tmp_path, n=20)
     kwargs = {"size": 8, "bs": 8, "crop": 0, "flip": False, "split": (0.6, 0.2, 0.2)}
-    resident, stream = folder_dls(root, **kwargs), folder_dls(root, resident=False, **kwargs)
+    resident, stream = folder_dls(root, **kwargs), folder_dls(root, cache="stream", **kwargs)
     for (x, y), (a, b) in zip(resident.valid, stream.valid, strict=True):
         assert torch.equal(x, a) and torch.equal(y, b)
-    assert type(stream.train).__name__ == "TfmdDL" and stream.train.one_batch()[0].shape == (8, 3, 8, 8)
+    assert not isinstance(stream.train, ResidentDL) and stream.train.one_batch()[0].shape == (8, 3, 8, 8)
     source = stream_folder(list_folder(root), (8, 8))
     (root / "a" / "3.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"a/3\.png"):
@@ -66,7 +67,7 @@ def test_a_folder_that_streams_equals_one_in_memory(tmp_path):
     with pytest.raises(DataError, match=r"a/3\.png"):
         source.images[source.ids.index("a/3.png")]
     with pytest.raises(DataError, match="needs size="):
-        folder_dls(root, resident=False)
+        folder_dls(root, cache="stream")
 
 
 def test_part_folders_in_any_case_and_hidden_folders(tmp_path):
@@ -90,7 +91,7 @@ def test_names_that_are_no_utf8(tmp_path):
     dls = folder_dls(root, size=12, bs=8)
     learn = toy_learner([Run(tmp_path / "runs", "a")], dls=dls)
     learn.fit(1)
-    assert verify(root) and folder_dls(root, size=12, bs=8, resident=False).source.fingerprint
+    assert verify(root) and folder_dls(root, size=12, bs=8, cache="stream").source.fingerprint
 
 
 def test_a_class_that_loses_every_image_is_named(tmp_path):

@@ -10,7 +10,8 @@ from PIL import Image, ImageEnhance
 from learnerkit.all import Run, detection_dls, folder_dls
 from learnerkit.classify.digits import read_digits
 from learnerkit.classify.doctor import examine, verify
-from learnerkit.classify.folder import list_folder, stream_folder
+from learnerkit.classify.folder import list_folder
+from learnerkit.classify.reading import stream_folder
 from learnerkit.classify.source import ImageSource
 from learnerkit.data.hashes import LOW, candidates, hashes, mirror_signs
 from learnerkit.data.near_copies import near_copies_across
@@ -247,7 +248,7 @@ def test_a_run_lists_them(folder, tmp_path):
 
 def test_a_set_that_streams_is_looked_at_too(folder):
     with pytest.warns(UserWarning, match="2 of 12 test samples are near copies of"):
-        folder_dls(folder, bs=8, size=32, resident=False, split=(0.9, 0.1))
+        folder_dls(folder, bs=8, size=32, cache="stream", split=(0.9, 0.1))
     listing = list_folder(folder)
     before = stream_folder(listing, (32, 32)).fingerprint
     as_picture(textures(1, seed=9)[0]).save(folder / "test" / "a" / "30.png")

@@ -9,7 +9,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from learnerkit.classify.folder import list_folder, read_folder
+from learnerkit.classify.folder import list_folder
+from learnerkit.classify.reading import read_folder
 from learnerkit.core.errors import DataError
 from learnerkit.data.pictures import SUFFIXES, decode
 from tests.images import write_folder

@@ -142,7 +142,10 @@ IMAGES = {
 }
 
 
-def image_trial(root, kind, part, skip, resident):
+CACHES = ("memory", "disk", "stream")
+
+
+def image_trial(root, kind, part, skip, cache):
     """Plant two bad files; what went wrong, or ''."""
     source = image_folder(root / "train", 40)
     image_folder(root / "valid", 16, seed=1)
@@ -163,7 +166,7 @@ def image_trial(root, kind, part, skip, resident):
     before, everything = content(root), {str(p.relative_to(root)) for p in root.rglob("*.png")}
     assert source.exists()
     try:
-        dls = folder_dls(root, size=12, bs=8, resident=resident, bad="skip" if skip else "refuse")
+        dls = folder_dls(root, size=12, bs=8, cache=cache, bad="skip" if skip else "refuse")
     except DataError as error:
         missing = [name for name in bad if name not in str(error)]
         text = f"raised {error}" if skip or missing else ""
@@ -348,15 +351,15 @@ def test_malformed_data(tmp_path, gate, monkeypatch):
     monkeypatch.setenv("LEARNERKIT_HOME", str(tmp_path / "home"))
     silent = [kind for kind in IMAGES if naive(kind)]
     held = gate(
-        "malformed files: 15 kinds of image (resident, streaming), CIFAR 14, arrays 5 x train, valid x raise, skip",
+        "malformed files: 15 kinds of image (memory, disk, streaming), CIFAR 14, arrays 5 x train, valid x raise, skip",
         "one error naming all before step 1; skip trains exactly the good; sources unchanged",
         f"Pillow alone takes {len(silent)} of 12 silently ({', '.join(silent)}); fastai 15 of 37, and names 5",
         least=150,
     )
     kinds = [*IMAGES, "a folder", "a dead link", "in two classes"]
-    for kind, part, skip, resident in itertools.product(kinds, ("train", "valid"), (False, True), (False, True)):
-        root = tmp_path / f"{kind}-{part}-{skip}-{resident}"
-        text = image_trial(root, kind, part, skip, resident)
+    for kind, part, skip, cache in itertools.product(kinds, ("train", "valid"), (False, True), CACHES):
+        root = tmp_path / f"{kind}-{part}-{skip}-{cache}"
+        text = image_trial(root, kind, part, skip, cache)
         held.trial(not text, f"{root.name}: {text}")
     for kind, part, skip in itertools.product(
         [*ROWS, *FILES, "cut", "missing", "hostile"], ("train", "test"), (False, True)

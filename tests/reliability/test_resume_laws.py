@@ -49,6 +49,13 @@ LOADERS |= {
     ),
     "frame_dls": lambda root: frame_dls(read_detection(write_scenes(root / "scenes")), bs=3),
 }
+CUT = {"size": 16, "bs": 8, "min_scale": 0.35, "sampler": "balanced", "erase": 0.3}
+FURTHER = {  # what one of them does with other arguments
+    "random boxes in memory": lambda root: folder_dls(image_folder(root), cache="memory", **CUT),
+    "random boxes on disk": lambda root: folder_dls(image_folder(root), cache="disk", **CUT),
+    "random boxes streamed": lambda root: folder_dls(image_folder(root), cache="stream", num_workers=1, **CUT),
+    "enlarged": lambda root: digits_dls(bs=64, limit=200, size=40),
+}
 PAIRS = ("saliency_dls", "pair_dls")
 FRAMES = ("detection_dls", "frame_dls")
 LEARNERS = {
@@ -69,7 +76,7 @@ def train(root, loader, make_learner, callback, step=None, resume=False):
     """Fit to the end or to the polite stop after `step`; the digest."""
     data = root / "data"
     if loader != "toy":
-        dls = LOADERS[loader](data)
+        dls = {**LOADERS, **FURTHER}[loader](data)
     elif callback is Fusion:
         dls = make_pair_dls()
     else:
@@ -94,7 +101,7 @@ def test_every_callback_resumes(tmp_path, callback):
     check(tmp_path, "toy", "detection_learner" if callback in OF_DETECTORS else "image_learner", callback)
 
 
-@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize("loader", [*LOADERS, *FURTHER])
 def test_every_loader_resumes(tmp_path, loader):
     (tmp_path / "whole").mkdir()
     (tmp_path / "cut").mkdir()

@@ -68,7 +68,7 @@ def digest(learn):
 
 
 def stream(root, num_workers):
-    return folder_dls(root, size=12, bs=8, crop=1, resident=False, num_workers=num_workers)
+    return folder_dls(root, size=12, bs=8, crop=1, cache="stream", num_workers=num_workers)
 
 
 class Child:
