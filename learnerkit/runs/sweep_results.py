@@ -7,7 +7,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from learnerkit.core.errors import LearnerkitError
-from learnerkit.core.files import atomic_write, read_json, write_json
+from learnerkit.core.files import atomic_write, write_json
+from learnerkit.core.profiles import basis_of, basis_text, common_basis, read_summary
 from learnerkit.core.run_folder import RunFolder, csv_text
 from learnerkit.core.text import formatted
 from learnerkit.pages.figure import write_figures
@@ -17,8 +18,8 @@ from learnerkit.runs.trials import Trial
 from learnerkit.tasks import get_task
 
 COSTS = {"latency_ms": "latency of an image in ms", "multiply_adds": "multiply-adds of an image"}
-MEMORY = {"inference_memory_mb": "memory of inference in MB", "peak_memory_mb": "peak memory of training in MB"}
-PICTURES = {"against": "Against the {axis}", "front": "Accuracy against cost", "heat_map": "Every cell"}
+MEMORY = {"inference_memory_mb": "memory of inference in MB", "peak_memory_mb": "memory of the training process in MB"}
+PICTURES = {"against": "Against {axis}", "front": "Accuracy against cost", "heat_map": "Every cell"}
 SHOWN = ("trial", "state", "epochs", "seconds", "parameters", *COSTS, *MEMORY)
 
 
@@ -34,16 +35,10 @@ def _row(trial: Trial) -> dict[str, Any]:
         return row
     try:
         results = RunFolder(trial.path).results()
-        profile = read_json(trial.path / "profile.json") if (trial.path / "profile.json").exists() else {}
     except LearnerkitError as error:
         return {**row, "reason": str(error)}
     plain = {key: value for key, value in results.items() if isinstance(value, (int, float, str)) and key not in row}
-    return {**row, **plain, **of_profile(profile)}
-
-
-def of_profile(profile: dict[str, Any]) -> dict[str, Any]:
-    """What a sweep shows of a run's profile: that of one image at a time, and how it was measured."""
-    return {key: value for key, value in profile.get("summary", {}).items() if value is not None}
+    return {**row, **plain, **read_summary(trial.path)}
 
 
 def _number(value: Any) -> Any:
@@ -68,7 +63,7 @@ def numeric_axis(rows: Sequence[dict[str, Any]], axes: Sequence[str]) -> str | N
 def draw_sweep(trials: Sequence[Trial], rows: Sequence[dict[str, Any]]) -> dict[str, Figure]:
     """The pictures of a sweep by their names; none before a trial has been measured, or of what no trial knows."""
     axes, measures = list(trials[0].chosen), _measures(trials[0], rows)
-    axis, done = numeric_axis(rows, axes), [row for row in rows if row["state"] == "done"]
+    axis, done = numeric_axis(rows, axes), [row for row in alike(rows) if row["state"] == "done"]
     if not done or not measures:
         return {}
     others = [key for key in axes if key not in (axis, "seed")]
@@ -136,22 +131,25 @@ def said_of(trials: Sequence[Trial], rows: Sequence[dict[str, Any]]) -> list[str
     best = max(known, key=lambda row: row[f"valid_{name}"])
     test = f", {best[f'test_{name}']:.4f} on test" if best.get(f"test_{name}") is not None else ""
     said.append(f"Best on valid: {best['trial']} with {name.replace('_', ' ')} {best[f'valid_{name}']:.4f}{test}.")
-    timed = [row for row in known if row.get("latency_ms") is not None]
-    if timed and not marked(rows):
+    timed = [row for row in alike(known) if row.get("latency_ms") is not None]
+    if timed:
         places = front([(row["latency_ms"], row[f"valid_{name}"]) for row in timed])
         listed = ", ".join(f"{timed[place]['trial']} ({timed[place]['latency_ms']:.2f} ms)" for place in places)
         said.append(f"No other is both faster and better on valid: {listed}.")
     return said
 
 
-def marked(rows: Sequence[dict[str, Any]]) -> str:
-    """Why the latencies of the rows are not to be ranked together; '' where they are."""
-    for key in ("profile_precision", "profile_threads", "profile_device"):
-        values = sorted({str(row[key]) for row in rows if row.get(key) is not None})
-        if len(values) > 1:
-            what = key.removeprefix("profile_")
-            return f"Latencies were measured with another {what} ({', '.join(values)}) and are not ranked together."
-    return ""
+def marked(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The trials whose latency was measured otherwise than that of the most, each with what differs."""
+    basis = common_basis(rows)
+    others = [row for row in rows if row.get("latency_ms") is not None and basis_of(row) != basis]
+    return [f"{row['trial']}: {basis_text(basis_of(row), basis)}" for row in others]
+
+
+def alike(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows without the latencies that were measured otherwise: what may be ranked together."""
+    basis = common_basis(rows)
+    return [row if basis_of(row) == basis else {**row, "latency_ms": None} for row in rows]
 
 
 def _others(states: list[str]) -> str:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from learnerkit.core.files import read_json, write_json
+from learnerkit.core.profiles import write_profile
 from learnerkit.pages.sweep import front, means
 from learnerkit.runs.eta import TimeLeft
 from learnerkit.runs.live import draw
@@ -36,8 +37,9 @@ def trials(tmp_path):
         results = {"valid_accuracy": 0.5 + number / 10, "test_accuracy": 0.4 + number / 10, "test_macro_f1": 0.3}
         write_json(path / "results.json", {**results, "parameters": 10**number, "epochs": 2, "notes": [1]})
         summary = {"latency_ms": 1.0 + number, "multiply_adds": 10.0**number, "inference_memory_mb": 5.0}
-        how = {"profile_precision": "fp32", "profile_threads": 2, "profile_device": "cpu"}
-        write_json(path / "profile.json", {"summary": {**summary, **how}})
+        how = {"profile_precision": "fp32", "profile_threads": 2, "profile_device": "cpu", "profile_bs": 1}
+        (path / "best_model.safetensors").write_bytes(b"weights")
+        write_profile(path, path / "best_model.safetensors", {"summary": {**summary, **how}})
         (path / "history.jsonl").write_text("".join(json.dumps({"epoch": e, "seconds": 3.0}) + "\n" for e in (1, 2)))
         found.append(trial)
     found[3].state, found[3].reason = "failed", "killed by SIGKILL"
@@ -61,13 +63,16 @@ def test_rows_and_what_is_said_of_them(trials, tmp_path):
     assert (tmp_path / "results.csv").read_text().splitlines()[0].startswith("trial,arch,size,state")
 
 
-def test_latencies_of_other_conditions_are_marked_and_not_ranked(trials):
+def test_latencies_of_other_conditions_are_marked_and_not_ranked(trials, tmp_path):
     profile = read_json(trials[1].path / "profile.json")
     profile["summary"]["profile_threads"] = 1
     write_json(trials[1].path / "profile.json", profile)
     rows = rows_of(trials)
-    assert "another threads (1, 2)" in marked(rows)
-    assert not any("both faster and better" in line for line in said_of(trials, rows))
+    assert marked(rows) == ["tiny_cnn/64: threads 1 and not 2"]
+    assert said_of(trials, rows)[2].endswith("tiny_cnn/32 (1.00 ms), resnet18/32 (3.00 ms).")
+    assert "tiny_cnn/64: threads 1 and not 2" in write_summary(trials, tmp_path).read_text()
+    (trials[0].path / "best_model.safetensors").write_bytes(b"others!")
+    assert "latency_ms" not in rows_of(trials)[0]  # a profile counts for the weights that it was measured with
 
 
 def test_a_sweep_of_which_nothing_is_done_draws_nothing(trials):
