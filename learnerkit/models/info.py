@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from learnerkit.core.ranges import AtLeastOne, checked
 from learnerkit.core.tensors import size_of
 from learnerkit.models.inputs import inputs_for, name_of, values_in
+from learnerkit.models.size import REFUSALS, check_size
 
 FREE = {  # operators that compute nothing, beside those that only look at a tensor another way
     *("_unsafe_view", "_reshape_alias", "empty_like", "zeros_like", "ones_like", "new_zeros", "new_empty"),
@@ -63,6 +64,10 @@ def info_at(model: nn.Module, sides: tuple[int, int]) -> dict[str, Any]:
     try:
         with torch.no_grad(), uncounted, counter:
             model(*inputs_for(model, sides, device=next(model.parameters()).device))
+    except REFUSALS:
+        model.train(training)
+        check_size(model, sides)  # which says it, where the size is why
+        raise
     finally:
         model.train(training)
         for hook in hooks:

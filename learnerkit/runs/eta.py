@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from learnerkit.core.duration import shown_duration
+from learnerkit.core.errors import LearnerkitError
 from learnerkit.runs.trials import Trial
 from learnerkit.tasks import get_task
 
@@ -44,4 +45,8 @@ def _spent(trial: Trial) -> tuple[int, float]:
 
 
 def _cost(trial: Trial) -> float:
-    return get_task(trial.recipe.task).cost(trial.recipe)
+    """What an epoch of a trial costs; nothing where its model cannot be built, for it will fail at once."""
+    try:
+        return get_task(trial.recipe.task).cost(trial.recipe)
+    except LearnerkitError:
+        return 0.0

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from learnerkit.all import ModelError, create_model, model_info
 from learnerkit.core.files import read_json, write_json
 from learnerkit.core.profiles import write_profile
 from learnerkit.pages.sweep import front, means
@@ -102,3 +103,14 @@ def test_what_runs_and_failed_is_shown_before_the_rest(trials):
     shown = draw(trials, most=2)
     assert list(shown.columns[0].cells) == ["tiny_cnn/64", "resnet18/64"]
     assert len(list(draw(trials).columns[0].cells)) == 4
+
+
+def test_a_trial_whose_model_cannot_be_costs_no_time(tmp_path):
+    """A size below the least of its model: named by model_info, and nothing to a forecast of the time."""
+    model = create_model("vgg11", 3, 10)
+    with pytest.raises(ModelError, match=r"vgg11: images of 24x24 pixels are too small; the least size is 32"):
+        model_info(model, 24)
+    assert model.training
+    path = tmp_path / "a"
+    trials = [Trial(str(size), load_recipe("digits", {"arch": "vgg11", "size": size}), path) for size in (24, 32)]
+    assert TimeLeft(trials).costs["24"] == 0 < TimeLeft(trials).costs["32"]
