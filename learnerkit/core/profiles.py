@@ -16,6 +16,7 @@ BASIS = {  # keys of a summary in which latencies must be equal to be ranked tog
     "profile_bs": "batch size",
     "profile_torch": "version of torch",
 }
+DISTURBED = 2  # a median is not over so many times the least pass on a machine that does nothing else
 Basis = tuple[Any, ...]
 
 
@@ -49,6 +50,14 @@ def read_summary(folder: Path) -> dict[str, Any]:
         return {}
 
 
+def disturbance(summary: dict[str, Any]) -> str:
+    """Words for a latency that something else on the machine had a part in; '' where nothing shows it."""
+    median, least = summary.get("latency_ms"), summary.get("least_ms")
+    if median is None or least is None or median <= DISTURBED * least:
+        return ""
+    return f"the median of its passes is {median:.2f} ms and the least {least:.2f} ms: something else was computing"
+
+
 def basis_of(summary: dict[str, Any]) -> Basis:
     """How the latency of a summary was measured."""
     return tuple(summary.get(key) for key in BASIS)
@@ -60,7 +69,14 @@ def common_basis(summaries: Sequence[dict[str, Any]]) -> Basis | None:
     return counts.most_common(1)[0][0] if counts else None
 
 
-def basis_text(basis: Basis, other: Basis) -> str:
+def differs(summary: dict[str, Any], usual: Basis | None) -> str:
+    """Why a latency does not rank beside those of a basis: what was other, or what disturbed it; '' where it does."""
+    if summary.get("latency_ms") is None or usual is None:
+        return ""
+    return _basis_text(basis_of(summary), usual) or disturbance(summary)
+
+
+def _basis_text(basis: Basis, other: Basis) -> str:
     """In what a basis differs from another, such as 'precision bf16 and not fp32'."""
     parts = zip(BASIS.values(), basis, other, strict=True)
     return ", ".join(f"{name} {here} and not {there}" for name, here, there in parts if here != there)

@@ -5,7 +5,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from learnerkit.core.finished import Comparison, variants_of
-from learnerkit.core.profiles import basis_of, basis_text, common_basis
+from learnerkit.core.profiles import common_basis, differs
 from learnerkit.core.text import some
 from learnerkit.pages.comparison import names_of
 from learnerkit.pages.ranking import Column
@@ -42,15 +42,14 @@ def add_costs(comparison: Comparison) -> None:
     for row in comparison.rows:
         known = [profiles[id(run)] for run in variants_of(comparison.runs)[row["variant"]] if id(run) in profiles]
         timed = [summary for summary in known if summary.get("latency_ms") is not None]
-        alike = [summary for summary in timed if basis_of(summary) == usual]
+        alike = [summary for summary in timed if not differs(summary, usual)]
         row["multiply_adds"] = _mean(known, "multiply_adds")
         row["latency_ms"] = _mean(alike or timed, "latency_ms")
         row["latency_mark"] = "" if alike or not timed else MARK
         if timed and not alike:
-            marked.setdefault(basis_text(basis_of(timed[0]), usual), []).append(row["variant"])
+            marked.setdefault(differs(timed[0], usual), []).append(row["variant"])
     comparison.notes += [
-        f"{MARK} {some(names)}: latency measured with {how}; not to be ranked with the others"
-        for how, names in marked.items()
+        f"{MARK} {some(names)}: latency not to be ranked with the others: {how}" for how, names in marked.items()
     ]
 
 

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
+from learnerkit.core.profiles import DISTURBED, disturbance
 from learnerkit.core.text import formatted
 from learnerkit.pages.costs import short_count
 from learnerkit.pages.sweep import draw_against
@@ -23,8 +24,6 @@ SHOWN = {  # columns of the table: of what, with head and form
     "multiply_adds": ("multiply-adds", short_count),
 }
 DRAWN = {"latency_ms": "latency of a batch in ms", "images_per_s": "images a second"}
-
-DISTURBED = 2  # times the least pass that a median takes where something else computes beside it
 
 
 def size_text(size: int | Sequence[int]) -> str:
@@ -59,7 +58,7 @@ def print_profile(rows: Sequence[Row], console: Console) -> None:
     console.print(f"  {first['name']}, {first['parameters']:,} parameters")
     console.print(f"  {first['device']}, {first['threads']} thread(s), torch {first['torch']}")
     console.print(f"  median and 95th percentile of {first['repeats']} passes after {first['warmup']} untimed ones")
-    if disturbed := [row for row in rows if row["latency_ms"] > DISTURBED * row["least_ms"]]:
+    if disturbed := [row for row in rows if disturbance(row)]:
         console.print(
             f"  warning: in {len(disturbed)} of {len(rows)} rows the median is over {DISTURBED} times the least: "
             "something else uses the device; measure again when it is idle"

@@ -1,6 +1,6 @@
 """The pictures of a sweep: figures against an axis, accuracy against cost with the front, a heat map of two axes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,10 +46,12 @@ def front(points: Sequence[tuple[float, float]]) -> list[int]:
     return kept
 
 
-def draw_against(rows: Sequence[Row], axis: str, lines: str, figures: dict[str, str]) -> Figure:
+def draw_against(
+    rows: Sequence[Row], axis: str, lines: str, figures: dict[str, str], costs: Collection[str] = ()
+) -> Figure:
     """A panel a figure against an axis of numbers, a line for each value of `lines`.
 
-    axis, lines, figures: keys of the rows; of the figures with what each is called.
+    axis, lines, figures: keys of the rows; of the figures with what each is called; costs: which of them are costs.
     """
     columns = min(2, len(figures))
     height = -(-len(figures) // columns)
@@ -65,7 +67,8 @@ def draw_against(rows: Sequence[Row], axis: str, lines: str, figures: dict[str, 
         panel.set(title=plain_text(title), xlabel=plain_text(axis), ylabel=plain_text(title))
         if len(places) <= 8:
             panel.set_xticks(places, [f"{place:g}" for place in places])
-        _scaled(panel, list(values.values()))
+        if key in costs:
+            _scaled(panel, list(values.values()))
         panel.grid(alpha=0.3)
     for panel in panels[len(figures) :]:
         panel.set_axis_off()

@@ -22,7 +22,8 @@ class SweepTable:
     """
 
     def __init__(self, console: Console, left: TimeLeft) -> None:
-        self.console, self.left, self.said = console, left, set()
+        self.console, self.left = console, left
+        self.said = {trial.name for trial in left.trials if trial.state == "done"}  # by an earlier call
         self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self.drawn = 0.0
 

@@ -126,7 +126,7 @@ def _is_own(row: Row, sides: Sides, precision: str) -> bool:
 
 
 def _summary(row: Row) -> Row:
-    same = ("latency_ms", "p95_ms", "images_per_s", "multiply_adds", "parameters")
+    same = ("latency_ms", "p95_ms", "least_ms", "images_per_s", "multiply_adds", "parameters")
     basis = ("size", "bs", "precision", "threads", "device", "torch", "repeats")
     found = {**{key: row[key] for key in same}, "inference_memory_mb": row["peak_memory_mb"]}
     return {**found, **{f"profile_{key}": row[key] for key in basis}}

@@ -15,6 +15,7 @@ from learnerkit.core.disk import check_place
 from learnerkit.core.errors import LearnerkitError, RunError
 from learnerkit.core.files import PathLike, append_line, atomic_write, made_folder, to_json, write_json
 from learnerkit.core.finished import is_finished
+from learnerkit.core.profiles import disturbance, read_summary
 from learnerkit.core.ranges import AtLeastOne, checked
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.text import now
@@ -27,7 +28,6 @@ from learnerkit.runs.tracked_sweep import SweepTracker
 from learnerkit.runs.trials import Trial, check_disk, open_data, plan_trials
 
 POLL_S = 0.25
-PROFILE = "profile.json"
 log = logging.getLogger(__name__)
 
 
@@ -121,8 +121,10 @@ class Sweep:
         write_results(self.trials, self.out)
 
     def _profile_all(self) -> None:
-        """Measure the cost of each model that is trained and not measured yet."""
-        missing = [trial for trial in self.trials if trial.state == "done" and not (trial.path / PROFILE).exists()]
+        """Measure the cost of each model that is trained and not measured yet, or was while something else computed."""
+        done = [trial for trial in self.trials if trial.state == "done"]
+        known = {trial.name: read_summary(trial.path) for trial in done}
+        missing = [trial for trial in done if not known[trial.name] or disturbance(known[trial.name])]
         for trial in missing if self.profile else []:
             log_path = self.out / "logs" / f"{trial.file_name}.log"
             started = Started(start_command(["profile", str(trial.path)], log_path, {}), time.monotonic(), 0)

@@ -1,5 +1,6 @@
 """What a sweep has found: a row a trial, from the run folders alone; as CSV and JSON, as pictures, on a page."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from matplotlib.figure import Figure
 
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.core.files import atomic_write, write_json
-from learnerkit.core.profiles import basis_of, basis_text, common_basis, read_summary
+from learnerkit.core.profiles import common_basis, differs, read_summary
 from learnerkit.core.run_folder import RunFolder, csv_text
 from learnerkit.core.text import formatted
 from learnerkit.pages.figure import write_figures
@@ -19,6 +20,7 @@ from learnerkit.tasks import get_task
 
 COSTS = {"latency_ms": "latency of an image in ms", "multiply_adds": "multiply-adds of an image"}
 MEMORY = {"inference_memory_mb": "memory of inference in MB", "peak_memory_mb": "memory of the training process in MB"}
+SUMMARIES = "model_summaries"  # of a profile; below it a folder a model, and in that one a size
 PICTURES = {"against": "Against {axis}", "front": "Accuracy against cost", "heat_map": "Every cell"}
 SHOWN = ("trial", "state", "epochs", "seconds", "parameters", *COSTS, *MEMORY)
 
@@ -73,9 +75,8 @@ def draw_sweep(trials: Sequence[Trial], rows: Sequence[dict[str, Any]]) -> dict[
     figures: dict[str, Figure] = {}
     if axis is not None:
         shown = [key for key in ("latency_ms", memory) if key in known]
-        figures["against"] = draw_against(
-            done, axis, "variant", {**dict(list(measures.items())[:2]), **{key: known[key] for key in shown}}
-        )
+        drawn = {**dict(list(measures.items())[:2]), **{key: known[key] for key in shown}}
+        figures["against"] = draw_against(done, axis, "variant", drawn, shown)
     first = next(iter(measures.items()))
     if costs := {key: title for key, title in COSTS.items() if key in known}:
         figures["front"] = draw_front(done, first, costs, lambda row: row["variant"])
@@ -88,7 +89,7 @@ def _measures(trial: Trial, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
     """The measures of a task that the rows have, on test where they were measured there, with their titles."""
     names = get_task(trial.recipe.task).measures
     part = next((part for part in ("test", "valid") if any(f"{part}_{names[0]}" in row for row in rows)), None)
-    return {f"{part}_{name}": f"{part} {name.replace('_', ' ')}" for name in names} if part else {}
+    return {f"{part}_{name}": f"{part} {name.replace('_', ' ').replace('f1', 'F1')}" for name in names} if part else {}
 
 
 def write_results(trials: Sequence[Trial], out: Path) -> list[dict[str, Any]]:
@@ -100,8 +101,11 @@ def write_results(trials: Sequence[Trial], out: Path) -> list[dict[str, Any]]:
 
 
 def write_summary(trials: Sequence[Trial], out: Path) -> Path:
-    """Write results, pictures and the page of a sweep; returns the page."""
+    """Write results, pictures, the summaries of the models and the page of a sweep; returns the page."""
     rows = write_results(trials, out)
+    for trial in trials:
+        if (made := trial.path / "profile" / SUMMARIES).is_dir():
+            shutil.copytree(made, out / SUMMARIES, dirs_exist_ok=True)
     files = write_figures(out / "figures", draw_sweep(trials, rows))
     axes, measures = list(trials[0].chosen), _measures(trials[0], rows)
     axis = numeric_axis(rows, axes)
@@ -140,16 +144,15 @@ def said_of(trials: Sequence[Trial], rows: Sequence[dict[str, Any]]) -> list[str
 
 
 def marked(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """The trials whose latency was measured otherwise than that of the most, each with what differs."""
-    basis = common_basis(rows)
-    others = [row for row in rows if row.get("latency_ms") is not None and basis_of(row) != basis]
-    return [f"{row['trial']}: {basis_text(basis_of(row), basis)}" for row in others]
+    """The trials whose latency does not rank beside those of the most, each with the reason."""
+    usual = common_basis(rows)
+    return [f"{row['trial']}: {differs(row, usual)}" for row in rows if differs(row, usual)]
 
 
 def alike(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows without the latencies that were measured otherwise: what may be ranked together."""
-    basis = common_basis(rows)
-    return [row if basis_of(row) == basis else {**row, "latency_ms": None} for row in rows]
+    """The rows without the latencies of those: what may be ranked together."""
+    usual = common_basis(rows)
+    return [{**row, "latency_ms": None} if differs(row, usual) else row for row in rows]
 
 
 def _others(states: list[str]) -> str:

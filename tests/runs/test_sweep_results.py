@@ -8,9 +8,11 @@ from learnerkit.all import ModelError, create_model, model_info
 from learnerkit.core.files import read_json, write_json
 from learnerkit.core.profiles import write_profile
 from learnerkit.pages.sweep import front, means
+from learnerkit.runs import sweep as sweeping
 from learnerkit.runs.eta import TimeLeft
 from learnerkit.runs.live import draw
 from learnerkit.runs.recipes import load_recipe
+from learnerkit.runs.sweep import Sweep
 from learnerkit.runs.sweep_results import draw_sweep, marked, numeric_axis, rows_of, said_of, write_summary
 from learnerkit.runs.trials import Trial
 
@@ -74,6 +76,25 @@ def test_latencies_of_other_conditions_are_marked_and_not_ranked(trials, tmp_pat
     assert "tiny_cnn/64: threads 1 and not 2" in write_summary(trials, tmp_path).read_text()
     (trials[0].path / "best_model.safetensors").write_bytes(b"others!")
     assert "latency_ms" not in rows_of(trials)[0]  # a profile counts for the weights that it was measured with
+
+
+def test_a_latency_that_was_disturbed_is_marked_and_measured_again(trials, tmp_path, monkeypatch):
+    summary = {**read_json(trials[2].path / "profile.json")["summary"], "least_ms": 1.4}
+    write_profile(trials[2].path, trials[2].path / "best_model.safetensors", {"summary": summary})
+    (told,) = marked(rows_of(trials))
+    assert told.startswith("resnet18/32: the median of its passes is 3.00 ms and the least 1.40 ms")
+    asked = []
+    monkeypatch.setattr(sweeping, "start_command", lambda words, *_: asked.append(words) or Ended())
+    (tmp_path / "logs").mkdir()
+    Sweep(trials, tmp_path, profile=True)._profile_all()
+    assert asked == [["profile", str(trials[2].path)]]
+
+
+class Ended:
+    """A process that has come to its end."""
+
+    def wait(self):
+        return 0
 
 
 def test_a_sweep_of_which_nothing_is_done_draws_nothing(trials):
