@@ -121,6 +121,7 @@ def label_runs(runs: list[Finished]) -> list[str]:
     """Name each run by the settings in which not all are equal; returns those."""
     keys = list(dict.fromkeys(key for run in runs for key in run.settings))
     varying = [key for key in keys if len({repr(run.settings.get(key)) for run in runs}) > 1]
+    varying = [key for key in varying if key != "data" or not _follows_from_the_rest(runs, varying)]
     columns = [worded_apart([run.settings.get(key) for run in runs]) for key in varying]
     for number, run in enumerate(runs):
         run.words = dict(zip(key_names(varying), (column[number] for column in columns), strict=True))
@@ -129,6 +130,16 @@ def label_runs(runs: list[Finished]) -> list[str]:
         else:
             run.label = " ".join(f"{key}={value}" for key, value in run.words.items()) or "all"
     return varying
+
+
+def _follows_from_the_rest(runs: list[Finished], varying: list[str]) -> bool:
+    """Whether the data of the runs are those of one path, and others by their settings alone, such as the size."""
+    keys = [key for key in varying if key.startswith(("data.", "dls."))]
+    held = {tuple(repr(run.settings.get(key)) for key in keys): set() for run in runs}
+    for run in runs:
+        held[tuple(repr(run.settings.get(key)) for key in keys)].add(repr(run.settings.get("data")))
+    paths = {getattr(run.settings.get("data"), "path", None) for run in runs}
+    return bool(keys) and len(paths) == 1 and all(len(found) == 1 for found in held.values())
 
 
 def without_repeats(runs: list[Finished], left_out: list[str]) -> list[Finished]:

@@ -20,6 +20,7 @@ from learnerkit.runs.candidates import comparable, find_candidates
 from learnerkit.tasks import get_task
 
 GAP = 2  # letters between two columns of the table on the command line
+NARROWEST, LEAST_COLUMNS = 12, 4  # letters for a variant there, and columns that there are in any case
 
 
 def compare_runs(root: PathLike | Sequence[PathLike]) -> Comparison:
@@ -43,6 +44,24 @@ def compare_runs(root: PathLike | Sequence[PathLike]) -> Comparison:
     comparison.rows = get_task(task).ranking.rows(variants_of(runs))
     add_costs(comparison)
     return comparison
+
+
+def _fitting_columns(comparison: Comparison, width: int) -> tuple[list[Column], list[Column]]:
+    """The columns that a table of so many letters has room for, and those that it has not, from the right; columns in
+    which nothing stands are neither."""
+    columns = [column for column in _columns(comparison) if column.brief]
+    columns = [column for column in columns if any(column.text(row, brief=True) for row in comparison.rows)]
+    aside: list[Column] = []
+    while len(columns) > LEAST_COLUMNS and _room(comparison, columns, width) < NARROWEST:
+        aside.insert(0, columns.pop())
+    return columns, aside
+
+
+def _room(comparison: Comparison, columns: list[Column], width: int) -> int:
+    """Letters that are left for the names of the variants."""
+    others = [column for column in columns if column.key != "variant"]
+    texts = [[column.brief, *(column.text(row, brief=True) for row in comparison.rows)] for column in others]
+    return width - sum(max(map(len, cells)) + GAP for cells in texts) - GAP
 
 
 def _columns(comparison: Comparison) -> list[Column]:
@@ -99,19 +118,18 @@ def write_comparison(comparison: Comparison, out: PathLike | None = None) -> Pat
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """Print the table, as wide as the console, what was left out and the verdict."""
-    columns = [column for column in _columns(comparison) if column.brief]
+    columns, aside = _fitting_columns(comparison, console.width)
     cells = [[column.text(row, brief=True) for column in columns] for row in comparison.rows]
-    heads = [column.brief for column in columns]
-    widths = [max(map(len, texts)) + GAP for texts in zip(heads, *cells, strict=True)]
     named = [column.key == "variant" for column in columns]
-    room = console.width - sum(width for width, name in zip(widths, named, strict=True) if not name) - GAP
-    short, unsaid = comparison.short_names(max(12, room))
+    short, unsaid = comparison.short_names(max(NARROWEST, _room(comparison, columns, console.width)))
     table = Table(box=None, padding=(0, GAP, 0, 0))
-    for head, name in zip(heads, named, strict=True):
-        table.add_column(head, justify="left" if name else "right", no_wrap=True)
+    for column, name in zip(columns, named, strict=True):
+        table.add_column(column.brief, justify="left" if name else "right", no_wrap=True)
     for texts in cells:
         table.add_row(*(short[text] if name else text for text, name in zip(texts, named, strict=True)))
     console.print(table)
+    if aside:
+        console.print(f"  on the page alone, for want of room: {', '.join(column.brief for column in aside)}")
     if unsaid:
         console.print(f"  a variant is called by its {unsaid}")
     for line in comparison.notes:

@@ -69,3 +69,16 @@ def test_a_run_is_called_by_the_settings_that_vary_alone():
         "lr=.1 flip=no depth=.5,.5",
         "lr=.05 flip=yes depth=.1,1",
     ]
+
+
+def test_data_that_differ_by_their_settings_alone_are_not_named_beside_these():
+    """A folder decoded at two sizes has two fingerprints; other data, or other parts of them, have a name."""
+
+    def runs(*facts):
+        settings = [{"data.size": size, "data": Named(path, print_, split)} for size, path, print_, split in facts]
+        return [Finished(None, {}, {}, [], "test", 1, "s", settings=one) for one in settings]
+
+    assert label_runs(runs((32, "x", "f", "s"), (64, "x", "g", "s"), (64, "x", "g", "s"))) == ["data.size"]
+    assert label_runs(runs((32, "x", "f", "s"), (64, "x", "g", "s"), (64, "x", "h", "s"))) == ["data.size", "data"]
+    assert label_runs(runs((32, "x", "f", "s"), (64, "y", "g", "s"))) == ["data.size", "data"]
+    assert label_runs(runs((32, "x", "f", "s"), (32, "x", "g", "s"))) == ["data"]

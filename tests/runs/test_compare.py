@@ -341,3 +341,13 @@ def test_the_table_fits_the_terminal(tmp_path, width):
         assert table[0].startswith(".5,.5 yes ") and lines[20] == "  a variant is called by its depth squeeze"
     else:
         assert table[0].startswith("depth=.5,.5 squeeze=yes ")
+
+
+def test_a_narrow_terminal_has_whole_columns_and_says_which_it_lacks(tmp_path):
+    found = settings_of_many(tmp_path, 6, epochs=1)
+    console = Console(width=44, soft_wrap=True, markup=False, highlight=False, record=True, file=io.StringIO())
+    print_comparison(found, console)
+    head, *lines = console.export_text().splitlines()
+    assert head.split()[:4] == ["variant", "runs", "valid", "test"] and "…" not in head
+    assert max(map(len, [head, *lines[:6]])) <= 44 and not any("…%" in line for line in lines[:6])
+    assert lines[6].startswith("  on the page alone, for want of room: ") and "Holm p" in lines[6]
