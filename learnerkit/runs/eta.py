@@ -15,7 +15,7 @@ class TimeLeft:
 
     def __init__(self, trials: Sequence[Trial], jobs: int = 1) -> None:
         self.trials, self.jobs = trials, jobs
-        self.costs = {trial.name: _cost(trial) for trial in trials}
+        self.costs = _costs(trials)
         self.known = {trial.name: _spent(trial) for trial in trials if trial.state == "done"}
 
     def seconds(self) -> float | None:
@@ -43,5 +43,16 @@ def _spent(trial: Trial) -> tuple[int, float]:
     return epochs, epochs * (each or 0)
 
 
-def _cost(trial: Trial) -> float:
-    return get_task(trial.recipe.task).cost(trial.recipe)
+def _costs(trials: Sequence[Trial]) -> dict[str, float]:
+    """What an epoch of each trial costs by its name; the mean of the others where that cannot be told."""
+    known = {trial.name: _cost(trial) for trial in trials}
+    told = [cost for cost in known.values() if cost is not None]
+    usual = sum(told) / len(told) if told else 1.0
+    return {name: usual if cost is None else cost for name, cost in known.items()}
+
+
+def _cost(trial: Trial) -> float | None:
+    try:
+        return get_task(trial.recipe.task).cost(trial.recipe)
+    except Exception:  # a size that the model does not take, or one that needs data: its training says which
+        return None

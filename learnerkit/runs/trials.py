@@ -20,6 +20,7 @@ from learnerkit.learner.make import make_opt_func
 from learnerkit.recipe import Recipe
 from learnerkit.runs.grid import Plan, place_of, plan_of
 from learnerkit.runs.recipes import laid_over, load_recipe
+from learnerkit.runs.settle import opened
 from learnerkit.tasks import command_tasks, get_task
 
 BEFORE_RUN = {"lock.json", "status.json", "training.log"}  # what a run has before its run.json
@@ -148,7 +149,7 @@ def open_data(trials: list[Trial]) -> None:
         settings = (trial.recipe.task, trial.recipe.data)
         if settings not in seen:
             seen.append(settings)
-            get_task(trial.recipe.task).open_dls(trial.recipe)
+            opened(trial.recipe, get_task(trial.recipe.task))
 
 
 def check_disk(trials: list[Trial], out: Path, jobs: int = 1) -> str:

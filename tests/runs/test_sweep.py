@@ -12,7 +12,7 @@ import time
 import pytest
 from rich.console import Console
 
-from learnerkit.core.errors import RecipeError, RunError
+from learnerkit.core.errors import ModelError, RecipeError, RunError
 from learnerkit.core.files import read_json, read_ledger
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import size_of
@@ -21,7 +21,7 @@ from learnerkit.runs.compare import compare_runs
 from learnerkit.runs.grid import parse_grid
 from learnerkit.runs.live import draw
 from learnerkit.runs.sweep import check_disk, run_sweep
-from learnerkit.runs.trials import forecast, plan_trials
+from learnerkit.runs.trials import forecast, open_data, plan_trials
 from learnerkit.tasks import get_task
 from tests.pairs import write_pairs
 
@@ -51,6 +51,15 @@ def test_grids(tmp_path):
         plan("saliency-wrn", ["fusion=add,addd"], {}, tmp_path)
     with pytest.raises(RecipeError, match="the one or the other"):
         plan("saliency-wrn", ["seed=1,2"], {"seed": "3"}, tmp_path)
+
+
+def test_what_a_sweep_finds_before_it_begins(tmp_path):
+    """A batch that is left open opens the data all the same; a model's unknown argument is refused."""
+    small = {"limit": "100", "epochs": "1"}
+    open_data(plan("digits", ["bs=auto,auto:16,32"], small, tmp_path))
+    trials = plan("digits", ["arch=simple_cnn,tiny_cnn"], {**small, "dropout": ".2"}, tmp_path)
+    with pytest.raises(ModelError, match="model tiny_cnn: unknown key 'dropout'"):
+        check_disk(trials, tmp_path)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What a sweep shows: rows from the run folders, the front, the pictures, the time left."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -95,6 +96,15 @@ def test_the_time_left_weighs_epochs_by_their_cost(trials, monkeypatch):
     for trial in trials:
         (trial.path / "history.jsonl").unlink()
     assert TimeLeft(trials).seconds() is None and TimeLeft(trials).text() == ""
+
+
+def test_the_time_left_where_a_cost_cannot_be_told():
+    """A size below the model's least, and one that the model alone does not take: the others' mean stands for it."""
+    cells = [("tiny_cnn", "32"), ("vgg11", "16"), ("timm:vit_tiny_patch16_224", "32"), ("tiny_cnn", "64")]
+    recipes = [load_recipe("digits", {"arch": arch, "size": size, "dropout": None}) for arch, size in cells]
+    costs = TimeLeft([Trial(str(n), recipe, Path("none")) for n, recipe in enumerate(recipes)]).costs
+    assert costs["1"] == costs["2"] == (costs["0"] + costs["3"]) / 2
+    assert set(TimeLeft([Trial("1", recipes[1], Path("none"))]).costs.values()) == {1.0}
 
 
 def test_what_runs_and_failed_is_shown_before_the_rest(trials):
