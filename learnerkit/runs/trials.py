@@ -103,13 +103,21 @@ def _look_at(trial: Trial) -> None:
         return
     described, now = read_json(trial.path / "run.json"), trial.recipe.model_dump(mode="json")
     before = described.get("asked", described.get("resolved"))
-    if before != now:
+    if _without_store(before, now) != now:
         raise RunError(
             f"{trial.path}: holds a run with other settings ({differing(before, now)}). Sweep into another --out, or "
             "with the settings it began with."
         )
     if is_finished(trial.path):
         trial.state = "done"
+
+
+def _without_store(before: Any, now: dict[str, Any]) -> Any:
+    """What a run was asked for, with the store of today where it was sent to none: it changes nothing of the run."""
+    train = before.get("train") if isinstance(before, dict) else None
+    if not isinstance(train, dict) or train.get("mlflow") is not None:
+        return before
+    return {**before, "train": {**train, "mlflow": now["train"]["mlflow"]}}
 
 
 def forecast(trials: list[Trial], jobs: int = 1) -> int:

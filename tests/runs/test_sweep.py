@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from learnerkit.core.errors import ModelError, RecipeError, RunError
-from learnerkit.core.files import read_json, read_ledger
+from learnerkit.core.files import read_json, read_ledger, write_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import size_of
 from learnerkit.fuse.modes import EVERY_MODE, MODES
@@ -60,6 +60,18 @@ def test_what_a_sweep_finds_before_it_begins(tmp_path):
     trials = plan("digits", ["arch=simple_cnn,tiny_cnn"], {**small, "dropout": ".2"}, tmp_path)
     with pytest.raises(ModelError, match="model tiny_cnn: unknown key 'dropout'"):
         check_disk(trials, tmp_path)
+
+
+def test_a_sweep_that_was_sent_nowhere_may_be_sent_somewhere_later(tmp_path):
+    """Another store than the one that a run is in is refused; its first one changes nothing of it."""
+    before = plan("digits", ["seed=1"], {}, tmp_path)[0].recipe
+    (tmp_path / "seed-1").mkdir()
+    write_json(tmp_path / "seed-1" / "run.json", {"resolved": before.model_dump(mode="json")})
+    after = plan("digits", ["seed=1"], {"mlflow": "a.db"}, tmp_path)[0].recipe
+    write_json(tmp_path / "seed-1" / "run.json", {"resolved": after.model_dump(mode="json")})
+    for other in ({"mlflow": "b.db"}, {}):
+        with pytest.raises(RunError, match=r"other settings \(train: mlflow: 'a.db'"):
+            plan("digits", ["seed=1"], other, tmp_path)
 
 
 @pytest.fixture
