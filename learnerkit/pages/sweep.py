@@ -100,6 +100,7 @@ def draw_front(
         for place in best[:LABELLED]:
             text = plain_text(str(known[place]["trial"]), 40)
             panel.annotate(text, points[place], xytext=(5, -9), textcoords="offset points", fontsize=7)
+        panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value)))
         _scaled_across(panel, [point[0] for point in points])
         panel.set(
             title=plain_text(f"{gain[1]} against {title}", 80), xlabel=plain_text(title), ylabel=plain_text(gain[1])
@@ -118,7 +119,7 @@ def _scaled_across(panel: Any, values: list[float]) -> None:
 def _tick(axis: Any, values: list[float]) -> None:
     """Plain numbers on a logarithmic axis, so many that they have room."""
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(values) < 1000 * min(values) else (1,)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value)))
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -144,6 +145,14 @@ def draw_heat_map(rows: Sequence[Row], across: str, down: str, figure: tuple[str
     panel.set(title=plain_text(figure[1]), xlabel=plain_text(across))
     drawn.colorbar(picture, ax=panel)
     return drawn
+
+
+def tick_text(value: float) -> str:
+    """A number on an axis: from a million on in such units, as '20 M' and '4 G'."""
+    for letter, size in (("G", 1e9), ("M", 1e6)):
+        if abs(value) >= size:
+            return f"{value / size:g} {letter}"
+    return f"{value:g}"
 
 
 def _legend(drawn: Figure, names: Sequence[str]) -> None:

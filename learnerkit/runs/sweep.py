@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from learnerkit.core.disk import check_place
-from learnerkit.core.errors import LearnerkitError, RunError
+from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike, append_line, atomic_write, made_folder, to_json, write_json
 from learnerkit.core.finished import is_finished
 from learnerkit.core.ranges import AtLeastOne, checked
@@ -137,7 +137,7 @@ class Sweep:
         try:
             self.page = write_summary(self.trials, self.out)
             self.tracked.end(self.out)
-        except (LearnerkitError, OSError, ValueError) as error:
+        except Exception as error:  # a full disk, or what a picture makes of a figure
             log.warning("%s: the summary could not be drawn: %s", self.out, error)
 
     def _mark(self, trial: Trial) -> None:

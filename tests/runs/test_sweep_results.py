@@ -7,11 +7,11 @@ import pytest
 
 from learnerkit.core.files import read_json, write_json
 from learnerkit.core.profiles import write_profile
-from learnerkit.pages.sweep import front, means
+from learnerkit.pages.sweep import front, means, tick_text
 from learnerkit.runs.eta import TimeLeft
 from learnerkit.runs.live import draw
 from learnerkit.runs.recipes import load_recipe
-from learnerkit.runs.sweep_results import draw_sweep, marked, numeric_axis, rows_of, said_of, write_summary
+from learnerkit.runs.sweep_results import draw_sweep, marked, numeric_axis, over_seeds, rows_of, said_of, write_summary
 from learnerkit.runs.trials import Trial
 
 
@@ -24,6 +24,26 @@ def test_the_front_by_hand():
 def test_means_over_what_is_equal():
     rows = [{"arch": "a", "size": 1, "x": 2.0}, {"arch": "a", "size": 1, "x": 4.0}, {"arch": "b", "size": 1, "x": None}]
     assert means(rows, ("arch", "size"), "x") == {("a", 1): 3.0}
+
+
+def test_seeds_are_one_row():
+    """By hand: means of what is known; a row of one seed keeps its name; the lucky seed beats nobody alone."""
+    rows = [
+        {"trial": "a_1", "arch": "a", "seed": 1, "x": 0.9, "ms": 2.0, "state": "done"},
+        {"trial": "a_2", "arch": "a", "seed": 2, "x": 0.1, "ms": None, "state": "done"},
+        {"trial": "b_1", "arch": "b", "seed": 1, "x": 0.6, "ms": 1.0, "state": "done"},
+    ]
+    found = over_seeds(rows, ["arch", "seed"])
+    assert [(row["trial"], row["x"], row["ms"]) for row in found] == [
+        ("a (mean of 2 seeds)", 0.5, 2.0),
+        ("b_1", 0.6, 1.0),
+    ]
+    assert over_seeds(rows, ["arch"]) == rows
+    assert [row["trial"] for row in over_seeds(rows[:2], ["seed"])] == ["mean of 2 seeds"]
+
+
+def test_ticks_of_great_numbers():
+    assert [tick_text(value) for value in (0.5, 200, 20_000_000, 4e9)] == ["0.5", "200", "20 M", "4 G"]
 
 
 @pytest.fixture
@@ -82,6 +102,12 @@ def test_a_sweep_of_which_nothing_is_done_draws_nothing(trials):
     assert draw_sweep(trials, rows_of(trials)) == {} and said_of(trials, rows_of(trials)) == [
         "0 of 4 trials are done, 4 waiting."
     ]
+
+
+def test_an_axis_of_lists(trials, tmp_path):
+    for number, trial in enumerate(trials):
+        trial.chosen = {"keeps": [["mirror"], []][number % 2], "size": trial.chosen["size"]}
+    assert "[&#39;mirror&#39;]" in write_summary(trials, tmp_path).read_text()
 
 
 def test_the_time_left_weighs_epochs_by_their_cost(trials, monkeypatch):
