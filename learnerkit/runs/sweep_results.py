@@ -146,6 +146,7 @@ def said_of(trials: Sequence[Trial], rows: Sequence[dict[str, Any]]) -> list[str
     """A sweep in a few sentences: how far it is, which trial is best on valid, and which no other beats in cost."""
     states = [trial.state for trial in trials]
     said = [f"{states.count('done')} of {len(trials)} trials are done" + _others(states) + "."]
+    said += [f"{trial.name}: {trial.reason}." for trial in trials if trial.state == "done" and trial.reason]
     name = get_task(trials[0].recipe.task).measures[0]
     measured = [row for row in alike(rows) if row.get(f"valid_{name}") is not None]
     known = over_seeds(measured, list(trials[0].chosen))

@@ -104,6 +104,12 @@ def test_a_sweep_of_which_nothing_is_done_draws_nothing(trials):
     ]
 
 
+def test_a_cost_that_could_not_be_measured_is_said(trials):
+    trials[0].reason = "its cost could not be measured (exit 2); see a.log"
+    said = said_of(trials, rows_of(trials))
+    assert said[1] == "tiny_cnn/32: its cost could not be measured (exit 2); see a.log." and "Best" in said[2]
+
+
 def test_an_axis_of_lists(trials, tmp_path):
     for number, trial in enumerate(trials):
         trial.chosen = {"keeps": [["mirror"], []][number % 2], "size": trial.chosen["size"]}
