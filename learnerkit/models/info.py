@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from learnerkit.core.ranges import AtLeastOne, checked
 from learnerkit.core.tensors import size_of
 from learnerkit.models.inputs import inputs_for, name_of, values_in
+from learnerkit.models.size import check_size
 
 FREE = {  # operators that compute nothing, beside those that only look at a tensor another way
     *("_unsafe_view", "_reshape_alias", "empty_like", "zeros_like", "ones_like", "new_zeros", "new_empty"),
@@ -43,7 +44,7 @@ def model_info(model: nn.Module, size: AtLeastOne = 32) -> dict[str, Any]:
     Returns name, size, parameters, trainable parameters, megabytes (parameters and buffers as they are),
     multiply_adds of convolutions, matrix products and attention, operations (two for each), uncounted (operators that
     ran and whose cost is in neither, with the number of their calls), activations (numbers that the layers put out)
-    and activation_megabytes (these in fp32).
+    and activation_megabytes (these in fp32). ModelError, with the least size, for one that is too small.
     """
     return info_at(model, (size, size))
 
@@ -63,6 +64,9 @@ def info_at(model: nn.Module, sides: tuple[int, int]) -> dict[str, Any]:
     try:
         with torch.no_grad(), uncounted, counter:
             model(*inputs_for(model, sides, device=next(model.parameters()).device))
+    except Exception:
+        check_size(model, sides)  # whose words are clearer, where it is the size
+        raise
     finally:
         model.train(training)
         for hook in hooks:
