@@ -64,15 +64,15 @@ def begin(folder: RunFolder, uri: str, experiment: str | None = None, parent: st
     experiment: its experiment there; the folder's parent's name when None.
     parent: of the run that it is nested in: JSON of its `run_id`, its `experiment`, and the folder `root` of them all.
     """
-    if not folder.file(SENT).exists():
-        place, above = folder.path.resolve(), json.loads(parent or "{}")
+    place, above, file = folder.path.resolve(), json.loads(parent or "{}"), folder.file(SENT)
+    if not file.exists() or (above and said_in(file)["run_id"] is None):  # a sweep that is entered by now
         said = {
             "uri": store_of(uri),
             "experiment": experiment or above.get("experiment") or place.parent.name,
             "name": str(place.relative_to(above["root"])) if above else place.name,
             "parent": above.get("run_id"),
         }
-        write_json(folder.file(SENT), {**said, "run_id": None, "epochs": 0})  # kept also where the store is away now
+        write_json(file, {**said, "run_id": None, "epochs": 0})  # kept also where the store is away now
     entered(folder)
 
 

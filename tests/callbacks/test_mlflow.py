@@ -88,8 +88,11 @@ def test_what_a_store_missed_is_sent_when_it_is_back(tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match="no route to host"):
         learn.fit(2)
     monkeypatch.setattr(store, "new_run", entering)
+    above = {"run_id": store.new_run(str(tmp_path / "m.db"), "toys", "all")[0], "experiment": "toys"}
+    store.begin(learn.run_folder, str(tmp_path / "m.db"), None, json.dumps({**above, "root": str(tmp_path / "runs")}))
     store.mirrored(learn.run_folder)
     client, run = sent(learn.run_folder)
+    assert run.data.tags["mlflow.parentRunId"] == above["run_id"]  # of a sweep that was entered in the meantime
     assert len(client.get_metric_history(run.info.run_id, "valid_loss")) == 2 and run.info.status == "FINISHED"
     assert client.get_experiment(run.info.experiment_id).name == "toys" and run.info.run_name == "a"
 
