@@ -178,7 +178,7 @@ def test_a_sweep_forecasts_what_its_runs_do(tmp_path, settings, per_state, check
     (trial,) = plan(
         "digits",
         ["seed=1"],
-        {"arch": "tiny_cnn", "epochs": "4", "checkpoint_every": "0", "ema": "0", **settings},
+        {"arch": "tiny_cnn", "epochs": "4", "checkpoint_every": "0", "ema": "0", "dropout": "null", **settings},
         tmp_path,
     )
     weights = size_of(get_task("classify").blank_model(trial.recipe).state_dict())
