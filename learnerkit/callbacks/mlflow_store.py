@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from learnerkit.core.errors import LearnerkitError
+from learnerkit.core.errors import DataError
 from learnerkit.core.files import read_json, write_json
 from learnerkit.core.optional import optional
 from learnerkit.core.run_folder import RunFolder
@@ -39,6 +39,11 @@ def client_of(uri: str) -> Any:
     return _module().MlflowClient(tracking_uri=store_of(uri))
 
 
+def check_installed() -> None:
+    """LearnerkitError where MLflow is not installed."""
+    _module()
+
+
 def _module() -> ModuleType:
     for name, value in QUICK.items():
         os.environ.setdefault(name, value)
@@ -54,19 +59,48 @@ def store_of(uri: str) -> str:
 
 
 def begin(folder: RunFolder, uri: str, experiment: str | None = None, parent: str | None = None) -> None:
-    """Enter a run in a store, unless it is there already.
+    """Say in a run's folder where it is sent to, unless that is said already, and enter it there.
 
     experiment: its experiment there; the folder's parent's name when None.
     parent: of the run that it is nested in: JSON of its `run_id`, its `experiment`, and the folder `root` of them all.
     """
-    if folder.file(SENT).exists():
-        return
-    place, above = folder.path.resolve(), json.loads(parent or "{}")
-    name = str(place.relative_to(above["root"])) if above else place.name
-    run_id, experiment = new_run(
-        uri, experiment or above.get("experiment") or place.parent.name, name, above.get("run_id")
-    )
-    write_json(folder.file(SENT), {"uri": store_of(uri), "experiment": experiment, "run_id": run_id, "epochs": 0})
+    place, above, file = folder.path.resolve(), json.loads(parent or "{}"), folder.file(SENT)
+    if not file.exists() or (above and said_in(file)["run_id"] is None):  # a sweep that is entered by now
+        said = {
+            "uri": store_of(uri),
+            "experiment": experiment or above.get("experiment") or place.parent.name,
+            "name": str(place.relative_to(above["root"])) if above else place.name,
+            "parent": above.get("run_id"),
+        }
+        write_json(file, {**said, "run_id": None, "epochs": 0})  # kept also where the store is away now
+    entered(folder)
+
+
+def entered(folder: RunFolder) -> dict[str, Any]:
+    """What a run's folder says of where it is sent to, once the run is in that store; DataError where it is damaged."""
+    said = said_in(folder.file(SENT))
+    if said["run_id"] is None:
+        run_id, _ = new_run(said["uri"], said["experiment"], said["name"], said["parent"])
+        said = {**said, "run_id": run_id}
+        write_json(folder.file(SENT), said)
+    return said
+
+
+def is_entered(folder: RunFolder) -> bool:
+    """Whether a run is in a store, or says so in words that cannot be read: that is for its owner to mend."""
+    try:
+        return folder.file(SENT).exists() and said_in(folder.file(SENT))["run_id"] is not None
+    except DataError:
+        return True
+
+
+def said_in(file: Path) -> dict[str, Any]:
+    """What a file `SENT` says; DataError, with what to do, where it cannot be read."""
+    try:
+        said = read_json(file)
+        return {**said, **{key: said[key] for key in ("uri", "run_id", "experiment")}}
+    except (DataError, KeyError, TypeError) as error:
+        raise DataError(f"{file}: is damaged; without it, what it tells of is sent anew, as another run") from error
 
 
 def new_run(uri: str, experiment: str, name: str, parent: str | None = None) -> tuple[str, str]:
@@ -99,7 +133,7 @@ def _flat(value: dict[str, Any], before: str = "") -> dict[str, Any]:
 
 def send_epochs(folder: RunFolder) -> None:
     """Send the parameters at first, then the ledger's epochs that are not there yet."""
-    said = read_json(folder.file(SENT))
+    said = entered(folder)
     client, rows = client_of(said["uri"]), folder.history()
     entities = _module().entities
     if not said.get("described"):
@@ -122,11 +156,13 @@ def send_epochs(folder: RunFolder) -> None:
 def send_results(folder: RunFolder) -> None:
     """Send what a run has at its end: results, figures, page and model; the state that it ended in."""
     send_epochs(folder)
-    said = read_json(folder.file(SENT))
+    said = entered(folder)
     client, run_id = client_of(said["uri"]), said["run_id"]
+    by_epoch = {key for row in folder.history() for key in row}  # whose curves are not to get another point
     for key, value in folder.results().items():
         if type(value) in (int, float):
-            client.log_metric(run_id, key if key.startswith(("test_", "valid_", "best_")) else f"run_{key}", value)
+            own = key.startswith(("test_", "valid_", "best_")) and key not in by_epoch
+            client.log_metric(run_id, key if own else f"run_{key}", value)
     for file in sorted(folder.file("figures").glob("*.png")):
         client.log_artifact(run_id, str(file), "figures")
     for name in ("run.json", "results.json", "metrics.csv", "report.html"):
@@ -144,7 +180,7 @@ def end(folder: RunFolder, state: str) -> None:
 
     state: of `ENDED`.
     """
-    said = read_json(folder.file(SENT))
+    said = entered(folder)
     client_of(said["uri"]).set_terminated(said["run_id"], ENDED[state])
 
 
@@ -156,13 +192,12 @@ def mirrored(folder: RunFolder) -> None:
 
 def tried(send: Any, folder: RunFolder, *args: Any) -> bool:
     """Send something; a store that is away is told of once, for the folder holds everything. Whether it was sent."""
+    check_installed()
     try:
         with warnings.catch_warnings():  # of what MLflow itself uses
             warnings.simplefilter("ignore")
             send(folder, *args)
-    except LearnerkitError:  # mlflow is not installed
-        raise
-    except Exception as error:  # whatever a network, a server or a database raises
+    except Exception as error:  # whatever a network, a server, a database or a damaged file raises
         reason = some(str(error).splitlines() or [type(error).__name__], 1)
         warn(f"MLflow: {folder.path} could not be sent ({reason}); it is whole, `learnerkit report` sends it again")
         return False

@@ -161,8 +161,9 @@ class SaveTopK(Watcher):
         return {"kept": self.kept}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`."""
-        self.kept = [dict(entry) for entry in state["kept"]]
+        """Go on from `state_dict`, without what epochs after it had dropped already: these are trained again."""
+        folder = self.target()
+        self.kept = [dict(entry) for entry in state["kept"] if (folder / entry["file"]).exists()]
 
 
 def _beside(weights: Path) -> Path:

@@ -69,16 +69,19 @@ def check_views(recipe: Recipe, dls: KitLoaders) -> None:
 
 def build_learner(recipe: ClassifyRecipe, dls: KitLoaders, cbs: list[Any]) -> KitLearner:
     """The Learner of a recipe, with the callbacks that its fields ask for and those given."""
-    model = recipe.model
     return image_learner(
         dls,
-        model.arch,
-        model_args={} if model.dropout is None else {"dropout": model.dropout},
+        recipe.model.arch,
+        model_args=_model_args(recipe),
         cbs=[*classifier_callbacks(recipe), *cbs],
         label_smoothing=recipe.train.label_smoothing,
         class_weights=recipe.train.class_weights,
         **training_arguments(recipe),
     )
+
+
+def _model_args(recipe: ClassifyRecipe) -> dict[str, Any]:
+    return {} if recipe.model.dropout is None else {"dropout": recipe.model.dropout}
 
 
 def classifier_callbacks(recipe: Recipe) -> list[Callback]:
@@ -94,7 +97,7 @@ def classifier_callbacks(recipe: Recipe) -> list[Callback]:
 
 def blank_model(recipe: ClassifyRecipe) -> nn.Module:
     """A model of the recipe's size, for a forecast of the disk."""
-    return create_model(recipe.model.arch, 3, 24)
+    return create_model(recipe.model.arch, 3, 24, **_model_args(recipe))
 
 
 def cost(recipe: ClassifyRecipe) -> float:

@@ -135,13 +135,19 @@ MEANT = {  # words of other libraries, for what is called otherwise here
 }
 
 
+MANY, SOME = 150, 8  # names of which not all are listed, and how many then are
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Words for an error message: the known names nearest to `name`, or all of them when none is near."""
+    """Words for an error message: the known names nearest to `name`, or all (of very many some) when none is near."""
     known = sorted(known)
     if MEANT.get(name) in known:
         return f"did you mean {MEANT[name]}?"
     close = get_close_matches(name, known, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    many = f"{len(known):,} are known, such as " if len(known) > MANY else "known: "
+    return many + ", ".join(known[:SOME] if len(known) > MANY else known)
 
 
 def differing(before: Any, now: Any) -> str:

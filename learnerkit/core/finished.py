@@ -13,7 +13,7 @@ from learnerkit.core.files import read_json
 from learnerkit.core.labels import Named, brief, key_names, worded_apart
 from learnerkit.core.run_folder import RunFolder
 
-NOT_A_VARIANT = ("seed", "cache", "num_workers", "device", "lost", *NOT_THE_WEIGHTS)
+NOT_A_VARIANT = ("seed", "cache", "num_workers", "device", "lost", "mlflow", *NOT_THE_WEIGHTS)
 OF_THE_LEARNER = {"gradient_clip", "mixed_precision"}  # callbacks of its arguments that are called otherwise
 
 

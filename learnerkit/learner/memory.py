@@ -11,6 +11,7 @@ from learnerkit.core.disk import shown_bytes
 from learnerkit.core.errors import TrainingError
 from learnerkit.core.memory import free_bytes
 from learnerkit.core.tensors import size_of
+from learnerkit.models.mode import in_mode
 
 NO_MEMORY = ("can't allocate memory", "not enough memory")  # what torch says of a CPU's, in a plain RuntimeError
 
@@ -37,15 +38,12 @@ def _saved(model: nn.Module, inputs: tuple[Tensor, ...], n: int) -> int | None:
 
     state = {name: like(tensor) for name, tensor in (*model.named_parameters(), *model.named_buffers())}
     batch = [torch.empty((n, *part.shape[1:]), dtype=part.dtype, device="meta") for part in inputs]
-    training = model.training
-    model.train()
+    hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
     try:
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), torch.enable_grad():
+        with in_mode(model, training=True), hooks, torch.enable_grad():
             torch.func.functional_call(model, state, tuple(batch))
     except Exception:  # a model may do anything with its input; then nothing is known
         return None
-    finally:
-        model.train(training)
     own = {tensor.untyped_storage()._cdata for tensor in state.values()}
     return sum(storage.nbytes() for key, storage in held.items() if key not in own)
 

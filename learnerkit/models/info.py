@@ -11,7 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from learnerkit.core.ranges import AtLeastOne, checked
 from learnerkit.core.tensors import size_of
 from learnerkit.models.inputs import inputs_for, name_of, values_in
-from learnerkit.models.size import REFUSALS, check_size
+from learnerkit.models.mode import in_mode
+from learnerkit.models.size import check_size
 
 FREE = {  # operators that compute nothing, beside those that only look at a tensor another way
     *("_unsafe_view", "_reshape_alias", "empty_like", "zeros_like", "ones_like", "new_zeros", "new_empty"),
@@ -44,14 +45,13 @@ def model_info(model: nn.Module, size: AtLeastOne = 32) -> dict[str, Any]:
     Returns name, size, parameters, trainable parameters, megabytes (parameters and buffers as they are),
     multiply_adds of convolutions, matrix products and attention, operations (two for each), uncounted (operators that
     ran and whose cost is in neither, with the number of their calls), activations (numbers that the layers put out)
-    and activation_megabytes (these in fp32).
+    and activation_megabytes (these in fp32). ModelError, with the least size, for one that is too small.
     """
     return info_at(model, (size, size))
 
 
 def info_at(model: nn.Module, sides: tuple[int, int]) -> dict[str, Any]:
     """As `model_info`, for an image of these sides, height and width; `size` is one number where they are equal."""
-    training = model.training
     counter = FlopCounterMode(display=False)
     uncounted = Uncounted(counter.flop_registry)
     sizes: list[int] = []
@@ -60,16 +60,13 @@ def info_at(model: nn.Module, sides: tuple[int, int]) -> dict[str, Any]:
         module.register_forward_hook(lambda _, __, out: sizes.extend(value.numel() for value in values_in(out)))
         for module in leaves
     ]
-    model.eval()
     try:
-        with torch.no_grad(), uncounted, counter:
+        with in_mode(model, training=False), torch.no_grad(), uncounted, counter:
             model(*inputs_for(model, sides, device=next(model.parameters()).device))
-    except REFUSALS:
-        model.train(training)
-        check_size(model, sides)  # which says it, where the size is why
+    except Exception:
+        check_size(model, sides)  # whose words are clearer, where it is the size
         raise
     finally:
-        model.train(training)
         for hook in hooks:
             hook.remove()
     operations = counter.get_total_flops()

@@ -84,11 +84,11 @@ def _scaled(panel: Any, values: list[float]) -> None:
 
 
 def draw_front(
-    rows: Sequence[Row], gain: tuple[str, str], costs: dict[str, str], label: Callable[[Row], str]
+    rows: Sequence[Row], gain: tuple[str, str], costs: dict[str, str], label: Callable[[Row], str], sign: int = 1
 ) -> Figure:
     """A figure against each cost, a point a row, with the line of those that no other beats.
 
-    gain: key and title; costs: titles by key; label: what a row is called.
+    gain: key and title; costs: titles by key; label: what a row is called; sign: -1 where less of the figure is better.
     """
     drawn, panels = new_figure(7.2 * len(costs), 5.4, 1, len(costs))
     names = list(dict.fromkeys(map(label, rows)))
@@ -98,11 +98,12 @@ def draw_front(
         for row, point in zip(known, points, strict=True):
             look = look_of(names.index(label(row)))
             panel.plot(*point, color=look["color"], marker=look["marker"], markersize=6, linestyle="")
-        best = front(points)
+        best = front([(each, sign * value) for each, value in points])
         panel.plot(*zip(*(points[place] for place in best), strict=True), color="black", linewidth=1, zorder=0)
         for place in best[:LABELLED]:
             text = plain_text(str(known[place]["trial"]), 40)
             panel.annotate(text, points[place], xytext=(5, -9), textcoords="offset points", fontsize=7)
+        panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value)))
         _scaled_across(panel, [point[0] for point in points])
         panel.set(
             title=plain_text(f"{gain[1]} against {title}", 80), xlabel=plain_text(title), ylabel=plain_text(gain[1])
@@ -121,7 +122,7 @@ def _scaled_across(panel: Any, values: list[float]) -> None:
 def _tick(axis: Any, values: list[float]) -> None:
     """Plain numbers on a logarithmic axis, so many that they have room."""
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(values) < 1000 * min(values) else (1,)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value)))
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -147,6 +148,14 @@ def draw_heat_map(rows: Sequence[Row], across: str, down: str, figure: tuple[str
     panel.set(title=plain_text(figure[1]), xlabel=plain_text(across))
     drawn.colorbar(picture, ax=panel)
     return drawn
+
+
+def tick_text(value: float) -> str:
+    """A number on an axis: from a million on in such units, as '20 M' and '4 G'."""
+    for letter, size in (("G", 1e9), ("M", 1e6)):
+        if abs(value) >= size:
+            return f"{value / size:g} {letter}"
+    return f"{value:g}"
 
 
 def _legend(drawn: Figure, names: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from learnerkit.core.duration import shown_duration
+from learnerkit.core.duration import seconds_of, shown_duration
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.runs.trials import Trial
 from learnerkit.tasks import get_task
@@ -16,12 +16,12 @@ class TimeLeft:
 
     def __init__(self, trials: Sequence[Trial], jobs: int = 1) -> None:
         self.trials, self.jobs = trials, jobs
-        self.costs = {trial.name: _cost(trial) for trial in trials}
+        self.costs = _costs(trials)
         self.known = {trial.name: _spent(trial) for trial in trials if trial.state == "done"}
 
     def seconds(self) -> float | None:
         """Seconds left; None before the first epoch of any trial has ended."""
-        work = spent = left = 0.0
+        work = spent = left = given = 0.0
         for trial in self.trials:
             ended = trial.state in ("done", "failed")
             if ended and trial.name not in self.known:
@@ -29,8 +29,13 @@ class TimeLeft:
             epochs, seconds = self.known.get(trial.name) or _spent(trial)
             cost = self.costs[trial.name]
             work, spent = work + epochs * cost, spent + seconds
-            left += 0 if ended else max(0, trial.recipe.train.epochs - epochs) * cost
-        return spent / work * left / self.jobs if work else None
+            if ended:
+                continue
+            if (budget := trial.recipe.train.budget) is not None:
+                given += max(0.0, seconds_of(budget) - seconds)
+            else:
+                left += max(0, trial.recipe.train.epochs - epochs) * cost
+        return (spent / work * left + given) / self.jobs if work else None
 
     def text(self) -> str:
         """The time left in words; '' before anything is known of it."""
@@ -44,9 +49,18 @@ def _spent(trial: Trial) -> tuple[int, float]:
     return epochs, epochs * (each or 0)
 
 
-def _cost(trial: Trial) -> float:
-    """What an epoch of a trial costs; nothing where its model cannot be built, for it will fail at once."""
+def _costs(trials: Sequence[Trial]) -> dict[str, float]:
+    """What an epoch of each trial costs by its name; the mean of the others where that cannot be told."""
+    known = {trial.name: _cost(trial) for trial in trials}
+    told = [cost for cost in known.values() if cost is not None]
+    usual = sum(told) / len(told) if told else 1.0
+    return {name: usual if cost is None else cost for name, cost in known.items()}
+
+
+def _cost(trial: Trial) -> float | None:
     try:
         return get_task(trial.recipe.task).cost(trial.recipe)
-    except LearnerkitError:
+    except LearnerkitError:  # its model cannot be: it will fail at once
         return 0.0
+    except Exception:  # a model may need data for it
+        return None

@@ -13,6 +13,7 @@ from learnerkit.models.family import family_of
 from learnerkit.recipe import Recipe
 from learnerkit.runs.recipes import FLAG_OF, WIDTHS, flags
 
+OF_THE_SWEEP = ("logs", "recipes", "figures")  # folders that a sweep has of its own
 NO_FOLDER = re.compile(r"[/:\x00-\x1f]")  # letters that a folder's name does not have
 
 
@@ -59,7 +60,9 @@ def plan_of(said: dict[str, Any], grid: Sequence[str], overrides: dict[str, Any]
     if twice := sorted(set(given) & set(overrides)):
         raise RecipeError(f"--{twice[0]} and --grid {twice[0]}=...: give the one or the other")
     own = said.get("grid", {})
-    if not isinstance(own, dict) or not all(isinstance(values, list) and values for values in own.values()):
+    if not isinstance(own, dict) or not all(
+        isinstance(key, str) and isinstance(values, list) and values for key, values in own.items()
+    ):
         raise RecipeError(f"recipe {name}: grid: {own!r}; say lists of values by flag name, such as {{size: [32, 64]}}")
     own = {key: _axis(key, values, f"recipe {name}: grid.{key}") for key, values in own.items()}
     axes = {key: given.pop(key, values) for key, values in own.items() if key not in overrides} | given
@@ -73,7 +76,24 @@ def plan_of(said: dict[str, Any], grid: Sequence[str], overrides: dict[str, Any]
         raise RecipeError(
             f"recipe {name}: {wrong}; folders is a text such as '{{arch}}/{{size}}', profile true or false"
         )
+    _check_folders(folders, f"recipe {name}: folders: {folders!r}")
     return Plan(axes, folders, profile)
+
+
+def _check_folders(folders: str, where: str) -> None:
+    """RecipeError where a text is no template of folders below a sweep's own, apart from the sweep's files."""
+    try:
+        fields = [field for field in Formatter().parse(folders) if field[1] is not None]
+    except ValueError as error:
+        raise RecipeError(f"{where}; {error}. Say field names in braces, such as '{{arch}}/{{size}}'") from error
+    if any(not name or form or conversion for _, name, form, conversion in fields):
+        raise RecipeError(f"{where}; say field names alone in braces, such as '{{arch}}/{{size}}'")
+    first, *rest = folders.split("/")
+    if ".." in (first, *rest) or (folders and not first) or first in OF_THE_SWEEP:
+        raise RecipeError(
+            f"{where}; runs lie below the sweep's folder, not in its {', '.join(OF_THE_SWEEP)}; such as "
+            "'{arch}/{size}'"
+        )
 
 
 def _axis(key: str, values: list[Any], where: str) -> list[Any]:

@@ -36,17 +36,23 @@ class SweepTable:
         if self.live:
             self.live.__exit__(kind, error, trace)
 
-    def show(self, trials: list[Trial], last: bool = False) -> None:
-        """Draw the trials as they stand, twice a second at most."""
+    def show(self, trials: list[Trial], last: bool = False, doing: str = "", number: int = 0) -> None:
+        """Draw the trials as they stand, twice a second at most.
+
+        doing: what is done after all are trained; number: the how manieth of it.
+        """
         if self.live is None:
             for trial in trials:
                 if trial.state in ("done", "failed") and trial.name not in self.said:
                     self.said.add(trial.name)
                     self.console.print(f"{_line(trial)}  {self._course(trials)}")
+            if number == 1:
+                self.console.print(f"  {doing}")
             return
-        if last or time.monotonic() - self.drawn > 0.5:
+        if last or doing or time.monotonic() - self.drawn > 0.5:
             self.drawn = time.monotonic()
-            self.live.update(draw(trials, self._course(trials), self.console.height - 6), refresh=True)
+            course = f"{doing}: {number}" if doing else self._course(trials)
+            self.live.update(draw(trials, course, self.console.height - 6), refresh=True)
 
     def _course(self, trials: list[Trial]) -> str:
         """How far the sweep is, and how long it will still take."""

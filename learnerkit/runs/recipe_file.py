@@ -84,7 +84,10 @@ def _place(name: PathLike, child: Path | None) -> Path | None:
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         beside = child.parent / path if child is not None else path
-        return (beside if beside.exists() else path).resolve()
+        found = (beside if beside.exists() else path).resolve()
+        if child is not None and not found.is_file():
+            raise RecipeError(f"recipe {child.stem}: extends {name}: no such file, in {child.parent} or here")
+        return found
     if str(name) in task_names():
         return None
     path = FOLDER / f"{name}.yaml"

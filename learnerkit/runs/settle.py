@@ -43,6 +43,13 @@ def settle(recipe: Recipe, task: Task) -> tuple[Recipe, KitLoaders]:
     return recipe, dls
 
 
+def opened(recipe: Recipe, task: Task) -> KitLoaders:
+    """The DataLoaders of a recipe as it stands, nothing tried: where `bs` is open, in batches of the effective size."""
+    if isinstance(recipe.data.bs, str):
+        recipe = changed(recipe, data={"bs": effective_bs(recipe)})
+    return task.open_dls(recipe)
+
+
 def changed(recipe: Recipe, **sections: dict[str, Any]) -> Recipe:
     """A copy of a recipe with other values in its sections."""
     laid = {name: getattr(recipe, name).model_copy(update=values) for name, values in sections.items()}

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from learnerkit.core.disk import check_place
-from learnerkit.core.errors import LearnerkitError, RunError
+from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike, append_line, atomic_write, made_folder, to_json, write_json
 from learnerkit.core.finished import is_finished
 from learnerkit.core.profiles import disturbance, read_summary
@@ -75,7 +75,7 @@ class Sweep:
                     elif started and started.process is not None and started.process.poll() is not None:
                         self._end(trial)
                 show(self.trials)
-            self._profile_all()
+            self._profile_all(show)
         finally:
             self._stop_all()
             self._draw()
@@ -120,12 +120,17 @@ class Sweep:
         write_json(self.out / "sweep.json", {"trials": rows})
         write_results(self.trials, self.out)
 
-    def _profile_all(self) -> None:
+    def _profile_all(self, show: Callable[..., None] = lambda *_, **__: None) -> None:
         """Measure the cost of each model that is trained and not measured yet, or was while something else computed."""
         done = [trial for trial in self.trials if trial.state == "done"]
         known = {trial.name: read_summary(trial.path) for trial in done}
         missing = [trial for trial in done if not known[trial.name] or disturbance(known[trial.name])]
-        for trial in missing if self.profile else []:
+        for number, trial in enumerate(missing if self.profile else [], 1):
+            show(
+                self.trials,
+                doing=f"measuring the cost of {len(missing)} trained model(s), one at a time",
+                number=number,
+            )
             log_path = self.out / "logs" / f"{trial.file_name}.log"
             started = Started(start_command(["profile", str(trial.path)], log_path, {}), time.monotonic(), 0)
             self.running[trial.name] = started
@@ -139,7 +144,7 @@ class Sweep:
         try:
             self.page = write_summary(self.trials, self.out)
             self.tracked.end(self.out)
-        except (LearnerkitError, OSError, ValueError) as error:
+        except Exception as error:  # a full disk, or what a picture makes of a figure
             log.warning("%s: the summary could not be drawn: %s", self.out, error)
 
     def _mark(self, trial: Trial) -> None:

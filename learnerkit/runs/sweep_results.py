@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.core.files import atomic_write, write_json
+from learnerkit.core.monitor import direction
 from learnerkit.core.profiles import common_basis, differs, read_summary
 from learnerkit.core.run_folder import RunFolder, csv_text
 from learnerkit.core.text import formatted
@@ -44,7 +45,9 @@ def _row(trial: Trial) -> dict[str, Any]:
 
 
 def _number(value: Any) -> Any:
-    """An axis's value as a number, where the command line had it as text."""
+    """An axis's value as a number, where the command line had it as text; a list or mapping as text."""
+    if isinstance(value, (list, dict)):
+        return str(value)
     if not isinstance(value, str):
         return value
     for kind in (int, float):
@@ -60,6 +63,26 @@ def numeric_axis(rows: Sequence[dict[str, Any]], axes: Sequence[str]) -> str | N
     found = [axis for axis in axes if axis != "seed" and len({row[axis] for row in rows}) > 1]
     numbers = [axis for axis in found if all(type(row[axis]) in (int, float) for row in rows)]
     return "size" if "size" in numbers else next(iter(numbers), None)
+
+
+def over_seeds(rows: Sequence[dict[str, Any]], axes: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for those that differ in their seed alone, with the means of what is known of them; they are called so."""
+    if "seed" not in axes:
+        return list(rows)
+    others, alike = [axis for axis in axes if axis != "seed"], {}
+    for row in rows:
+        alike.setdefault(tuple(str(row[axis]) for axis in others), []).append(row)
+    return [_mean_row(" ".join(values), same) for values, same in alike.items()]
+
+
+def _mean_row(name: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    mean = f"mean of {len(rows)} seeds"
+    found = {**rows[0], "trial": f"{name} ({mean})" if name else mean} if len(rows) > 1 else dict(rows[0])
+    for key in dict.fromkeys(key for row in rows for key in row):
+        known = [row[key] for row in rows if type(row.get(key)) in (int, float)]
+        if known and (len(set(known)) > 1 or found.get(key) is None):
+            found[key] = sum(known) / len(known)
+    return found
 
 
 def draw_sweep(trials: Sequence[Trial], rows: Sequence[dict[str, Any]]) -> dict[str, Figure]:
@@ -79,7 +102,9 @@ def draw_sweep(trials: Sequence[Trial], rows: Sequence[dict[str, Any]]) -> dict[
         figures["against"] = draw_against(done, axis, "variant", drawn, shown)
     first = next(iter(measures.items()))
     if costs := {key: title for key, title in COSTS.items() if key in known}:
-        figures["front"] = draw_front(done, first, costs, lambda row: row["variant"])
+        figures["front"] = draw_front(
+            over_seeds(done, axes), first, costs, lambda row: row["variant"], sign_of(trials[0])
+        )
     if axis is not None and len({row["variant"] for row in done}) > 1:
         figures["heat_map"] = draw_heat_map(done, axis, "variant", first, "{:.3f}")
     return figures
@@ -124,20 +149,28 @@ def write_summary(trials: Sequence[Trial], out: Path) -> Path:
     return out / "summary.html"
 
 
+def sign_of(trial: Trial) -> int:
+    """-1 where less of its task's first measure is better, else 1."""
+    return -1 if direction(get_task(trial.recipe.task).measures[0]) == "min" else 1
+
+
 def said_of(trials: Sequence[Trial], rows: Sequence[dict[str, Any]]) -> list[str]:
     """A sweep in a few sentences: how far it is, which trial is best on valid, and which no other beats in cost."""
     states = [trial.state for trial in trials]
     said = [f"{states.count('done')} of {len(trials)} trials are done" + _others(states) + "."]
+    said += [f"{trial.name}: {trial.reason}." for trial in trials if trial.state == "done" and trial.reason]
     name = get_task(trials[0].recipe.task).measures[0]
-    known = [row for row in rows if row.get(f"valid_{name}") is not None]
+    measured = [row for row in alike(rows) if row.get(f"valid_{name}") is not None]
+    known = over_seeds(measured, list(trials[0].chosen))
     if not known:
         return said
-    best = max(known, key=lambda row: row[f"valid_{name}"])
+    sign = sign_of(trials[0])
+    best = max(known, key=lambda row: sign * row[f"valid_{name}"])
     test = f", {best[f'test_{name}']:.4f} on test" if best.get(f"test_{name}") is not None else ""
     said.append(f"Best on valid: {best['trial']} with {name.replace('_', ' ')} {best[f'valid_{name}']:.4f}{test}.")
-    timed = [row for row in alike(known) if row.get("latency_ms") is not None]
+    timed = [row for row in known if row.get("latency_ms") is not None]
     if timed:
-        places = front([(row["latency_ms"], row[f"valid_{name}"]) for row in timed])
+        places = front([(row["latency_ms"], sign * row[f"valid_{name}"]) for row in timed])
         listed = ", ".join(f"{timed[place]['trial']} ({timed[place]['latency_ms']:.2f} ms)" for place in places)
         said.append(f"No other is both faster and better on valid: {listed}.")
     return said

@@ -19,7 +19,9 @@ from learnerkit.core.tensors import size_of
 from learnerkit.learner.make import make_opt_func
 from learnerkit.recipe import Recipe
 from learnerkit.runs.grid import Plan, place_of, plan_of
+from learnerkit.runs.processes import is_held
 from learnerkit.runs.recipes import laid_over, load_recipe
+from learnerkit.runs.settle import opened
 from learnerkit.tasks import command_tasks, get_task
 
 BEFORE_RUN = {"lock.json", "status.json", "training.log"}  # what a run has before its run.json
@@ -95,6 +97,8 @@ def _look_at(trial: Trial) -> None:
     if not trial.path.exists():
         return
     if not (trial.path / "run.json").exists():  # killed before it began
+        if is_held(trial.path):  # it is just beginning, in a process that an earlier sweep left
+            return
         left = [entry.name for entry in trial.path.iterdir() if not entry.name.endswith(".tmp")]
         if set(left) - BEFORE_RUN:
             raise RunError(f"{trial.path}: is not a run, and holds {left[0]}; choose another --out")
@@ -102,13 +106,21 @@ def _look_at(trial: Trial) -> None:
         return
     described, now = read_json(trial.path / "run.json"), trial.recipe.model_dump(mode="json")
     before = described.get("asked", described.get("resolved"))
-    if before != now:
+    if _without_store(before, now) != now:
         raise RunError(
             f"{trial.path}: holds a run with other settings ({differing(before, now)}). Sweep into another --out, or "
             "with the settings it began with."
         )
     if is_finished(trial.path):
         trial.state = "done"
+
+
+def _without_store(before: Any, now: dict[str, Any]) -> Any:
+    """What a run was asked for, with the store of today where it was sent to none: it changes nothing of the run."""
+    train = before.get("train") if isinstance(before, dict) else None
+    if not isinstance(train, dict) or train.get("mlflow") is not None:
+        return before
+    return {**before, "train": {**train, "mlflow": now["train"]["mlflow"]}}
 
 
 def forecast(trials: list[Trial], jobs: int = 1) -> int:
@@ -148,7 +160,7 @@ def open_data(trials: list[Trial]) -> None:
         settings = (trial.recipe.task, trial.recipe.data)
         if settings not in seen:
             seen.append(settings)
-            get_task(trial.recipe.task).open_dls(trial.recipe)
+            opened(trial.recipe, get_task(trial.recipe.task))
 
 
 def check_disk(trials: list[Trial], out: Path, jobs: int = 1) -> str:

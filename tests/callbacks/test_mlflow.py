@@ -43,6 +43,9 @@ def test_a_run_is_sent_whole_and_an_epoch_once(tmp_path):
     for row in folder.history():
         points = client.get_metric_history(run.info.run_id, "accuracy")
         assert [point.value for point in points if point.step == row["epoch"]] == [row["accuracy"]]
+    losses = [point.step for point in client.get_metric_history(run.info.run_id, "valid_loss")]
+    assert losses == [row["epoch"] for row in folder.history()]  # no result is one of its points
+    assert run.data.metrics["run_valid_loss"] == folder.results()["valid_loss"]
     assert run.data.metrics["test_accuracy"] == folder.results()["test_accuracy"]
     names = {file.path for file in client.list_artifacts(run.info.run_id)}
     assert {"figures", "model", "report.html", "metrics.csv", "run.json"} <= names
@@ -73,6 +76,41 @@ def test_a_store_that_is_away_is_told_of_and_training_goes_on(tmp_path):
         learn.fit(2)
     assert len([line for line in told if "MLflow" in str(line.message)]) == 1
     assert len(learn.run_folder.history()) == 2 and time.monotonic() - begun < 60
+
+
+def test_what_a_store_missed_is_sent_when_it_is_back(tmp_path, monkeypatch):
+    def away(*args):
+        raise OSError("no route to host")
+
+    entering = store.new_run
+    monkeypatch.setattr(store, "new_run", away)
+    learn = toy_learner([RunKeeper(tmp_path / "runs", "a"), MLflowTracker(str(tmp_path / "m.db"), "toys")])
+    with pytest.warns(UserWarning, match="no route to host"):
+        learn.fit(2)
+    monkeypatch.setattr(store, "new_run", entering)
+    above = {"run_id": store.new_run(str(tmp_path / "m.db"), "toys", "all")[0], "experiment": "toys"}
+    store.begin(learn.run_folder, str(tmp_path / "m.db"), None, json.dumps({**above, "root": str(tmp_path / "runs")}))
+    store.mirrored(learn.run_folder)
+    client, run = sent(learn.run_folder)
+    assert run.data.tags["mlflow.parentRunId"] == above["run_id"]  # of a sweep that was entered in the meantime
+    assert len(client.get_metric_history(run.info.run_id, "valid_loss")) == 2 and run.info.status == "FINISHED"
+    assert client.get_experiment(run.info.experiment_id).name == "toys" and run.info.run_name == "a"
+
+
+@pytest.mark.parametrize("content", ['{"uri": ', "[1]", "{}", ""])
+def test_a_damaged_note_of_what_was_sent_stops_nothing(tmp_path, content):
+    tracker = MLflowTracker(str(tmp_path / "m.db"))
+    learn = toy_learner([RunKeeper(tmp_path / "runs", "a"), tracker])
+    learn.fit(1)
+    note = learn.run_folder.file(store.SENT)
+    note.write_text(content)
+    with pytest.warns(UserWarning, match=r"mlflow\.json: is damaged; without it"):
+        learn.fit(1)
+    with pytest.warns(UserWarning, match="is damaged"):
+        store.mirrored(learn.run_folder)
+    assert len(learn.run_folder.history()) == 2
+    note.unlink()
+    assert store.tried(store.begin, learn.run_folder, str(tmp_path / "m.db"))
 
 
 def test_a_failing_run_is_marked_and_a_run_is_needed(tmp_path):

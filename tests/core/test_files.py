@@ -168,6 +168,9 @@ def test_random_state_is_given_back():
 def test_nearest_names():
     assert "did you mean epochs" in nearest("epoch", ["epochs", "lr"])
     assert nearest("zzz", ["b", "a"]) == "known: a, b"
+    assert nearest("zzz", [f"n{n}" for n in range(1300)]) == "1,300 are known, such as n0, n1, n10, n100, n1000, " + (
+        "n1001, n1002, n1003"
+    )
     assert check_keys(["lr", "epchs"], ["epochs", "lr"], "train") == [
         "train: unknown key 'epchs'; did you mean epochs?"
     ]

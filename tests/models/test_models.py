@@ -109,6 +109,18 @@ def test_operations_of_known_models():
     assert not {"convolution", "addmm", "view", "empty"} & info["uncounted"].keys()
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "said"),
+    [
+        ("vgg11", 16, "16x16 pixels are too small; the least size is 32"),
+        ("timm:vit_tiny_patch16_224", 32, "takes no images of 32x32 pixels"),
+    ],
+)
+def test_what_a_size_costs_that_a_model_does_not_take(name, size, said):
+    with pytest.raises(ModelError, match=said):
+        model_info(create_model(name), size)
+
+
 def test_model_info_of_a_network_counted_by_hand():
     model = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3))
     model[0].requires_grad_(False)

@@ -37,11 +37,13 @@ def test_rings_strangers_and_other_tasks_are_refused(tmp_path):
         a="extends: b.yaml",
         b="extends: a.yaml",
         lost="extends: digts",
+        gone="extends: nowhere.yaml",
         other="extends: digits\ntask: detect",
         both="extends: [digits, rgbx-mit]",
     )
     for name, said in (
         ("a", "a extends b extends a; a recipe cannot extend itself"),
+        ("gone", "recipe gone: extends nowhere.yaml: no such file"),
         ("lost", "recipe lost: extends 'digts': .*did you mean digits"),
         ("other", "task: 'detect', and what it extends is of the task 'classify'"),
         ("both", "the name or file of one recipe is needed"),
@@ -75,6 +77,9 @@ def test_the_grid_of_a_recipe_and_that_of_the_command_line():
         ({"grid": {"sizes": [32]}}, "unknown key 'sizes'; did you mean size"),
         ({"grid": {"size": [32]}, "profile": "yes"}, "profile: 'yes'"),
         ({"grid": {"size": [32]}, "folders": 3}, "folders: 3"),
+        ({"grid": {3: [32]}}, "by flag name"),
+        *(({"grid": {"size": [1]}, "folders": text}, "field names") for text in ("{size", "{}", "{size:04d}", "{a!q}")),
+        *(({"grid": {"size": [1]}, "folders": text}, "below") for text in ("/a/{size}", "{arch}/../b", "logs/{size}")),
     ):
         with pytest.raises(RecipeError, match=said):
             plan_of(wrong, [], {}, "r")

@@ -12,8 +12,8 @@ import time
 import pytest
 from rich.console import Console
 
-from learnerkit.core.errors import RecipeError, RunError
-from learnerkit.core.files import read_json, read_ledger
+from learnerkit.core.errors import ModelError, RecipeError, RunError
+from learnerkit.core.files import read_json, read_ledger, write_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import size_of
 from learnerkit.fuse.modes import EVERY_MODE, MODES
@@ -21,7 +21,7 @@ from learnerkit.runs.compare import compare_runs
 from learnerkit.runs.grid import parse_grid
 from learnerkit.runs.live import draw
 from learnerkit.runs.sweep import check_disk, run_sweep
-from learnerkit.runs.trials import forecast, plan_trials
+from learnerkit.runs.trials import forecast, open_data, plan_trials
 from learnerkit.tasks import get_task
 from tests.pairs import write_pairs
 
@@ -51,6 +51,27 @@ def test_grids(tmp_path):
         plan("saliency-wrn", ["fusion=add,addd"], {}, tmp_path)
     with pytest.raises(RecipeError, match="the one or the other"):
         plan("saliency-wrn", ["seed=1,2"], {"seed": "3"}, tmp_path)
+
+
+def test_what_a_sweep_finds_before_it_begins(tmp_path):
+    """A batch that is left open opens the data all the same; a model's unknown argument is refused."""
+    small = {"limit": "100", "epochs": "1"}
+    open_data(plan("digits", ["bs=auto,auto:16,32"], small, tmp_path))
+    trials = plan("digits", ["arch=simple_cnn,tiny_cnn"], {**small, "dropout": ".2"}, tmp_path)
+    with pytest.raises(ModelError, match="model tiny_cnn: unknown key 'dropout'"):
+        check_disk(trials, tmp_path)
+
+
+def test_a_sweep_that_was_sent_nowhere_may_be_sent_somewhere_later(tmp_path):
+    """Another store than the one that a run is in is refused; its first one changes nothing of it."""
+    before = plan("digits", ["seed=1"], {}, tmp_path)[0].recipe
+    (tmp_path / "seed-1").mkdir()
+    write_json(tmp_path / "seed-1" / "run.json", {"resolved": before.model_dump(mode="json")})
+    after = plan("digits", ["seed=1"], {"mlflow": "a.db"}, tmp_path)[0].recipe
+    write_json(tmp_path / "seed-1" / "run.json", {"resolved": after.model_dump(mode="json")})
+    for other in ({"mlflow": "b.db"}, {}):
+        with pytest.raises(RunError, match=r"other settings \(train: mlflow: 'a.db'"):
+            plan("digits", ["seed=1"], other, tmp_path)
 
 
 @pytest.fixture
@@ -157,7 +178,7 @@ def test_a_sweep_forecasts_what_its_runs_do(tmp_path, settings, per_state, check
     (trial,) = plan(
         "digits",
         ["seed=1"],
-        {"arch": "tiny_cnn", "epochs": "4", "checkpoint_every": "0", "ema": "0", **settings},
+        {"arch": "tiny_cnn", "epochs": "4", "checkpoint_every": "0", "ema": "0", "dropout": "null", **settings},
         tmp_path,
     )
     weights = size_of(get_task("classify").blank_model(trial.recipe).state_dict())

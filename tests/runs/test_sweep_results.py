@@ -1,19 +1,20 @@
 """What a sweep shows: rows from the run folders, the front, the pictures, the time left."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from learnerkit.all import ModelError, create_model, model_info
 from learnerkit.core.files import read_json, write_json
 from learnerkit.core.profiles import write_profile
-from learnerkit.pages.sweep import front, means
+from learnerkit.pages.sweep import front, means, tick_text
 from learnerkit.runs import sweep as sweeping
 from learnerkit.runs.eta import TimeLeft
 from learnerkit.runs.live import draw
 from learnerkit.runs.recipes import load_recipe
 from learnerkit.runs.sweep import Sweep
-from learnerkit.runs.sweep_results import draw_sweep, marked, numeric_axis, rows_of, said_of, write_summary
+from learnerkit.runs.sweep_results import draw_sweep, marked, numeric_axis, over_seeds, rows_of, said_of, write_summary
 from learnerkit.runs.trials import Trial
 
 
@@ -26,6 +27,26 @@ def test_the_front_by_hand():
 def test_means_over_what_is_equal():
     rows = [{"arch": "a", "size": 1, "x": 2.0}, {"arch": "a", "size": 1, "x": 4.0}, {"arch": "b", "size": 1, "x": None}]
     assert means(rows, ("arch", "size"), "x") == {("a", 1): 3.0}
+
+
+def test_seeds_are_one_row():
+    """By hand: means of what is known; a row of one seed keeps its name; the lucky seed beats nobody alone."""
+    rows = [
+        {"trial": "a_1", "arch": "a", "seed": 1, "x": 0.9, "ms": 2.0, "state": "done"},
+        {"trial": "a_2", "arch": "a", "seed": 2, "x": 0.1, "ms": None, "state": "done"},
+        {"trial": "b_1", "arch": "b", "seed": 1, "x": 0.6, "ms": 1.0, "state": "done"},
+    ]
+    found = over_seeds(rows, ["arch", "seed"])
+    assert [(row["trial"], row["x"], row["ms"]) for row in found] == [
+        ("a (mean of 2 seeds)", 0.5, 2.0),
+        ("b_1", 0.6, 1.0),
+    ]
+    assert over_seeds(rows, ["arch"]) == rows
+    assert [row["trial"] for row in over_seeds(rows[:2], ["seed"])] == ["mean of 2 seeds"]
+
+
+def test_ticks_of_great_numbers():
+    assert [tick_text(value) for value in (0.5, 200, 20_000_000, 4e9)] == ["0.5", "200", "20 M", "4 G"]
 
 
 @pytest.fixture
@@ -105,6 +126,18 @@ def test_a_sweep_of_which_nothing_is_done_draws_nothing(trials):
     ]
 
 
+def test_a_cost_that_could_not_be_measured_is_said(trials):
+    trials[0].reason = "its cost could not be measured (exit 2); see a.log"
+    said = said_of(trials, rows_of(trials))
+    assert said[1] == "tiny_cnn/32: its cost could not be measured (exit 2); see a.log." and "Best" in said[2]
+
+
+def test_an_axis_of_lists(trials, tmp_path):
+    for number, trial in enumerate(trials):
+        trial.chosen = {"keeps": [["mirror"], []][number % 2], "size": trial.chosen["size"]}
+    assert "[&#39;mirror&#39;]" in write_summary(trials, tmp_path).read_text()
+
+
 def test_the_time_left_weighs_epochs_by_their_cost(trials, monkeypatch):
     costs = {"tiny_cnn/32": 1, "tiny_cnn/64": 4, "resnet18/32": 10, "resnet18/64": 40}
     monkeypatch.setattr("learnerkit.runs.eta._cost", lambda trial: costs[trial.name])
@@ -119,19 +152,34 @@ def test_the_time_left_weighs_epochs_by_their_cost(trials, monkeypatch):
     assert TimeLeft(trials).seconds() is None and TimeLeft(trials).text() == ""
 
 
+def test_the_time_left_where_a_cost_cannot_be_told(monkeypatch):
+    """A model that cannot be will fail at once; where nothing is known of another, the others' mean stands for it."""
+    cells = [("tiny_cnn", "32"), ("vgg11", "16"), ("timm:vit_tiny_patch16_224", "32"), ("tiny_cnn", "64")]
+    recipes = [load_recipe("digits", {"arch": arch, "size": size, "dropout": None}) for arch, size in cells]
+    trials = [Trial(str(n), recipe, Path("none")) for n, recipe in enumerate(recipes)]
+    costs = TimeLeft(trials).costs
+    assert costs["1"] == costs["2"] == 0 < costs["0"] < costs["3"]
+
+    def needs_data(recipe):
+        if recipe.model.arch == "vgg11":
+            raise RuntimeError("needs data")
+        return 6.0
+
+    monkeypatch.setattr("learnerkit.runs.eta.get_task", lambda name: SimpleNamespace(cost=needs_data))
+    assert TimeLeft(trials[:2]).costs == {"0": 6.0, "1": 6.0} and TimeLeft(trials[1:2]).costs == {"1": 1.0}
+
+
+def test_a_budget_is_the_time_left_of_its_trial(trials, monkeypatch):
+    monkeypatch.setattr("learnerkit.runs.eta._cost", lambda trial: 1.0)
+    trials[1].state = trials[2].state = "waiting"
+    for trial in trials[1:3]:
+        trial.recipe.train.budget = "1m"
+    (trials[2].path / "history.jsonl").unlink()
+    assert TimeLeft(trials).seconds() == pytest.approx((60 - 6) + 60)
+
+
 def test_what_runs_and_failed_is_shown_before_the_rest(trials):
     trials[0].state, trials[1].state = "waiting", "running"
     shown = draw(trials, most=2)
     assert list(shown.columns[0].cells) == ["tiny_cnn/64", "resnet18/64"]
     assert len(list(draw(trials).columns[0].cells)) == 4
-
-
-def test_a_trial_whose_model_cannot_be_costs_no_time(tmp_path):
-    """A size below the least of its model: named by model_info, and nothing to a forecast of the time."""
-    model = create_model("vgg11", 3, 10)
-    with pytest.raises(ModelError, match=r"vgg11: images of 24x24 pixels are too small; the least size is 32"):
-        model_info(model, 24)
-    assert model.training
-    path = tmp_path / "a"
-    trials = [Trial(str(size), load_recipe("digits", {"arch": "vgg11", "size": size}), path) for size in (24, 32)]
-    assert TimeLeft(trials).costs["24"] == 0 < TimeLeft(trials).costs["32"]
