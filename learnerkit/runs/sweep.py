@@ -23,7 +23,8 @@ from learnerkit.core.yaml import to_yaml
 from learnerkit.runs.eta import TimeLeft
 from learnerkit.runs.live import SweepTable
 from learnerkit.runs.processes import Started, interrupt, is_held, reason_of, start_command
-from learnerkit.runs.sweep_results import rows_of, said_of, write_results, write_summary
+from learnerkit.runs.sweep_page import write_summary
+from learnerkit.runs.sweep_results import rows_of, said_of, write_results
 from learnerkit.runs.tracked_sweep import SweepTracker
 from learnerkit.runs.trials import Trial, check_disk, open_data, plan_trials
 

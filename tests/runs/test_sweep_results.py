@@ -14,7 +14,8 @@ from learnerkit.runs.eta import TimeLeft
 from learnerkit.runs.live import draw
 from learnerkit.runs.recipes import load_recipe
 from learnerkit.runs.sweep import Sweep
-from learnerkit.runs.sweep_results import draw_sweep, marked, numeric_axis, over_seeds, rows_of, said_of, write_summary
+from learnerkit.runs.sweep_page import draw_sweep, numeric_axis, write_summary
+from learnerkit.runs.sweep_results import marked, over_seeds, rows_of, said_of
 from learnerkit.runs.trials import Trial
 
 
