@@ -140,6 +140,7 @@ class LoopLearner(EventLearner):
         except BaseException as error:
             fit.error = error
             if (said := out_of_memory(self, error)) is not None:
+                fit.error = said
                 raise said from error
             raise
         finally:

@@ -7,10 +7,12 @@ import time
 import pytest
 import torch
 
+from learnerkit.callbacks.run import RunKeeper
 from learnerkit.cli import main
 from learnerkit.core.duration import seconds_of, shown_duration
 from learnerkit.core.errors import RecipeError, TrainingError
 from learnerkit.core.files import read_json, read_ledger
+from learnerkit.core.run_folder import RunFolder
 from learnerkit.learner import memory
 from learnerkit.learner.memory import out_of_memory, saved_bytes
 from learnerkit.runs import settle as settling
@@ -159,15 +161,16 @@ def test_precision_follows_the_device(monkeypatch):
         MemoryError(),
     ],
 )
-def test_a_batch_that_does_not_fit_says_the_size_that_does(error, monkeypatch):
+def test_a_batch_that_does_not_fit_says_the_size_that_does(error, tmp_path, monkeypatch):
     def fail(pred, *targets):
         raise error
 
-    learn = toy_learner(loss_func=fail)
+    learn = toy_learner([RunKeeper(tmp_path, "a")], loss_func=fail)
     free(monkeypatch, 2**40)
     with pytest.raises(TrainingError, match=r"a batch of 16 does not fit .*Try bs=8 \(--bs 8\); `--bs auto`") as caught:
         learn.fit(1)
     assert caught.value.__cause__ is error
+    assert "a batch of 16 does not fit" in RunFolder(tmp_path / "a").status()["error"]
     assert out_of_memory(learn, RuntimeError("shapes differ")) is None
 
 
