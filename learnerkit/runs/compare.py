@@ -47,10 +47,8 @@ def compare_runs(root: PathLike | Sequence[PathLike]) -> Comparison:
 
 
 def _fitting_columns(comparison: Comparison, width: int) -> tuple[list[Column], list[Column]]:
-    """The columns that a table of so many letters has room for, and those that it has not, from the right; columns in
-    which nothing stands are neither."""
+    """The columns that a table of so many letters has room for, and those that it has not, from the right."""
     columns = [column for column in _columns(comparison) if column.brief]
-    columns = [column for column in columns if any(column.text(row, brief=True) for row in comparison.rows)]
     aside: list[Column] = []
     while len(columns) > LEAST_COLUMNS and _room(comparison, columns, width) < NARROWEST:
         aside.insert(0, columns.pop())
@@ -65,8 +63,9 @@ def _room(comparison: Comparison, columns: list[Column], width: int) -> int:
 
 
 def _columns(comparison: Comparison) -> list[Column]:
-    """Those of the task, and those of what the variants cost where that is known."""
-    return [*get_task(comparison.task).ranking.columns, *columns_of(comparison)]
+    """Those of the task, and those of what the variants cost where that is known; none that is empty in every row."""
+    columns = [*get_task(comparison.task).ranking.columns, *columns_of(comparison)]
+    return [column for column in columns if any(column.text(row) for row in comparison.rows)]
 
 
 def verdict(comparison: Comparison) -> str:
