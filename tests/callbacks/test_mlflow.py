@@ -32,6 +32,7 @@ def sent(folder):
         return client, client.get_run(said["run_id"])
 
 
+@pytest.mark.slow
 def test_a_run_is_sent_whole_and_an_epoch_once(tmp_path):
     uri = str(tmp_path / "mlflow.db")
     folder = train(digits(mlflow=uri, bs="32"), tmp_path / "runs", "a")

@@ -253,6 +253,7 @@ print(watched(lambda: opened(images, labels)) / (images.nbytes / 2**20))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc says what a process takes")
 @pytest.mark.parametrize(("kind", "most"), [("bytes", 0.3), ("floats", 0.55)])
 def test_opening_an_array_does_not_double_it(kind, most):

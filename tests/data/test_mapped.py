@@ -141,6 +141,7 @@ def test_faults_are_kept_with_their_rows(pictures):
     assert set(pack(pictures).faults) == {21}
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_do_not_hurt_each_other(pictures):
     both = [child(pictures), child(pictures)]
     assert [process.wait() for process in both] == [0, 0]

@@ -18,6 +18,7 @@ from tests.conftest import assert_same_weights, state_of, toy_arrays, toy_learne
 from tests.images import image_folder, write_cifar10
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*its test part is measured:UserWarning", "ignore:.*are of the run's own training")
 @pytest.mark.parametrize("where", ["..", "other"])
 def test_evaluations_never_touch_the_run_itself(command, tmp_path, monkeypatch, where):
@@ -39,6 +40,7 @@ def test_evaluations_never_touch_the_run_itself(command, tmp_path, monkeypatch, 
     assert len(list((run / "evaluations").iterdir())) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*are of the run's own training part")
 def test_a_run_of_greys_is_evaluated_on_pictures_of_any_kind(command, digits_run, tmp_path):
     """The digits themselves, as grey files, as colours and tinted: the same figures where the grey is the same."""
@@ -59,6 +61,7 @@ def tinted(grey):
     return np.stack([grey, grey // 2, grey // 3], axis=-1)
 
 
+@pytest.mark.slow
 def test_evaluations_have_a_folder_each_and_the_first_stays(command, digits_run):
     before = (digits_run / "predictions.npz").read_bytes(), (digits_run / "results.json").read_bytes()
     for words in ([], ["--tta", 2], ["--tta", 2, "--weights", "final"], ["--tta", 2]):

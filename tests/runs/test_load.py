@@ -43,6 +43,7 @@ def test_arguments_of_the_model_are_honoured_as_long_as_its_weights_fit(tmp_path
         load_run(tmp_path / "a", fusion="concat")
 
 
+@pytest.mark.slow
 def test_metrics_of_a_script_change_no_weight_and_stop_nothing(tmp_path):
     dls = digits_dls(bs=64, size=16, limit=120)
     for name, metrics, seed in (("a", None, 1), ("b", [share_of_nothing], 2)):

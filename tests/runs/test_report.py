@@ -21,6 +21,7 @@ def damage(run, kind):
         (run / f"{kind}.json").write_text("{}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["npz", "csv", "run", "class_names"])
 def test_damaged_runs_are_one_error_and_the_others_get_their_report(command, digits_run, kind):
     run = digits_run.parent
