@@ -10,9 +10,6 @@ from learnerkit.core.memory import forget_peak, peak_memory
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.text import now
 
-# columns that say how the machine was, and not what was learnt: another pass has other values
-OF_THE_MACHINE = ("seconds", "samples_per_s", "peak_memory_mb", "timestamp")
-
 
 def asked(learn: Learner, what: str) -> dict[str, Any]:
     """Columns that callbacks have for the run.
@@ -32,8 +29,7 @@ def epoch_row(learn: Learner, epoch: int, step: int, better: bool, checkpoint: s
     checkpoint: the folder, below checkpoints/, of the complete state that is made of it; None for none.
     """
     recorder, guard = learn.recorder, getattr(learn, "guard", None)
-    figures = learn.monitored
-    row = {"epoch": epoch, **{name: figures[name] for name in learn.figure_names if name in figures}}
+    row = {"epoch": epoch, **learn.monitored}
     row |= {**asked(learn, "epoch_columns"), "lr": float(recorder.lrs[-1]) if recorder.lrs else None, "step": step}
     row["seconds"] = round(time.time() - recorder.started, 3)
     device = next(learn.model.parameters()).device

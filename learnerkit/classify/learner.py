@@ -26,6 +26,7 @@ from learnerkit.data.source import UNLABELLED
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.make import TrainingArguments, as_list, build_model, make_learner
 from learnerkit.models.create import room_of
+from learnerkit.models.mode import in_mode
 from learnerkit.models.registry import families
 from learnerkit.models.size import check_size
 
@@ -132,15 +133,11 @@ def check_weights(loss_func: Callable, n_out: int) -> None:
 def check_outputs(learn: KitLearner, batch: Sequence[Any], n_out: int) -> None:
     """ModelError where a model's outputs are not one a class; those that do not take the batch fail by themselves."""
     model, device = learn.model, next(learn.model.parameters()).device
-    training = model.training
-    model.eval()
     try:
-        with torch.no_grad(), kept_random_state():
+        with in_mode(model, training=False), torch.no_grad(), kept_random_state():
             pred = model(*(part[:1].to(device) for part in batch[: getattr(learn.dls, "n_inp", 1)]))
     except (TypeError, RuntimeError):
         return
-    finally:
-        model.train(training)
     if isinstance(pred, torch.Tensor) and pred.shape[-1] != n_out:
         raise ModelError(
             f"image_learner: the model gives {pred.shape[-1]} figures an image, and the data have {n_out} classes"

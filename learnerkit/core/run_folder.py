@@ -32,6 +32,8 @@ from learnerkit.core.files import (
 )
 from learnerkit.core.text import now, valid_text
 
+# columns of the ledger that say how the machine was, and not what was learnt: another pass has other values
+OF_THE_MACHINE = ("seconds", "samples_per_s", "peak_memory_mb", "timestamp")
 STATES = ("created", "running", "interrupted", "failed", "done")
 
 

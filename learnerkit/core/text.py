@@ -22,6 +22,14 @@ def p_text(p: float) -> str:
     return "< .0001" if p < 1e-4 else f"{p:.4f}"
 
 
+def short_count(value: float) -> str:
+    """A great number in three digits, such as '4.09 G'."""
+    for letter, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g} {letter}"
+    return f"{value:.3g}"
+
+
 def shortened(text: str, longest: int) -> str:
     """A text in one line of so many letters at most; what is longer ends with '...' after a whole word."""
     return shorten(text, longest, placeholder=" ...") if len(text) > longest else text

@@ -1,26 +1,16 @@
 """Which pixels a classifier looked at: the input's gradient and Grad-CAM. Tensors are [B,C,H,W]."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from learnerkit.core.errors import DataError, ModelError
+from learnerkit.models.mode import in_mode
 from learnerkit.models.target import map_layers
 
 PLACES = ("early", "middle", "late")
 Targets = Tensor | Sequence[int] | int | None
-
-
-@contextlib.contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
 
 
 def saliency_map(model: nn.Module, images: Tensor, targets: Targets = None) -> Tensor:
@@ -31,7 +21,7 @@ def saliency_map(model: nn.Module, images: Tensor, targets: Targets = None) -> T
     targets: class indices [B], as a tensor or a list, or one for all; the predicted ones when None.
     """
     inputs = images.detach().clone().requires_grad_(True)
-    with _evaluating(model), torch.enable_grad():
+    with in_mode(model, training=False), torch.enable_grad():
         score = class_scores(model, inputs, targets).sum()
         return torch.autograd.grad(score, inputs)[0].abs()
 
@@ -49,7 +39,7 @@ def gradcam(model: nn.Module, images: Tensor, layer: nn.Module | str = "late", t
     kept: list[Tensor] = []
     handle = module.register_forward_hook(lambda _, __, output: kept.append(output))
     try:
-        with _evaluating(model), torch.enable_grad():
+        with in_mode(model, training=False), torch.enable_grad():
             score = class_scores(model, images.detach().requires_grad_(True), targets).sum()
             features = kept[-1]
             gradient = torch.autograd.grad(score, features)[0]

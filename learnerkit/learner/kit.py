@@ -61,8 +61,9 @@ class KitLearner(MixedLearner):
         """The last epoch's figures by name, as callbacks that decide by a monitor read them; {} before the first."""
         if not self.recorder.values:
             return {}
+        metrics = dict(zip(self._metric_names, self.recorder.values[-1], strict=False))
         further = {name: value for name, value in self._further_figures().items() if value is not None}
-        return {**further, **dict(zip(self._metric_names, self.recorder.values[-1], strict=False))}
+        return metrics | {name: value for name, value in further.items() if name not in metrics}
 
     def eval_model(self) -> nn.Module:
         """The model that validation uses: the averaged one where a callback such as EMA keeps it."""

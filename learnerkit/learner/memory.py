@@ -11,7 +11,7 @@ from learnerkit.core.disk import shown_bytes
 from learnerkit.core.errors import TrainingError
 from learnerkit.core.memory import free_bytes
 from learnerkit.core.tensors import size_of
-from learnerkit.models.mode import in_mode
+from learnerkit.models.inputs import without_data
 
 NO_MEMORY = ("can't allocate memory", "not enough memory")  # what torch says of a CPU's, in a plain RuntimeError
 
@@ -33,18 +33,15 @@ def _saved(model: nn.Module, inputs: tuple[Tensor, ...], n: int) -> int | None:
         held[storage._cdata] = storage
         return tensor
 
-    def like(tensor: Tensor) -> Tensor:
-        return torch.empty_like(tensor, device="meta").requires_grad_(tensor.requires_grad)
-
-    state = {name: like(tensor) for name, tensor in (*model.named_parameters(), *model.named_buffers())}
     batch = [torch.empty((n, *part.shape[1:]), dtype=part.dtype, device="meta") for part in inputs]
     hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
     try:
-        with in_mode(model, training=True), hooks, torch.enable_grad():
-            torch.func.functional_call(model, state, tuple(batch))
+        copy = without_data(model).train()
+        with hooks, torch.enable_grad():
+            copy(*batch)
     except Exception:  # a model may do anything with its input; then nothing is known
         return None
-    own = {tensor.untyped_storage()._cdata for tensor in state.values()}
+    own = {tensor.untyped_storage()._cdata for tensor in (*copy.parameters(), *copy.buffers())}
     return sum(storage.nbytes() for key, storage in held.items() if key not in own)
 
 

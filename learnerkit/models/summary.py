@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from learnerkit.models.mode import in_mode
+
 HEADS = ("layer", "type", "output", "parameters", "multiply-adds")
 
 
@@ -40,14 +42,13 @@ def layers_of(model: nn.Module, *inputs: Tensor) -> list[Layer]:
     def enter(name: str) -> Any:
         return lambda module, _, output: called.setdefault(name, (module, shape_text(output))) and None
 
-    training, counter = model.training, FlopCounterMode(display=False)
-    with contextlib.ExitStack() as stack, torch.no_grad():
-        stack.callback(model.train, training)
+    counter = FlopCounterMode(display=False)
+    with contextlib.ExitStack() as stack, in_mode(model, training=False), torch.no_grad():
         for name, module in model.named_modules():
             if not any(module.children()):
                 stack.callback(module.register_forward_hook(enter(name)).remove)
         with counter:
-            model.eval()(*inputs)
+            model(*inputs)
     operations = {name: sum(counts.values()) for name, counts in counter.get_flop_counts().items()}
     root = type(model).__name__
     return [

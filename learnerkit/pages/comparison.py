@@ -3,30 +3,19 @@
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from learnerkit.core.finished import Comparison, Finished, variants_of
-from learnerkit.pages.figure import new_figure, whole_epochs
+from learnerkit.pages.figure import legend_below, look_of, new_figure, whole_epochs
 from learnerkit.pages.letters import plain_text
 
 LONGEST = 36  # letters of a variant in a picture
 FEW = 4  # variants whose legend finds room inside a panel
-LINES, MARKS = ("-", "--", ":", "-."), "osD^"
 
 
 def styles_of(comparison: Comparison) -> dict[str, dict[str, Any]]:
-    """Colour, line and mark of each variant, in their order; the eleventh has the first's colour and another line."""
-    palette = colormaps["tab10"]
-    return {
-        row["variant"]: {
-            "color": palette(number % 10),
-            "linestyle": LINES[number // 10 % len(LINES)],
-            "marker": MARKS[number // 10 % len(MARKS)],
-        }
-        for number, row in enumerate(comparison.rows)
-    }
+    """Colour, line and mark of each variant, in their order."""
+    return {row["variant"]: look_of(number) for number, row in enumerate(comparison.rows)}
 
 
 def names_of(comparison: Comparison) -> dict[str, str]:
@@ -107,11 +96,7 @@ def add_legends(figure: Figure, panels: list[Any], comparison: Comparison) -> No
         for panel in panels:
             panel.legend(fontsize=8, title=unsaid, title_fontsize=8)
         return
-    names = list(names_of(comparison).values())
-    lines = [Line2D([], [], **style, markersize=5) for style in styles_of(comparison).values()]
-    columns = max(1, min(len(names), int(figure.get_figwidth() / (0.075 * max(map(len, names)) + 0.55))))
-    look = {"loc": "outside lower center", "ncols": columns, "fontsize": 8, "title": unsaid, "title_fontsize": 8}
-    figure.legend(lines, names, **look)
+    legend_below(figure, list(names_of(comparison).values()), unsaid)
 
 
 def draw_ranked(comparison: Comparison, key: str, spread: str, title: str, monitor: str, form: str) -> Figure:

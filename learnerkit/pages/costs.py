@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from learnerkit.core.finished import Comparison, variants_of
 from learnerkit.core.profiles import common_basis, differs
-from learnerkit.core.text import some
+from learnerkit.core.text import short_count, some
 from learnerkit.pages.comparison import names_of
 from learnerkit.pages.ranking import Column
 from learnerkit.pages.sweep import draw_front
@@ -14,18 +14,10 @@ from learnerkit.pages.sweep import draw_front
 MARK = "*"
 COLUMNS = (
     Column(("latency_ms", "latency_mark"), "ms an image", "{0[0]:.2f}{0[1]}", brief="ms", optional=True),
-    Column("multiply_adds", "multiply-adds", lambda value: short_count(value), brief="MACs", optional=True),
+    Column("multiply_adds", "multiply-adds", short_count, brief="MACs", optional=True),
 )
 
 DRAWN = {"latency_ms": "latency of an image in ms", "multiply_adds": "multiply-adds of an image"}
-
-
-def short_count(value: float) -> str:
-    """A great number in three digits, such as '4.09 G'."""
-    for letter, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            return f"{value / size:.3g} {letter}"
-    return f"{value:.3g}"
 
 
 def add_costs(comparison: Comparison) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.run_folder import OF_THE_MACHINE, RunFolder
 from learnerkit.pages.figure import new_figure, whole_epochs
 from learnerkit.pages.letters import plain_text
 
-NO_METRICS = {"epoch", "lr", "step", "seconds", "skipped", "is_best", "checkpoint", "timestamp"}
+NO_METRICS = {"epoch", "lr", "step", "skipped", "is_best", "checkpoint", *OF_THE_MACHINE}
 LOSSES = ["train_loss", "valid_loss"]
 OF_TRAINING = {
     "train_accuracy": "train accuracy (augmented)",

@@ -1,15 +1,20 @@
 """Figures without pyplot, so that nothing global is touched: made, named, saved."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib import colormaps
 from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from learnerkit.core.files import made_folder
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.pages.letters import set_fonts
+
+LINES, MARKS = ("-", "--", ":", "-."), "osD^"
 
 
 class NamedFigure(Figure):
@@ -26,6 +31,20 @@ def new_figure(width: float = 7, height: float = 4.5, rows: int = 1, columns: in
     figure = NamedFigure(figsize=(width, height), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns)
+
+
+def look_of(number: int) -> dict[str, Any]:
+    """Colour, line and mark of the n-th of many; the eleventh has the first's colour, and another line and mark."""
+    turn = number // 10 % len(LINES)
+    return {"color": colormaps["tab10"](number % 10), "linestyle": LINES[turn], "marker": MARKS[turn]}
+
+
+def legend_below(figure: Figure, names: Sequence[str], title: str = "") -> None:
+    """Say once, below all panels, which of `look_of` is which name."""
+    lines = [Line2D([], [], **look_of(number), markersize=5) for number in range(len(names))]
+    columns = max(1, min(len(names), int(figure.get_figwidth() / (0.075 * max(map(len, names)) + 0.55))))
+    look = {"loc": "outside lower center", "ncols": columns, "fontsize": 8, "title": title, "title_fontsize": 8}
+    figure.legend(lines, names, **look)
 
 
 def whole_epochs(panel: Any) -> None:

@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from learnerkit.core.profiles import DISTURBED, disturbance
-from learnerkit.core.text import formatted
-from learnerkit.pages.costs import short_count
+from learnerkit.core.text import formatted, short_count
 from learnerkit.pages.sweep import draw_against
 
 Row = dict[str, Any]
@@ -42,7 +41,7 @@ def draw_profile(rows: Sequence[Row]) -> Figure:
     drawn = [{**row, "size": row["size"] if isinstance(row["size"], int) else max(row["size"])} for row in rows]
     for row in drawn:
         row["line"] = f"{way_text(row)}, bs {row['bs']}" if axis == "size" else way_text(row)
-    return draw_against(drawn, axis, "line", DRAWN)
+    return draw_against(drawn, axis, "line", DRAWN, DRAWN)
 
 
 def print_profile(rows: Sequence[Row], console: Console) -> None:

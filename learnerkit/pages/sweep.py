@@ -4,23 +4,15 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from learnerkit.pages.figure import new_figure
+from learnerkit.core.text import short_count
+from learnerkit.pages.figure import legend_below, look_of, new_figure
 from learnerkit.pages.letters import plain_text
 
 Row = dict[str, Any]
-LINES, MARKS = ("-", "--", ":", "-."), "osD^"
 LABELLED = 14  # points of the front's picture that are called by name
-
-
-def look_of(number: int) -> dict[str, Any]:
-    """Colour, line and mark of the n-th line; the eleventh has the first's colour and another mark."""
-    turn = number // 10 % len(LINES)
-    return {"color": colormaps["tab10"](number % 10), "linestyle": LINES[turn], "marker": MARKS[turn]}
 
 
 def means(rows: Sequence[Row], keys: tuple[str, ...], figure: str) -> dict[tuple[Any, ...], float]:
@@ -68,19 +60,12 @@ def draw_against(
         if len(places) <= 8:
             panel.set_xticks(places, [f"{place:g}" for place in places])
         if key in costs:
-            _scaled(panel, list(values.values()))
+            _spread(panel, "y", list(values.values()))
         panel.grid(alpha=0.3)
     for panel in panels[len(figures) :]:
         panel.set_axis_off()
-    _legend(drawn, names)
+    legend_below(drawn, [plain_text(str(name), 40) for name in names])
     return drawn
-
-
-def _scaled(panel: Any, values: list[float]) -> None:
-    """A logarithmic scale where the values are costs that span more than a power of ten."""
-    if values and min(values) > 0 and max(values) > 10 * min(values):
-        panel.set_yscale("log")
-        _tick(panel.yaxis, values)
 
 
 def draw_front(
@@ -104,19 +89,20 @@ def draw_front(
             text = plain_text(str(known[place]["trial"]), 40)
             panel.annotate(text, points[place], xytext=(5, -9), textcoords="offset points", fontsize=7)
         panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value)))
-        _scaled_across(panel, [point[0] for point in points])
+        _spread(panel, "x", [point[0] for point in points])
         panel.set(
             title=plain_text(f"{gain[1]} against {title}", 80), xlabel=plain_text(title), ylabel=plain_text(gain[1])
         )
         panel.grid(alpha=0.3)
-    _legend(drawn, names)
+    legend_below(drawn, [plain_text(str(name), 40) for name in names])
     return drawn
 
 
-def _scaled_across(panel: Any, values: list[float]) -> None:
+def _spread(panel: Any, axis: str, values: list[float]) -> None:
+    """A logarithmic scale of the 'x' or 'y' axis where costs span more than a power of ten."""
     if values and min(values) > 0 and max(values) > 10 * min(values):
-        panel.set_xscale("log")
-        _tick(panel.xaxis, values)
+        panel.set(**{f"{axis}scale": "log"})
+        _tick(getattr(panel, f"{axis}axis"), values)
 
 
 def _tick(axis: Any, values: list[float]) -> None:
@@ -152,15 +138,4 @@ def draw_heat_map(rows: Sequence[Row], across: str, down: str, figure: tuple[str
 
 def tick_text(value: float) -> str:
     """A number on an axis: from a million on in such units, as '20 M' and '4 G'."""
-    for letter, size in (("G", 1e9), ("M", 1e6)):
-        if abs(value) >= size:
-            return f"{value / size:g} {letter}"
-    return f"{value:g}"
-
-
-def _legend(drawn: Figure, names: Sequence[str]) -> None:
-    """Which look is which line, once below all panels."""
-    shown = [plain_text(str(name), 40) for name in names]
-    lines = [Line2D([], [], **look_of(number), markersize=5) for number in range(len(names))]
-    columns = max(1, min(len(names), int(drawn.get_figwidth() / (0.075 * max(map(len, shown)) + 0.6))))
-    drawn.legend(lines, shown, loc="outside lower center", ncols=columns, fontsize=8)
+    return short_count(value) if value >= 1e6 else f"{value:g}"

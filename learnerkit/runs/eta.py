@@ -51,10 +51,12 @@ def _spent(trial: Trial) -> tuple[int, float]:
 
 def _costs(trials: Sequence[Trial]) -> dict[str, float]:
     """What an epoch of each trial costs by its name; the mean of the others where that cannot be told."""
-    known = {trial.name: _cost(trial) for trial in trials}
-    told = [cost for cost in known.values() if cost is not None]
+    alike = {trial.name: repr((trial.recipe.task, trial.recipe.data, trial.recipe.model)) for trial in trials}
+    asked = {alike[trial.name]: trial for trial in trials}  # once for those of several seeds or rates
+    known = {key: _cost(trial) for key, trial in asked.items()}
+    told = [known[key] for key in alike.values() if known[key] is not None]
     usual = sum(told) / len(told) if told else 1.0
-    return {name: usual if cost is None else cost for name, cost in known.items()}
+    return {name: usual if known[key] is None else known[key] for name, key in alike.items()}
 
 
 def _cost(trial: Trial) -> float | None:

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 class Sweep:
     """Runs the trials of a grid.
 
-    trials: from `trials.plan`; out: the sweep's folder.
+    trials: from `trials.plan_trials`; out: the sweep's folder.
     jobs: trials at a time; threads: of each, the cores shared out when None.
     profile: measure the cost of each trained model at the end, one at a time, so that nothing else disturbs it.
     """
@@ -49,10 +49,10 @@ class Sweep:
         self.running: dict[str, Started] = {}
         self.page: Path | None = None
 
-    def run(self, show: Callable[[list[Trial]], None]) -> None:
+    def run(self, show: Callable[..., None]) -> None:
         """Run what is missing.
 
-        show: called with the trials a few times a second and whenever one ends.
+        show: called with the trials a few times a second and whenever one ends, see `SweepTable.show`.
         """
         for folder in ("logs", "recipes"):
             made_folder(self.out / folder)

@@ -20,10 +20,10 @@ from learnerkit.all import (
     image_learner,
 )
 from learnerkit.callbacks.accumulate import Accumulate
-from learnerkit.callbacks.ledger import OF_THE_MACHINE
 from learnerkit.callbacks.run import RunKeeper as Run  # without the page at each end
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import read_ledger
+from learnerkit.core.run_folder import OF_THE_MACHINE
 from tests.conftest import assert_same_weights, make_toy_dls, state_of, toy_learner
 
 EPOCHS = 3

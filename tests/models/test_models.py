@@ -9,7 +9,9 @@ from torchvision.ops import StochasticDepth
 from learnerkit.core.errors import ModelError
 from learnerkit.models.create import create_model, list_models
 from learnerkit.models.info import model_info
+from learnerkit.models.inputs import inputs_for
 from learnerkit.models.registry import families, register_model
+from learnerkit.models.summary import layers_of
 from learnerkit.runs.export import export_model, load_model
 
 NAMES = [name for name in list_models() if "_D_" not in name and ":" not in name] + ["wrn_10_1", "wrn_16_2"]
@@ -227,3 +229,15 @@ def test_model_files_that_do_not_fit(tmp_path):
         load_model(tmp_path)
     with pytest.raises(ModelError, match="not built by create_model"):
         export_model(nn.Linear(1, 1), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "look", [lambda model: model_info(model, 32), lambda model: layers_of(model, *inputs_for(model, 32))]
+)
+def test_looking_at_a_model_leaves_every_part_in_its_mode(look):
+    """A norm that was set to evaluation on purpose in a model that trains stays so."""
+    model = create_model("tiny_cnn")
+    model[0][1].eval()
+    before = [module.training for module in model.modules()]
+    look(model)
+    assert [module.training for module in model.modules()] == before and True in before and False in before

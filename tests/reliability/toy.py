@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from learnerkit.all import folder_dls, image_learner
-from learnerkit.callbacks.ledger import OF_THE_MACHINE
 from learnerkit.callbacks.run import RunKeeper as Run  # without the page at each end
+from learnerkit.core.run_folder import OF_THE_MACHINE
 from learnerkit.core.tensors import load_weights
 from tests.conftest import make_toy_dls
 

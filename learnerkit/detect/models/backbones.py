@@ -14,6 +14,7 @@ from learnerkit.core.optional import optional
 from learnerkit.detect.models.mit import SIZES, MixTransformer
 from learnerkit.detect.models.rgbx import DualStream
 from learnerkit.models.first_layer import with_input_channels
+from learnerkit.models.mode import in_mode
 
 CHANNELS = 256  # of every map of the pyramid
 STAGES = {"layer1": "0", "layer2": "1", "layer3": "2", "layer4": "3"}
@@ -100,14 +101,11 @@ def _timm_body(name: str, n_in: int) -> tuple[nn.Module, list[int]]:
 
 def _fault(body: nn.Module, n_in: int, widths: list[int]) -> str:
     """Why a backbone makes no pyramid of a frame of `TRIED` pixels; '' where it does."""
-    training = body.training
     try:
-        with torch.no_grad():
-            maps = body.eval()(torch.zeros(1, n_in, *TRIED))
+        with in_mode(body, training=False), torch.no_grad():
+            maps = body(torch.zeros(1, n_in, *TRIED))
     except Exception as error:  # each library's own words
         return f"takes no frame of {TRIED[0]}x{TRIED[1]} pixels ({str(error).splitlines()[0]})"
-    finally:
-        body.train(training)
     shapes = [tuple(features.shape) for features in maps]
     fits = [len(shape) == 4 and shape[1] == width for shape, width in zip(shapes, widths, strict=True)]
     return "" if all(fits) else f"makes {shapes} of a frame, not four maps [B,C,H,W] of {widths} channels"
@@ -121,7 +119,6 @@ def _torchvision_body(name: str, n_in: int) -> tuple[nn.Module, list[int]]:
     if not all(hasattr(model, stage) for stage in STAGES):
         raise ModelError(f"torchvision:{name}: has no stages layer1 to layer4; take a ResNet, or timm:NAME")
     body = create_feature_extractor(model if n_in == 3 else with_input_channels(model, n_in), STAGES)
-    training = body.training
-    with torch.no_grad():
-        widths = [features.shape[1] for features in body.eval()(torch.zeros(1, n_in, 64, 64)).values()]
-    return body.train(training), widths
+    with in_mode(body, training=False), torch.no_grad():
+        widths = [features.shape[1] for features in body(torch.zeros(1, n_in, 64, 64)).values()]
+    return body, widths
