@@ -24,7 +24,7 @@ setup(
     python_requires=">=" + config["min_python"],
     install_requires=config["requirements"].split(),
     extras_require={
-        name: config[f"{name}_requirements"].split() for name in ("timm", "detect", "tiff", "mlflow", "dev")
+        name: config[f"{name}_requirements"].split() for name in ("timm", "detect", "tiff", "mlflow", "explain", "dev")
     },
     packages=find_packages(include=["learnerkit", "learnerkit.*"]),
     package_data={"learnerkit": ["py.typed", "recipes/*.yaml", "pages/*.j2"]},

@@ -35,7 +35,10 @@ from learnerkit.detect.dls import BoxBlock, MultispectralBlock, detection_dls
 from learnerkit.detect.interpret import DetectionInterpretation
 from learnerkit.detect.learner import detection_learner
 from learnerkit.detect.metrics import BoxMAP
-from learnerkit.explain.attribution import gradcam, saliency_map
+from learnerkit.explain.cam import gradcam, layercam
+from learnerkit.explain.gradients import saliency_map
+from learnerkit.explain.overlay import overlay
+from learnerkit.explain.paths import deeplift, integrated_gradients, smoothgrad
 from learnerkit.fuse.dls import saliency_dls
 from learnerkit.fuse.fusion import Fusion
 from learnerkit.fuse.learner import fusion_learner

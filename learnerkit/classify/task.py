@@ -24,7 +24,7 @@ from learnerkit.classify.other import evaluate_other, open_other
 from learnerkit.classify.recipe import ClassifyRecipe
 from learnerkit.core.errors import DataError
 from learnerkit.data.loaders import KitLoaders
-from learnerkit.explain.attribution import class_scores
+from learnerkit.explain.scores import class_scores
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.wiring import asked_callbacks, training_arguments
 from learnerkit.models.create import create_model

@@ -10,7 +10,9 @@ from learnerkit._fastai import DataLoaders, Learner
 from learnerkit.core.errors import DataError, ModelError
 from learnerkit.core.files import PathLike
 from learnerkit.core.ranges import AtLeastOne, checked
-from learnerkit.explain.attribution import PLACES, gradcam, saliency_map
+from learnerkit.explain.cam import gradcam
+from learnerkit.explain.gradients import saliency_map
+from learnerkit.explain.layers import PLACES
 from learnerkit.fuse.model import Fused
 
 
@@ -43,7 +45,7 @@ def make_saliency_pairs(
         images = dls.test_dl(rows, bs=bs).one_batch()[0].as_subclass(Tensor).to(device)
         saliency = saliency_map(model, images)
         for place in PLACES if layer == "all" else (layer,):
-            attention = gradcam(model, images, place)
+            attention = gradcam(model, images, layer=place)
             for row, first, second in zip(rows, saliency.cpu(), attention.cpu(), strict=True):
                 name = str(source.vocab[int(source.labels[row])])
                 target = folder / f"{place}_layers" / _plain(name) / f"{row:06d}_{_plain(source.ids[row])}.pt"

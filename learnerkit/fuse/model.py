@@ -76,6 +76,16 @@ class Fused(nn.Module):
             weights = (share, 1 - share)
         return self.body(fuse(saliency, attention, self.mode, weights))
 
+    def alone(self, inputs: Sequence[Tensor], number: int) -> tuple[Tensor, ...] | None:
+        """The maps with the other one neutral, so that the fusion shows this one; None where it does not take it.
+
+        inputs: both maps; number: 0 for the saliency map, 1 for the attention map.
+        """
+        if self.mode == ("attention_only", "saliency_only")[number]:
+            return None
+        neutral = {"multiply": 1.0, "max": torch.finfo(inputs[0].dtype).min}.get(self.mode, 0.0)
+        return tuple(values if one == number else torch.full_like(values, neutral) for one, values in enumerate(inputs))
+
     def groups(self) -> list[list[nn.Parameter]]:
         """Those of the body; what the fusion has learned is a part of the first."""
         first, *others = parameter_groups(self.body)

@@ -34,11 +34,15 @@ def target_layer(model: nn.Module) -> nn.Module:
     return model.get_submodule(_last_map(model, _observed(model)))
 
 
-def map_layers(model: nn.Module) -> list[nn.Module]:
-    """The blocks and single layers that put out a map [B,C,h,w], from the input on; `target_layer` is the last."""
+def map_layers(model: nn.Module, size: int | None = None) -> list[nn.Module]:
+    """The blocks and single layers that put out a map [B,C,h,w], from the input on; `target_layer` is the last.
+
+    size: side of images in pixels at which they have to; where there is such a map at no other size, those at which one
+        is found.
+    """
     if callable(getattr(model, "target_layer", None)):
         return [model.target_layer()]
-    seen = _observed(model)
+    seen = _observed(model, TRIED if size is None else (size, *TRIED))
     last = _last_map(model, seen)
     names = {id(module): name for name, module in model.named_modules()}
     units = {names[id(unit)] for unit in units_of(model)}
@@ -49,11 +53,11 @@ def map_layers(model: nn.Module) -> list[nn.Module]:
     return [model.get_submodule(name) for name in [*before, last]]
 
 
-def _observed(model: nn.Module) -> list[Seen]:
-    """The modules that run on the first of `TRIED` at which there is a map, in the order in which they end."""
+def _observed(model: nn.Module, tried: Sequence[int] = TRIED) -> list[Seen]:
+    """The modules that run at the first of some sizes at which there is a map, in the order in which they end."""
     faults = []
     for make, device in ((without_data, "meta"), (_with_data, "cpu")):  # some need data, and then only those
-        for size in TRIED:
+        for size in tried:
             try:
                 seen = _run(make(model), size, device)
             except Exception as error:  # each library's own words

@@ -100,6 +100,15 @@ class Detector(nn.Module):
         """Detections an image."""
         return self.net.roi_heads.detections_per_img
 
+    def box_logits(self, frames: Tensor, boxes: Tensor) -> Tensor:
+        """What the second stage makes of one given box a frame: logits [B,1+classes], the background first.
+
+        frames: [B,C,H,W]; boxes: x1, y1, x2, y2 in pixels [B,4].
+        """
+        images, heads = self._images(frames, None), self.net.roi_heads
+        regions = heads.box_roi_pool(self.net.backbone(images.tensors), list(boxes[:, None]), images.image_sizes)
+        return heads.box_predictor(heads.box_head(regions))[0]
+
     def _images(self, frames: Tensor, sizes: Tensor | None) -> ImageList:
         height, width = frames.shape[2:]
         padded = nn.functional.pad(frames, (0, -width % STRIDE, 0, -height % STRIDE))

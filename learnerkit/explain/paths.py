@@ -1,0 +1,183 @@
+"""Attribution along a path or over noise: integrated gradients, SmoothGrad and DeepLIFT, by captum.
+
+Needs the extra `explain`. Tensors are [B,C,H,W].
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from learnerkit.core.errors import DataError
+from learnerkit.core.optional import optional
+from learnerkit.core.ranges import AtLeastOne, NotNegative, Seed, checked
+from learnerkit.core.seed import kept_random_state, seed_position
+from learnerkit.core.warn import warn
+from learnerkit.explain.passes import explained, prepared, scored
+from learnerkit.explain.scores import Images, Score, Targets, as_given, class_indices, class_scores
+from learnerkit.explain.unshared import with_own_activations
+
+GAP = 0.05  # of the difference in score, above which an attribution that has to add up to it is warned of
+Baseline = float | Tensor | Sequence[Tensor]
+
+
+@checked
+def integrated_gradients(
+    model: nn.Module,
+    images: Images,
+    targets: Targets = None,
+    score: Score = class_scores,
+    baseline: Baseline = 0.0,
+    n_steps: AtLeastOne = 64,
+    bs: AtLeastOne = 32,
+) -> Any:
+    """Integrated gradients (Sundararajan et al. 2017), by captum: what each value adds to the score, [B,C,H,W], signed.
+
+    model, images, targets, score: as in `saliency_map`; the predicted classes are those of the images themselves.
+    baseline: where the path begins: a number, or a tensor of the images' shape, or one for each input. 0 is the mean
+        colour of normalised images.
+    n_steps: points of the path (Gauss-Legendre); bs: images at a time, all their points together counted.
+    The sum of an image's values is the difference of its score to the baseline's: where more than `GAP` of that is
+    missing, one warning says it.
+    """
+    attribute = _captum("integrated_gradients").IntegratedGradients
+    with _asked(model, images, targets, score) as (_, inputs, forward, codes):
+        begin = _baselines(baseline, inputs)
+        found, gap = attribute(forward).attribute(
+            inputs,
+            begin,
+            additional_forward_args=(codes,),
+            n_steps=n_steps,
+            internal_batch_size=max(bs, len(inputs[0])) if n_steps > 1 else None,
+            return_convergence_delta=True,
+        )
+        _warn_of_gap("integrated_gradients", gap, forward, inputs, begin, codes, "more n_steps close it")
+    return as_given([one.detach().float() for one in found], images)
+
+
+@checked
+def smoothgrad(
+    model: nn.Module,
+    images: Images,
+    targets: Targets = None,
+    score: Score = class_scores,
+    noise: NotNegative = 0.15,
+    n_samples: AtLeastOne = 25,
+    bs: AtLeastOne = 32,
+    seed: Seed = 0,
+) -> Any:
+    """SmoothGrad (Smilkov et al. 2017), by captum: the magnitude of the gradient's mean over noisy copies, [B,C,H,W].
+
+    model, images, targets, score: as in `saliency_map`; the predicted classes are those of the images without noise.
+    noise: its standard deviation as a share of the range of values of the images of the batch; n_samples: copies.
+    bs: images at a time; seed: of the noise, apart from the process's.
+    """
+    captum = _captum("smoothgrad")
+    with _asked(model, images, targets, score) as (_, inputs, forward, codes), kept_random_state():
+        seed_position(seed)
+        found = captum.NoiseTunnel(captum.Saliency(forward)).attribute(
+            inputs,
+            nt_type="smoothgrad",
+            nt_samples=n_samples,
+            nt_samples_batch_size=max(1, bs // len(inputs[0])),
+            stdevs=tuple(noise * float(values.amax() - values.amin()) for values in inputs),
+            abs=False,
+            additional_forward_args=(codes,),
+        )
+    return as_given([one.detach().abs().float() for one in found], images)
+
+
+def deeplift(
+    model: nn.Module,
+    images: Images,
+    targets: Targets = None,
+    score: Score = class_scores,
+    baseline: Baseline = 0.0,
+) -> Any:
+    """DeepLIFT's rescale rule (Shrikumar et al. 2017), by captum: what each value adds to the score, [B,C,H,W], signed.
+
+    model, images, targets, score, baseline: as in `integrated_gradients`, and the sum is warned of in the same way; it
+        has rules for ReLU and its kin, sigmoid, tanh, softmax and max pooling, and takes all else as linear.
+    ModelError where activations that are shared, or are functions, cannot be given modules of their own.
+    """
+    captum = _captum("deeplift")
+    with _asked(model, images, targets, score) as (used, inputs, _, codes):
+        apart = _Scored(with_own_activations(used), score, images)
+        begin = _baselines(baseline, inputs)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Setting forward, backward hooks")  # they are taken off again
+            found, gap = captum.DeepLift(apart).attribute(
+                tuple(one.requires_grad_() for one in inputs),
+                begin,
+                additional_forward_args=(codes,),
+                return_convergence_delta=True,
+            )
+        _warn_of_gap("deeplift", gap, apart, inputs, begin, codes, "the model has operations without a rule")
+    return as_given([one.detach().float() for one in found], images)
+
+
+class _Scored(nn.Module):
+    """A model and a score as one module, as captum hooks into it: inputs and targets to [B]."""
+
+    def __init__(self, model: nn.Module, score: Score, images: Images) -> None:
+        super().__init__()
+        self.model, self.score, self.images = model, score, images
+
+    def forward(self, *values: Tensor) -> Tensor:
+        *inputs, targets = values
+        copies = tuple(one.clone() for one in inputs)  # a first layer may work in place
+        return scored(self.model, self.score, copies, self.images, targets)
+
+
+@contextmanager
+def _asked(model: nn.Module, images: Images, targets: Targets, score: Score) -> Iterator[tuple]:
+    """The model, its inputs, the function that captum attributes, and targets, one for each image."""
+    with explained(model) as used:
+        inputs = prepared(used, images)
+        yield used, inputs, _Scored(used, score, images), _fixed(used, inputs, images, targets, score)
+
+
+def _fixed(model: nn.Module, inputs: tuple[Tensor, ...], images: Images, targets: Any, score: Score) -> Any:
+    """Targets [B], which stay the same at every point of a path: the predicted classes where none are given."""
+    with torch.no_grad():
+        copies = tuple(values.clone() for values in inputs)
+        scored(model, score, copies, images, targets)  # refuses what is no target
+        return class_indices(targets, model(*copies)) if score is class_scores else targets
+
+
+def _baselines(baseline: Baseline, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Where the path of each input begins; DataError where that has another shape."""
+    given = list(baseline) if isinstance(baseline, (list, tuple)) else [baseline] * len(inputs)
+    if len(given) != len(inputs):
+        raise DataError(f"baseline: {len(given)} for {len(inputs)} inputs; one for each is needed")
+    found = []
+    for one, values in zip(given, inputs, strict=True):
+        try:
+            found.append(torch.as_tensor(one).to(values).expand_as(values))
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise DataError(
+                f"baseline: {error}; a number is needed, or a tensor that fits images of {list(values.shape)}"
+            ) from error
+    return tuple(found)
+
+
+def _warn_of_gap(
+    name: str, gap: Tensor, forward: Callable, inputs: tuple, begin: tuple, codes: Any, advice: str
+) -> None:
+    """One warning where the sums of attributions differ from the difference of the scores by more than `GAP` of it."""
+    with torch.no_grad():
+        difference = (forward(*inputs, codes) - forward(*begin, codes)).abs()
+    missing = gap.abs() / difference.clamp_min(torch.finfo(torch.float32).tiny)
+    if len(far := missing[missing > GAP]):
+        warn(
+            f"{name}: {len(far)} of {len(missing)} attributions do not add up to the difference of the score, of which "
+            f"{float(far.median()):.0%} is missing or too much (median); {advice}"
+        )
+
+
+def _captum(what: str) -> ModuleType:
+    return optional("captum.attr", "explain", what)
