@@ -16,6 +16,7 @@ from learnerkit.classify.compare import RANKING
 from learnerkit.classify.dls import array_dls, cifar_dls, digits_dls, folder_dls
 from learnerkit.classify.ensemble import ensemble
 from learnerkit.classify.evaluate import evaluate
+from learnerkit.classify.explanations import explain
 from learnerkit.classify.folder import EXPECTED
 from learnerkit.classify.learner import image_learner
 from learnerkit.classify.loaders import NAME
@@ -132,6 +133,7 @@ TASK = Task(
     ensemble=ensemble,
     demo=demo,
     scores=class_scores,
+    explain=explain,
     measures=MEASURES,
     headlines=HEADLINES,
     evaluation=figures.evaluation_of,

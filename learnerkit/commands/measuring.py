@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from learnerkit.commands.shared import console, heavy
+from learnerkit.commands.shared import console, heavy, numbers
 from learnerkit.core.errors import RecipeError, RunError, nearest
 
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -78,8 +78,8 @@ def profile(
     """Measure latency, throughput, operations and memory of a run's best weights or of a model, by one protocol."""
     profiling = heavy("runs.profile")
     wanted = profiling.Wanted(
-        _numbers("--sizes", sizes),
-        _numbers("--bs", bs),
+        numbers("--sizes", sizes),
+        numbers("--bs", bs),
         _precisions(precision),
         training,
         compile,
@@ -100,14 +100,6 @@ def profile(
         )
     heavy("pages.profile").print_profile(rows, console)
     console.print(f"  written to           {folder}")
-
-
-def _numbers(flag: str, text: str | None) -> tuple[int, ...]:
-    """Whole numbers above 0 of a flag's text such as '32,64'."""
-    parts = (text or "").replace(" ", "").split(",") if text else []
-    if wrong := [part for part in parts if not part.isdecimal() or not int(part)]:
-        raise RecipeError(f"{flag} {text}: '{wrong[0]}' is no whole number above 0; such as 32,64")
-    return tuple(map(int, parts))
 
 
 def _precisions(text: str | None) -> tuple[str, ...]:

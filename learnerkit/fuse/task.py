@@ -11,11 +11,13 @@ from learnerkit.classify import figures as classify
 from learnerkit.classify.compare import RANKING
 from learnerkit.classify.dls import digits_dls
 from learnerkit.classify.ensemble import ensemble
+from learnerkit.classify.explanations import explain
 from learnerkit.classify.learner import image_learner
 from learnerkit.classify.metrics import MEASURES
 from learnerkit.classify.other import evaluate_other
 from learnerkit.classify.task import HEADLINES, check_views, classifier_callbacks
 from learnerkit.data.loaders import KitLoaders
+from learnerkit.explain.scores import class_scores
 from learnerkit.fuse import doctor
 from learnerkit.fuse.dls import NAME, saliency_dls
 from learnerkit.fuse.evaluate import evaluate
@@ -95,6 +97,8 @@ TASK = Task(
     evaluate_other=evaluate_other,
     ensemble=ensemble,
     demo=demo,
+    scores=class_scores,
+    explain=explain,
     measures=MEASURES,
     headlines=HEADLINES,
     evaluation=classify.evaluation_of,

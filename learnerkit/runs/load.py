@@ -44,7 +44,7 @@ def load_run(
         raise RunError(
             f"{run.path}: was built with {', '.join(missing)}, which cannot be recorded; pass load_run(..., {given})"
         )
-    dls = data if isinstance(data, DataLoaders) else _rebuild_dls(task, run, recorded["dls"], data)
+    dls = data if isinstance(data, DataLoaders) else rebuild_dls(run.path, data)
     known = [str(name) for name in getattr(dls, "vocab", [])]
     if known and described["classes"] and known != described["classes"]:
         raise DataError(f"{run.path}: the data have the classes {known}, the run had {described['classes']}")
@@ -66,12 +66,19 @@ def _function(task: Task, name: str, where: Path) -> Any:
     raise RunError(f"{where}: records a call of {name}, which is not a function of the task '{task.name}'")
 
 
-def _rebuild_dls(task: Task, run: RunFolder, call: dict | None, data: PathLike | None) -> DataLoaders:
-    """The DataLoaders of a run, each recorded sample in its part; DataError where one is gone or is another."""
+def rebuild_dls(path: PathLike, data: PathLike | None = None, **changes: Any) -> DataLoaders:
+    """The DataLoaders of a run, each recorded sample in its part; DataError where one is gone or is another.
+
+    path: the run folder; data: where the data are now, where they have moved.
+    changes: arguments of the `*_dls` function to use instead of the recorded ones, such as size.
+    """
+    run = RunFolder.open(path)
+    described = run.described()
+    task, call = task_of(described, run.path), described["recipe"]["dls"]
     if call is None or call["lost"]:
         lost = f" (not recorded: {', '.join(call['lost'])})" if call else ""
         raise RunError(f"{run.path}: its data were not made by plain arguments{lost}; pass data= with the DataLoaders")
-    arguments, members = dict(call["args"]), read_members(run.path)
+    arguments, members = {**call["args"], **changes}, read_members(run.path)
     if data is not None and "path" in arguments:
         arguments["path"] = str(data)
     if members is not None:

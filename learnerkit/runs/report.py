@@ -10,6 +10,7 @@ from learnerkit.core.run_folder import RunFolder
 from learnerkit.pages.curves import curve_figures
 from learnerkit.pages.figure import save_figures
 from learnerkit.pages.page import RUN_HEADLINES, Table, embedded, headline_texts, render
+from learnerkit.runs.explained import explained_of
 from learnerkit.task import Task
 from learnerkit.tasks import task_of
 
@@ -23,6 +24,7 @@ def write_report(path: PathLike | RunFolder) -> Path:
     described, results, history = run.described(), _optional(run, "results.json"), run.history()
     task = task_of(described, run.path)
     seen = task.evaluation(run)
+    explained, explained_tables = explained_of(run)
     files = save_figures(run, {**curve_figures(run, history), **task.figures(seen, run, history)})
     place = run.path.resolve()
     page = render(
@@ -32,8 +34,11 @@ def write_report(path: PathLike | RunFolder) -> Path:
         status=_optional(run, "status.json"),
         results=results,
         headlines=headline_texts(results, task.headlines + RUN_HEADLINES),
-        pictures=[(title, embedded(files[name])) for name, title in task.pictures if name in files],
-        tables=[*task.tables(seen, results), *evaluations(run, task)],
+        pictures=[
+            *((title, embedded(files[name])) for name, title in task.pictures if name in files),
+            *((title, embedded(file)) for title, file in explained),
+        ],
+        tables=[*task.tables(seen, results), *explained_tables, *evaluations(run, task)],
         history=history,
     )
     written = atomic_write(run.file("report.html"), page)

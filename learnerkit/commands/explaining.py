@@ -1,0 +1,53 @@
+"""The command that shows what runs looked at: `explain`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from learnerkit.commands.shared import console, heavy, numbers
+from learnerkit.core.errors import RecipeError
+
+
+def explain(
+    runs: Annotated[list[Path], typer.Argument(help="finished runs; several are explained on the same images")],
+    methods: Annotated[str | None, typer.Option(help="gradcam, layercam, saliency, integrated_gradients, ...")] = None,
+    sizes: Annotated[str | None, typer.Option(help="further sides in pixels at which images are explained")] = None,
+    images: Annotated[int | None, typer.Option(min=1, help="how many, half of them wrong predictions")] = None,
+    layer: Annotated[str, typer.Option(help="early, middle, late, or a layer's name such as layer3.1")] = "late",
+    controls: Annotated[bool, typer.Option(help="measure whether the maps mean anything")] = True,
+    score: Annotated[float, typer.Option(min=0, max=1, help="the least score of a detection")] = 0.5,
+    seed: Annotated[int, typer.Option(min=0, help="of the choice of images and of the controls")] = 0,
+    data: Annotated[Path | None, typer.Option(help="where the data are now, where they have moved")] = None,
+    out: Annotated[Path | None, typer.Option(help="where the agreement of several runs goes")] = None,
+) -> None:
+    """Explain what a run's predictions or detections came from, with controls, and put it on the run's page.
+
+    Without --methods Grad-CAM and saliency; integrated_gradients, smoothgrad and deeplift need the extra `explain`.
+    """
+    explaining, asked = heavy("runs.explain"), heavy("explain.methods")
+    names = tuple((methods or "").replace(" ", "").split(",")) if methods else ()
+    for name in names:
+        asked.method_of(name)
+    if out is not None and len(runs) == 1:
+        raise RecipeError(f"--out {out}: is for several runs; what is explained of one stands in it")
+    wanted = asked.Asked(
+        methods=names,
+        layer=layer,
+        at=numbers("--sizes", sizes),
+        images=images,
+        controls=controls,
+        score=score,
+        seed=seed,
+    )
+    folder, found = explaining.explain_runs(runs, wanted, data, out)
+    for run, explained in zip(runs, found, strict=True):
+        for note in explained.notes:
+            console.print(f"  {run}: not explained: {note}")
+        for table in explained.tables:
+            console.print(f"  {table.title}")
+            for row in table.rows[:12]:
+                console.print("    " + "  ".join(row))
+    console.print(f"  written to           {folder}")
+    for run in runs:
+        console.print(f"  page                 {run / 'report.html'}")
