@@ -36,6 +36,9 @@ from learnerkit.detect.interpret import DetectionInterpretation
 from learnerkit.detect.learner import detection_learner
 from learnerkit.detect.metrics import BoxMAP
 from learnerkit.explain.attribution import gradcam, saliency_map
+from learnerkit.explain.consistency import explanation_consistency
+from learnerkit.explain.faithfulness import faithfulness
+from learnerkit.explain.randomised import randomisation_control
 from learnerkit.fuse.dls import saliency_dls
 from learnerkit.fuse.fusion import Fusion
 from learnerkit.fuse.learner import fusion_learner
@@ -103,8 +106,11 @@ INTERPRET = [
     "ClassificationInterpretation",
     "DetectionInterpretation",
     "ImageInterpretation",
+    "explanation_consistency",
+    "faithfulness",
     "gradcam",
     "make_saliency_pairs",
+    "randomisation_control",
     "saliency_map",
 ]
 RUNS = [

@@ -74,7 +74,7 @@ def consistency_of(
         for row in likeness_rows(plain[first], plain[second], share, level, groups)
     ]
     if not any(row["n"] for row in rows):
-        warn(f"no image has two maps that say something: of {len(next(iter(plain.values())))} all is n/a")
+        warn(f"no image has two maps that say something: all of {len(next(iter(plain.values())))} is n/a")
     return rows
 
 
@@ -111,7 +111,7 @@ def variant_maps(
 ) -> dict[str, Tensor]:
     """The maps [N,H,W] of `explanation_consistency` by variant; a name says what not all variants share."""
     models, images = _named(models, "model"), _named(images, "images")
-    methods = _named(methods, "method") if isinstance(methods, Mapping) or callable(methods) else _by_name(methods)
+    methods = dict(methods) if isinstance(methods, Mapping) else _by_name([methods] if callable(methods) else methods)
     counts = {name: len(each) for name, each in images.items()}
     if len(set(counts.values())) != 1 or not all(counts.values()):
         raise DataError(f"images: {counts or 'none'}; each resolution has the same images, one or more")

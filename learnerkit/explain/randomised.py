@@ -24,12 +24,12 @@ RUNNING = {"running_mean": 0.0, "running_var": 1.0}  # of a norm that has seen n
 class Randomised(NamedTuple):
     """A copy of a model whose last `depth` layers are drawn anew.
 
-    layer: the name of the lowest of them; share: of the model's numbers that they hold.
+    lowest: the name of the lowest of them; part: of the model's numbers that they hold.
     """
 
     depth: int
-    layer: str
-    share: float
+    lowest: str
+    part: float
     model: nn.Module
 
 
@@ -52,11 +52,11 @@ def randomisation_control(
     model: left as it is. images: [N,C,H,W] as the model takes them.
     method: a function (model, images, targets=) to maps.
     targets: class indices [N], or one for all; what the model predicts when None. The copies explain the same classes.
-    depths: at how many depths it is measured: the last layer alone, all layers, and evenly between.
+    depths: at how many it is measured: all layers, the last one alone, evenly between.
     seed: of the new weights. bs: images at a time.
     share, level, groups: as in `explanation_consistency`.
-    A row has `depth` (layers drawn anew), `layer` (the lowest of them), `redrawn` (their part of the model's numbers),
-    and `measure` to `n_na` as in `explanation_consistency`. Maps that explain what was learnt lose their likeness.
+    A row has `depth` (layers drawn anew), `lowest` (the name of the lowest), `redrawn` (their part of the model's
+    numbers), and `measure` to `n_na` as in `explanation_consistency`: maps of what was learnt lose their likeness.
     """
     if targets is None:
         targets = predicted(model, images, bs)
@@ -64,7 +64,7 @@ def randomisation_control(
     rows = []
     for step in randomised(model, images[:1], seed, depths):
         maps = maps_of(method, step.model, images, targets, bs)
-        place = {"depth": step.depth, "layer": step.layer, "redrawn": step.share}
+        place = {"depth": step.depth, "lowest": step.lowest, "redrawn": step.part}
         rows += [{**place, **row} for row in likeness_rows(trained, maps, share, level, groups)]
     return rows
 
@@ -74,15 +74,13 @@ def randomised(model: nn.Module, images: Any = None, seed: int = 0, depths: int 
 
     images: a batch that it takes, to see in which order the layers run; the order of their registration when None.
     seed: of the new weights; those of a layer do not depend on which others are drawn.
-    depths: how many copies, evenly from the last layer alone to all of them; one a layer when None.
+    depths: how many copies: of all layers, the last one alone, evenly between; one a layer when None.
     See `redraw` for how a layer is drawn. The model, and the state of the process's generators, stay as they are.
     """
     names = layer_order(model, images)
     if not names:
         raise ModelError(f"{name_of(model)}: has no weights that could be drawn anew")
-    wanted = set(np.linspace(1, len(names), min(depths or len(names), len(names))).round().astype(int).tolist())
-    if depths == 1:
-        wanted = {len(names)}
+    wanted = set(np.linspace(len(names), 1, min(depths or len(names), len(names))).round().astype(int).tolist())
     device = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
     drawn, total = copy.deepcopy(model).cpu(), _numbers(model, names)
     for depth, name in enumerate(names, 1):
@@ -142,7 +140,10 @@ def layer_order(model: nn.Module, images: Any = None) -> list[str]:
 
 
 def _noting(begun: dict[str, int], name: str) -> Callable:
-    return lambda *_: begun.setdefault(name, len(begun)) and None
+    def hook(*_: Any) -> None:
+        begun.setdefault(name, len(begun))
+
+    return hook
 
 
 def _begins(begun: dict[str, int], name: str) -> int:
