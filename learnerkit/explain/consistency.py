@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from learnerkit.core.errors import DataError
 from learnerkit.core.ranges import AtLeastOne, Inner, checked
-from learnerkit.core.statistics import mean_interval
+from learnerkit.core.statistics import group_codes, mean_interval
 from learnerkit.core.warn import warn
 from learnerkit.explain.attribution import Targets, gradcam
 from learnerkit.explain.batches import Method, maps_of, predicted
@@ -42,9 +42,10 @@ def explanation_consistency(
     share: of the pixels that are the top of a map, between 0 and 1, for the overlap.
     level: of the intervals: percentile bootstrap over the images.
     groups: of each image [N], such as its photograph; drawn whole. Each image alone when None.
-    A row has `first` and `second` (variants), `measure` ('spearman', 'ssim' or 'overlap'), `mean`, `low`, `high`,
-    `other_images` (the mean where the second map is that of another image: what the place of the object and the form
-    of the maps give by themselves), `n` images and `n_na` of which a map says nothing. Sizes are brought to the least.
+    A row has `first` and `second` (variants), `measure` ('spearman', 'ssim' or 'overlap'), `mean`, `low` and `high`,
+    `other_images` (the mean where the second map is of another image: what objects in the middle and the form of the
+    maps give by themselves), `excess`, `excess_low` and `excess_high` (how much the mean is above that, image by image),
+    `n` images and `n_na` of which a map says nothing. Maps of several sizes are brought to the least.
     """
     return consistency_of(variant_maps(models, images, methods, targets, bs), share, level, groups)
 
@@ -81,18 +82,26 @@ def consistency_of(
 def likeness_rows(
     first: Tensor, second: Tensor, share: float = SHARE, level: float = 0.95, groups: Any = None
 ) -> list[Row]:
-    """A row a measure: its mean over the images with an interval, that with other images' maps, and the counts."""
+    """A row a measure of the maps of the same images, and of each first map with the second of the next image."""
     same, other = compare_maps(first, second, share), compare_maps(first, second.roll(1, dims=0), share)
-    return [
-        {
-            "measure": name,
-            **interval_of(same[name], level, groups),
-            "other_images": interval_of(other[name])["mean"] if len(first) > 1 else float("nan"),
-            "n": int(np.isfinite(same[name]).sum()),
-            "n_na": int(np.isnan(same[name]).sum()),
-        }
-        for name in MEASURES
-    ]
+    of_itself = np.full(len(first), len(first) == 1)
+    if groups is not None:
+        codes = group_codes(groups)
+        of_itself |= codes == np.roll(codes, 1)
+    rows = []
+    for name in MEASURES:
+        others = np.where(of_itself, np.nan, other[name])
+        rows.append(
+            {
+                "measure": name,
+                **interval_of(same[name], level, groups),
+                "other_images": interval_of(others)["mean"],
+                **interval_of(same[name] - others, level, groups, ("excess", "excess_low", "excess_high")),
+                "n": int(np.isfinite(same[name]).sum()),
+                "n_na": int(np.isnan(same[name]).sum()),
+            }
+        )
+    return rows
 
 
 def interval_of(

@@ -151,7 +151,11 @@ def test_rows_are_of_every_pair_at_one_size_with_intervals():
     assert (rows[0]["low"], rows[0]["high"]) == pytest.approx(paired_interval(values, np.zeros(20), level=0.9)[1:])
     others = compare_maps(at_least["a"], at_least["b"].roll(1, 0))["spearman"]
     assert rows[0]["other_images"] == pytest.approx(others.mean()) and abs(rows[0]["other_images"]) < 0.2
-    assert csv_text(rows).splitlines()[0] == "first,second,measure,mean,low,high,other_images,n,n_na"
+    assert rows[0]["excess"] == pytest.approx(rows[0]["mean"] - rows[0]["other_images"])
+    assert 0 < rows[0]["excess_low"] < rows[0]["excess"] < rows[0]["excess_high"]
+    assert abs(rows[3]["excess"]) < 0.1  # a and c have nothing in common
+    keys = "first,second,measure,mean,low,high,other_images,excess,excess_low,excess_high,n,n_na"
+    assert csv_text(rows).splitlines()[0] == keys
 
 
 def test_images_of_one_group_are_drawn_together():
@@ -161,8 +165,11 @@ def test_images_of_one_group_are_drawn_together():
     (row, *_) = consistency_of(maps, groups=groups)
     assert (row["low"], row["high"]) == pytest.approx(mean_interval(values, groups)[1:])
     assert (row["low"], row["high"]) != pytest.approx(mean_interval(values)[1:])
+    others = compare_maps(maps["a"], maps["b"].roll(1, 0))["spearman"]
+    (row, *_) = consistency_of(maps, groups=groups)  # an image of the same group is no other image
+    assert row["other_images"] == pytest.approx(others[::2].mean())
     (row, *_) = consistency_of({name: each[:1] for name, each in maps.items()})
-    assert row["n"] == 1 and np.isnan([row["low"], row["high"], row["other_images"]]).all()
+    assert row["n"] == 1 and np.isnan([row[key] for key in ("low", "high", "other_images", "excess")]).all()
 
 
 def test_the_mean_of_what_is_known():
