@@ -44,7 +44,7 @@ def explanation_consistency(
     groups: of each image [N], such as its photograph; drawn whole. Each image alone when None.
     A row has `first` and `second` (variants), `measure` ('spearman', 'ssim' or 'overlap'), `mean`, `low` and `high`,
     `other_images` (the mean where the second map is of another image: what objects in the middle and the form of the
-    maps give by themselves), `excess`, `excess_low` and `excess_high` (how much the mean is above that, image by image),
+    maps give by themselves), `excess`, `excess_low` and `excess_high` (how much the mean is above that),
     `n` images and `n_na` of which a map says nothing. Maps of several sizes are brought to the least.
     """
     return consistency_of(variant_maps(models, images, methods, targets, bs), share, level, groups)

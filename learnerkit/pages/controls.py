@@ -13,28 +13,38 @@ from learnerkit.pages.letters import plain_text
 
 Row = dict[str, Any]
 RESAMPLES = 999  # of a band, which is looked at; the figures in rows have more
+CHANCE = "random"  # what the mean of the random orders is called among the curves
 BETTER = {"deletion": "lower is better", "insertion": "higher is better"}
 TITLES = {"spearman": "rank correlation", "ssim": "SSIM", "overlap": "overlap of the top pixels"}
 
 
 def draw_curves(fractions: np.ndarray, curves: Mapping[str, Mapping[str, np.ndarray]], score: str = "score") -> Figure:
-    """The mean of deletion and insertion curves with 95 % bootstrap bands, a line a map.
+    """The mean deletion and insertion curve of each map, beside that of random orders.
 
-    fractions: of the pixels [S+1]; curves: by kind and map [N,S+1], nan in rows that are n/a; score: what is followed.
+    fractions: of the pixels [S+1]; curves: by kind and map [N,S+1], 'random' among them, nan in rows that are n/a.
+    score: what is followed.
+    A band is the 95 % bootstrap interval of the difference from random orders, image by image: where it leaves their
+    line the map does better or worse than chance. How the images differ from one another is no part of it.
     """
     figure, panels = new_figure(5.6 * len(curves), 4.6, 1, len(curves))
-    names = list(next(iter(curves.values())))
-    for panel, (kind, by_name) in zip(np.atleast_1d(panels), curves.items(), strict=True):
-        for number, name in enumerate(names):
-            known = by_name[name][~np.isnan(by_name[name]).any(axis=1)]
-            if len(known):
-                low, high = band(known)
-                color = look_of(number)["color"]
-                panel.plot(fractions, known.mean(axis=0), color=color, linewidth=1.6)
-                panel.fill_between(fractions, low, high, color=color, alpha=0.2, linewidth=0)
+    panels = np.atleast_1d(panels)
+    for panel, (kind, by_name) in zip(panels, curves.items(), strict=True):
+        by_chance = by_name[CHANCE]
+        ground = by_chance.mean(axis=0)
+        panel.plot(fractions, ground, color="black", linestyle="--", linewidth=1.2, label="random orders")
+        for number, name in enumerate(name for name in by_name if name != CHANCE):
+            color, known = look_of(number)["color"], ~np.isnan(by_name[name]).any(axis=1)
+            label = plain_text(name, 40) + ("" if known.all() else f" ({known.sum()} of {len(known)} images)")
+            difference = (by_name[name] - by_chance)[known]
+            mean = ground + difference.mean(axis=0) if known.any() else np.full_like(ground, np.nan)
+            panel.plot(fractions, mean, color=color, linewidth=1.6, label=label)
+            if known.any():
+                low, high = band(difference)
+                panel.fill_between(fractions, ground + low, ground + high, color=color, alpha=0.2, linewidth=0)
         panel.set(title=f"{kind} ({BETTER.get(kind, '')})", xlabel="part of the pixels", ylabel=plain_text(score))
         panel.grid(alpha=0.3)
-    legend_below(figure, [plain_text(name, 40) for name in names])
+    lines, labels = panels[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=min(4, len(lines)), fontsize=8)
     return figure
 
 
@@ -61,15 +71,20 @@ def draw_agreement(rows: Sequence[Row], measure: str = "spearman") -> Figure:
         for down, across in ((first, second), (second, first)):
             table[down, across] = row["mean"]
             ink = "black" if row["mean"] > 0.6 or row["mean"] != row["mean"] else "white"
-            said = f"{formatted(row['mean'], '{:.2f}')}\n({formatted(row['other_images'], '{:.2f}')})"
+            said = f"{formatted(row['mean'], two_places)}\n({formatted(row['other_images'], two_places)})"
             panel.text(across, down, said, ha="center", va="center", fontsize=9, color=ink)
     shown = panel.imshow(table, cmap="viridis", vmin=0, vmax=1)
-    ticks = [plain_text(name, 24) for name in names]
+    ticks = [plain_text(name, 40) for name in names]
     panel.set_xticks(range(len(names)), ticks, rotation=40, ha="right", rotation_mode="anchor")
     panel.set_yticks(range(len(names)), ticks)
     panel.set_title(f"{TITLES.get(measure, measure)} (with other images' maps)", fontsize=10)
     figure.colorbar(shown, ax=panel, shrink=0.8)
     return figure
+
+
+def two_places(value: float) -> str:
+    """A number as 0.25; what rounds to 0 has no sign."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def draw_depths(rows: Mapping[str, Sequence[Row]], measure: str = "spearman") -> Figure:

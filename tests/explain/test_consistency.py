@@ -16,8 +16,6 @@ from learnerkit.explain.consistency import consistency_of, variant_maps
 from learnerkit.explain.maps import at_size, pixel_maps, says_something
 from learnerkit.explain.measures import MEASURES, compare_maps, overlap, spearman, ssim
 
-NA = float("nan")
-
 
 def as_maps(*rows):
     return torch.tensor(rows, dtype=torch.float32)
@@ -170,14 +168,6 @@ def test_images_of_one_group_are_drawn_together():
     assert row["other_images"] == pytest.approx(others[::2].mean())
     (row, *_) = consistency_of({name: each[:1] for name, each in maps.items()})
     assert row["n"] == 1 and np.isnan([row[key] for key in ("low", "high", "other_images", "excess")]).all()
-
-
-def test_the_mean_of_what_is_known():
-    assert mean_interval(np.array([1.0, NA, 3.0]))[0] == 2
-    assert mean_interval(np.array([1.0, NA, 3.0])) == paired_interval(np.array([1.0, 3.0]), np.zeros(2))
-    assert np.isnan(mean_interval(np.array([NA, NA]))).all()
-    with_groups = mean_interval(np.array([1.0, NA, 3.0, 5.0]), ["a", "a", "b", "c"])
-    assert with_groups == paired_interval(np.array([1.0, 3.0, 5.0]), np.zeros(3), np.array(["a", "b", "c"]))
 
 
 @pytest.fixture(scope="module")
