@@ -36,9 +36,12 @@ from learnerkit.detect.interpret import DetectionInterpretation
 from learnerkit.detect.learner import detection_learner
 from learnerkit.detect.metrics import BoxMAP
 from learnerkit.explain.cam import gradcam, layercam
+from learnerkit.explain.consistency import explanation_consistency
+from learnerkit.explain.faithfulness import faithfulness
 from learnerkit.explain.gradients import saliency_map
 from learnerkit.explain.overlay import overlay
 from learnerkit.explain.paths import deeplift, integrated_gradients, smoothgrad
+from learnerkit.explain.randomised import randomisation_control
 from learnerkit.fuse.dls import saliency_dls
 from learnerkit.fuse.fusion import Fusion
 from learnerkit.fuse.learner import fusion_learner
@@ -106,8 +109,11 @@ INTERPRET = [
     "ClassificationInterpretation",
     "DetectionInterpretation",
     "ImageInterpretation",
+    "explanation_consistency",
+    "faithfulness",
     "gradcam",
     "make_saliency_pairs",
+    "randomisation_control",
     "saliency_map",
 ]
 RUNS = [

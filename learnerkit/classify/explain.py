@@ -15,7 +15,7 @@ from learnerkit.core.tensors import read_npz
 from learnerkit.core.text import some
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.explain.layers import find_layer
-from learnerkit.explain.methods import OF_A_LAYER, Asked, Explained, method_of
+from learnerkit.explain.methods import OF_A_LAYER, Asked, method_of
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.measure import part_loader
 

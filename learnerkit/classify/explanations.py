@@ -33,7 +33,9 @@ def explain(learn: KitLearner, run: RunFolder, asked: Asked, at_size: AtSize) ->
     """
     chosen = choose(learn, run, asked)
     maps, vocab = make_maps(learn, chosen, asked, at_size), class_names(learn.dls)
-    found = Explained(chosen.names, chosen.classes.tolist(), {_label(key, maps): heat for key, heat in maps.heat.items()})
+    found = Explained(
+        chosen.names, chosen.classes.tolist(), {_label(key, maps): heat for key, heat in maps.heat.items()}
+    )
     found.notes, found.arrays = maps.notes, {name: heat.numpy() for name, heat in found.heat.items()}
     found.facts = _facts(chosen, maps, vocab)
     found.rows["images"] = _image_rows(chosen, vocab)
@@ -62,7 +64,13 @@ def _facts(chosen: Chosen, maps: Maps, vocab: list[str]) -> dict[str, Any]:
 
 def _image_rows(chosen: Chosen, vocab: list[str]) -> list[dict[str, Any]]:
     return [
-        {"id": name, "true": vocab[true], "predicted": vocab[said], "probability": round(float(sure), 4), "explained": vocab[code]}
+        {
+            "id": name,
+            "true": vocab[true],
+            "predicted": vocab[said],
+            "probability": round(float(sure), 4),
+            "explained": vocab[code],
+        }
         for name, true, said, sure, code in zip(
             chosen.names, chosen.targets, chosen.predicted, chosen.sure, chosen.classes, strict=True
         )
@@ -84,7 +92,9 @@ def _draw(found: Explained, learn: KitLearner, chosen: Chosen, maps: Maps, vocab
         heads = ("right", "", "wrong", "")
         found.draw("right_and_wrong", "Right and wrong predictions of one class", draw_cells(rows, heads, what))
     cells = [
-        Cell(pictures[places].mean(axis=0).astype(np.uint8), heat[places].mean(axis=0), f"{names[code]} ({len(places)})")
+        Cell(
+            pictures[places].mean(axis=0).astype(np.uint8), heat[places].mean(axis=0), f"{names[code]} ({len(places)})"
+        )
         for code in np.unique(chosen.classes)[:CLASSES]
         if len(places := np.flatnonzero(chosen.classes == code))
     ]
@@ -157,11 +167,20 @@ def _control(found: Explained, learn: KitLearner, chosen: Chosen, maps: Maps, as
 def agreement_table(rows: list[dict[str, Any]]) -> Table:
     """How alike the maps of each two variants are."""
     texts = [
-        (row["first"], row["second"], MEASURES[row["measure"]], *_interval(row, "mean", "low", "high"), str(row["n"]), str(row["n_na"]))
+        (
+            row["first"],
+            row["second"],
+            MEASURES[row["measure"]],
+            *_interval(row, "mean", "low", "high"),
+            str(row["n"]),
+            str(row["n_na"]),
+        )
         for row in rows
     ]
     heads = ("maps", "beside", "measure", "mean", "95 % interval", "other images", "images", "n/a")
-    texts = [(*text[:5], formatted(row["other_images"], "{:.2f}"), *text[5:]) for text, row in zip(texts, rows, strict=True)]
+    texts = [
+        (*text[:5], formatted(row["other_images"], "{:.2f}"), *text[5:]) for text, row in zip(texts, rows, strict=True)
+    ]
     note = (
         "On maps of one size, the least of all. 'Other images' is what maps of different images have in common: "
         "an agreement that is no higher says nothing of the image. n/a: images of which a map is 0 everywhere."
@@ -208,5 +227,3 @@ def randomisation_table(depths: dict[str, list[dict[str, Any]]]) -> Table:
 def _interval(row: dict[str, Any], mean: str, low: str, high: str) -> tuple[str, str]:
     ends = [formatted(row[key], "{:.2f}") for key in (low, high)]
     return formatted(row[mean], "{:.2f}"), "n/a" if "n/a" in ends else " to ".join(ends)
-
-

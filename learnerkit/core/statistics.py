@@ -60,6 +60,21 @@ def paired_interval(
     return mean, float(low), float(high)
 
 
+def mean_interval(
+    values: np.ndarray, groups: Sequence | np.ndarray | None = None, level: float = 0.95, seed: int = 0
+) -> tuple[float, float, float]:
+    """The mean of the values that are known, with its percentile bootstrap interval: `paired_interval` beside zeros.
+
+    values: of each sample [N], nan where there is none; all three figures are nan where there is none at all.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    known = ~np.isnan(values)
+    if not known.any():
+        return float("nan"), float("nan"), float("nan")
+    of_known = None if groups is None else np.asarray(groups)[known]
+    return paired_interval(values[known], np.zeros(known.sum()), of_known, level, seed)
+
+
 def mcnemar(first: np.ndarray, second: np.ndarray, groups: np.ndarray | None = None) -> float:
     """Exact two-sided p of McNemar's test (1947): whether two classifiers err equally often on the same samples.
 

@@ -14,8 +14,8 @@ from learnerkit.explain.consistency import consistency_of
 from learnerkit.explain.methods import Asked, Explained
 from learnerkit.pages.controls import draw_agreement
 from learnerkit.pages.figure import write_figures
-from learnerkit.runs.load import load_run, rebuild_dls
 from learnerkit.runs.explained import FILE, FOLDER
+from learnerkit.runs.load import load_run, rebuild_dls
 from learnerkit.runs.report import write_report
 from learnerkit.tasks import task_of
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats import contingency_tables, multitest
 
-from learnerkit.core.statistics import drawn_groups, holm, mcnemar, paired_interval
+from learnerkit.core.statistics import drawn_groups, holm, mcnemar, mean_interval, paired_interval
 
 
 def test_mcnemar_is_the_exact_binomial_test():
@@ -131,3 +131,11 @@ def test_tests_and_corrections_are_those_of_statsmodels(seed):
     assert mcnemar(first, second) == pytest.approx(contingency_tables.mcnemar(table, exact=True).pvalue)
     p_values = list(np.random.default_rng(seed).random(6) ** 3)
     assert holm(p_values) == pytest.approx(multitest.multipletests(p_values, method="holm")[1])
+
+
+def test_the_mean_of_what_is_known():
+    assert mean_interval(np.array([1.0, np.nan, 3.0]))[0] == 2
+    assert mean_interval(np.array([1.0, np.nan, 3.0])) == paired_interval(np.array([1.0, 3.0]), np.zeros(2))
+    assert np.isnan(mean_interval(np.array([np.nan, np.nan]))).all()
+    with_groups = mean_interval(np.array([1.0, np.nan, 3.0, 5.0]), ["a", "a", "b", "c"])
+    assert with_groups == paired_interval(np.array([1.0, 3.0, 5.0]), np.zeros(3), np.array(["a", "b", "c"]))
