@@ -32,6 +32,7 @@ from learnerkit.data.resident import ResidentDL
 from learnerkit.detect.data.combine import combine_modalities
 from learnerkit.detect.data.scenes import make_digit_scenes
 from learnerkit.detect.dls import BoxBlock, MultispectralBlock, detection_dls
+from learnerkit.detect.explain import detections_of, explain_detection, modality_groups
 from learnerkit.detect.interpret import DetectionInterpretation
 from learnerkit.detect.learner import detection_learner
 from learnerkit.detect.metrics import BoxMAP

@@ -63,8 +63,8 @@ class Task:
     ensemble: runs of the same samples and a folder to the results of their averaged predictions.
     demo: the demo's folder and a console to what it trains; the recipe's DEMO says its name.
     scores: model, batch and targets to one score a sample [B], which explanations are of.
-    explain: learner, run folder, `explain.methods.Asked` and a function of a side in pixels to DataLoaders at it, to what
-        the run looked at, an `explain.methods.Explained`.
+    explain: learner, run folder, `explain.methods.Asked` and a function of a side in pixels to DataLoaders at it, to
+        what the run looked at, an `explain.methods.Explained`.
 
     measures: figures that results.json has for each part, the first the most telling.
     headlines: figures at the top of a run's page; evaluation: a run folder to what its figures and tables share.

@@ -1,4 +1,4 @@
-"""What a classifier's run looked at: maps of right and wrong predictions, over methods and sizes, with their controls."""
+"""What a classifier's run looked at: maps of right and wrong predictions, over methods and sizes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -109,7 +109,7 @@ class Maps:
 
 
 def make_maps(learn: KitLearner, chosen: Chosen, asked: Asked, at_size: AtSize) -> Maps:
-    """The maps of each method at the run's own size and at those that are asked for; notes say what has none, and why."""
+    """The maps of each method at the run's own size and at those asked for; notes say what has none, and why."""
     found = Maps({}, {}, [])
     own = own_side(learn)
     for side in dict.fromkeys([own, *asked.at]):

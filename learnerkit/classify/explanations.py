@@ -21,6 +21,7 @@ from learnerkit.pages.letters import plain_text
 from learnerkit.pages.page import Table
 
 SHOWN, CLASSES = 10, 24  # images of the grid, classes with a mean map
+ACROSS = 8  # pictures that stand beside one another
 PAIRS = 6  # of a right and a wrong prediction
 STEPS, RANDOM = 16, 3  # of the curves, and random orders beside each
 MEASURES = {"spearman": "rank correlation", "ssim": "SSIM", "overlap": "overlap of the top 20 %"}
@@ -98,7 +99,7 @@ def _draw(found: Explained, learn: KitLearner, chosen: Chosen, maps: Maps, vocab
         for code in np.unique(chosen.classes)[:CLASSES]
         if len(places := np.flatnonzero(chosen.classes == code))
     ]
-    rows = [cells[begin : begin + 8] for begin in range(0, len(cells), 8)]
+    rows = [cells[begin : begin + ACROSS] for begin in range(0, len(cells), ACROSS)]
     left = len(np.unique(chosen.classes)) - CLASSES
     more = f"; {left} classes more are not shown" if left > 0 else ""
     small = f"{what}; mean map over the mean image, and the number of images{more}"
@@ -109,15 +110,18 @@ def _grid(pictures: np.ndarray, chosen: Chosen, maps: Maps, names: list[str]) ->
     """Some wrong and some right predictions, a row each, with every method and size."""
     wrong, right = np.flatnonzero(~chosen.right), np.flatnonzero(chosen.right)
     few = min(len(wrong), max(SHOWN // 2, SHOWN - len(right)))
-    places = [*wrong[:few], *right[: SHOWN - few]]
     heads = ["image"]
     for name, side in maps.heat:
-        layer = f"\n{maps.layers[name, side]}" if (name, side) in maps.layers else ""
+        layer = f"\nlayer {maps.layers[name, side]}" if (name, side) in maps.layers else ""
         heads.append(f"{name}\n{side} px{layer}")
     rows = []
-    for place in places:
+    for place in [*wrong[:few], *right[: SHOWN - few]]:
         cells = [Cell(pictures[place], None, *_said(chosen, place, names), bare=True)]
         rows.append([*cells, *(Cell(pictures[place], heat[place].numpy()) for heat in maps.heat.values())])
+    if 2 * len(heads) <= ACROSS:  # two images beside one another
+        half = -(-len(rows) // 2)
+        rows = [row + (rows[half + place] if half + place < len(rows) else []) for place, row in enumerate(rows[:half])]
+        heads = 2 * heads
     return draw_cells(rows, heads, f"What speaks for the class ({chosen.part} part)")
 
 
@@ -205,8 +209,8 @@ def faithfulness_table(rows: list[dict[str, Any]]) -> Table:
     heads = ("curve", "map", "area", "95 % interval", "random", "gain", "95 % interval", "images", "n/a")
     note = (
         "The mean probability of the class while pixels are taken away (deletion: less is better) or put in "
-        f"(insertion: more is better), in {STEPS} lots by the map, or at random. A map whose gain's interval holds 0 is no "
-        "better than chance."
+        f"(insertion: more is better), in {STEPS} lots by the map, or at random. A map whose gain's interval "
+        "holds 0 is no better than chance."
     )
     return Table("Faithfulness", heads, texts, note)
 

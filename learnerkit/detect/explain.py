@@ -107,8 +107,8 @@ def detections_of(model: nn.Module, frame: Tensor, name: str, score: Share = 0.5
     scores = scores_of(found)
     best = f"; the best has {float(scores.max()):.2f}" if len(scores) else ""
     raise DataError(
-        f"{name}: no detection of a score of {score:g} or more{best}; take a lower score, another frame, or explain a box "
-        "of your own: explain_detection(model, frame, torch.tensor([x1, y1, x2, y2, class]), groups)"
+        f"{name}: no detection of a score of {score:g} or more{best}; take a lower score, another frame, or explain a "
+        "box of your own: explain_detection(model, frame, torch.tensor([x1, y1, x2, y2, class]), groups)"
     )
 
 
@@ -117,9 +117,7 @@ def _check(frame: Tensor, row: Tensor, groups: Groups) -> None:
     if frame.ndim != 3:
         raise DataError(f"frame: of shape {list(frame.shape)}; one frame [C,H,W] is needed, as the model takes it")
     if row.ndim != 1 or len(row) not in (5, 6) or row[4] < 0 or row[2] <= row[0] or row[3] <= row[1]:
-        raise DataError(
-            f"row: {row.tolist()}; one box x1, y1, x2, y2 and its class are needed, of a detection or your own"
-        )
+        raise DataError(f"row: {row.tolist()}; one box x1, y1, x2, y2 and its class are needed")
     given = [channel for group in groups.values() for channel in group]
     if not given or len(set(given)) < len(given) or not all(0 <= channel < len(frame) for channel in given):
         raise DataError(f"groups: {dict(groups)}; each channel, of 0 to {len(frame) - 1}, once and in one modality")

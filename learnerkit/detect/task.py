@@ -13,6 +13,8 @@ from learnerkit.detect.data.listing import EXPECTED, is_detection
 from learnerkit.detect.data.scenes import make_digit_scenes
 from learnerkit.detect.dls import NAME, FrameLoaders, detection_dls
 from learnerkit.detect.evaluate import check_views, evaluate
+from learnerkit.detect.explain import box_scores
+from learnerkit.detect.explanations import explain
 from learnerkit.detect.learner import DetectionLearner, detection_learner
 from learnerkit.detect.metrics import FIGURES
 from learnerkit.detect.models.detector import PREFIX
@@ -88,6 +90,8 @@ TASK = Task(
     draw_examined=doctor.draw,
     blank_model=blank_model,
     evaluate=evaluate,
+    scores=box_scores,
+    explain=explain,
     open_other=open_other,
     evaluate_other=evaluate_other,
     demo=demo,

@@ -14,7 +14,7 @@ RIGHT, WRONG = "#1a7f37", "#c62828"
 
 
 class Cell(NamedTuple):
-    """A picture uint8 [C,H,W], the map that is laid over it (none where it is all 0 or there is none), and its texts."""
+    """A picture uint8 [C,H,W], the map [h,w] that is laid over it, where there is one, and its texts."""
 
     image: np.ndarray
     map: np.ndarray | None = None

@@ -60,8 +60,8 @@ def as_map(output: Tensor, sides: tuple[int, int], name: str) -> Tensor:
         return output[:, shape[1] - height * width :].transpose(1, 2).unflatten(2, (height, width))
     what = f"an output of {list(shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
     raise ModelError(
-        f"layer '{name}': puts out {what}, in which nothing stands in a plane; give one before the pooling, whose output "
-        "is [B,C,h,w], or lay its tokens out by reshape=, a function to [B,C,h,w]"
+        f"layer '{name}': puts out {what}, in which nothing stands in a plane; give one before the pooling, whose "
+        "output is [B,C,h,w], or lay its tokens out by reshape=, a function to [B,C,h,w]"
     )
 
 

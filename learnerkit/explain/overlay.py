@@ -16,8 +16,8 @@ def overlay(image: Tensor | np.ndarray, map: Tensor | np.ndarray, alpha: Share =
     """A map laid over its image, at the image's own size: uint8 [H,W,3].
 
     image: [C,H,W] of one or three channels, uint8 or 0 to 1 in floats.
-    map: [h,w] or [1,h,w] of any size, enlarged bilinearly; or [C,h,w], of which the magnitudes are summed. Its magnitude
-        is shown, the greatest value brightest.
+    map: [h,w] or [1,h,w] of any size, enlarged bilinearly; or [C,h,w], whose magnitudes are summed. Its magnitude is
+        shown, the greatest value brightest.
     alpha: how much of the map is seen where it is greatest, 0 to 1; where it is 0 the image is seen dimmed.
     """
     picture = _picture(torch.as_tensor(np.asarray(image)))
@@ -34,13 +34,11 @@ def overlay(image: Tensor | np.ndarray, map: Tensor | np.ndarray, alpha: Share =
 def _picture(image: Tensor) -> np.ndarray:
     """An image as floats 0 to 1 [H,W,3]; DataError where it is none."""
     if image.ndim != 3 or image.shape[0] not in (1, 3):
-        raise DataError(
-            f"image: of shape {list(image.shape)}; [C,H,W] of one or three channels is needed, not normalised"
-        )
+        raise DataError(f"image: of shape {list(image.shape)}; [C,H,W] of one or three channels is needed")
     values = image.float() / 255 if image.dtype == torch.uint8 else image.float()
     if not values.isfinite().all() or values.min() < -1e-3 or values.max() > 1 + 1e-3:
         raise DataError(
-            f"image: values of {float(values.min()):.3g} to {float(values.max()):.3g}; 0 to 1 is needed, or uint8: undo "
-            "the normalisation, as dls.decode does"
+            f"image: values of {float(values.min()):.3g} to {float(values.max()):.3g}; 0 to 1 is needed, or uint8: "
+            "undo the normalisation, as dls.decode does"
         )
     return values.clamp(0, 1).expand(3, -1, -1).permute(1, 2, 0).numpy()

@@ -21,7 +21,7 @@ from learnerkit.tasks import task_of
 
 
 def explain_runs(
-    paths: Sequence[PathLike], asked: Asked = Asked(), data: PathLike | None = None, out: PathLike | None = None
+    paths: Sequence[PathLike], asked: Asked | None = None, data: PathLike | None = None, out: PathLike | None = None
 ) -> tuple[Path, list[Explained]]:
     """Explain the same samples with the best weights of each run; write explanations/ into it and its page anew.
 
@@ -29,7 +29,7 @@ def explain_runs(
     out: where the agreement of several runs goes; `explanations/` in what holds them all without it.
     Returns the folder that says most: a single run's, or that of the agreement.
     """
-    runs = [RunFolder.open(path) for path in paths]
+    runs, asked = [RunFolder.open(path) for path in paths], asked or Asked()
     _check(runs)
     found: list[Explained] = []
     for run in runs:
@@ -54,8 +54,8 @@ def _check(runs: Sequence[RunFolder]) -> None:
     for run in runs:
         if not run.is_done:
             raise RunError(
-                f"{run.path}: is {run.status().get('state')}; the weights that are explained are chosen when a training "
-                "ends. Finish it: learnerkit train --resume"
+                f"{run.path}: is {run.status().get('state')}; the weights that are explained are chosen when a "
+                "training ends. Finish it: learnerkit train --resume"
             )
     names = {str(run.described().get("task")) for run in runs}
     if len(names) > 1:
