@@ -52,8 +52,8 @@ def explain(learn: DetectionLearner, run: RunFolder, asked: Asked, at_size: Call
             break
     if not seen:
         raise DataError(
-            f"{run.path}: none of the {len(rows)} frames of its {part} part has a detection of a score of {asked.score:g} or "
-            "more; ask for a lower one (--score), or train it longer"
+            f"{run.path}: none of the {len(rows)} frames of its {part} part has a detection of a score of "
+            f"{asked.score:g} or more; ask for a lower one (--score), or train it longer"
         )
     return _told(seen, missing, part, [str(name) for name in learn.dls.vocab], source.colours)
 
@@ -117,7 +117,7 @@ def _framed(picture: np.ndarray, box: Tensor) -> np.ndarray:
     """A picture with the outline of a box, one pixel wide."""
     picture = picture.copy()
     high, wide = picture.shape[1:]
-    x1, y1, x2, y2 = (int(round(value)) for value in box.tolist())
+    x1, y1, x2, y2 = (round(value) for value in box.tolist())
     x1, x2, y1, y2 = max(0, x1), min(wide - 1, x2), max(0, y1), min(high - 1, y2)
     colour = np.array([[60], [255], [60]], np.uint8)
     picture[:, [y1, y2], x1 : x2 + 1] = colour[:, :, None]
@@ -157,8 +157,8 @@ def share_table(found: list[ExplainedBox], vocab: list[str]) -> Table:
             texts.append(f"{mean:.0%} ({low:.0%} to {high:.0%})" if np.isfinite(low) else formatted(mean, "{:.0%}"))
         rows.append((kind, *texts, str(len(those)), str(int(np.isnan(shares[:, 0]).sum()))))
     note = (
-        "Shapley values of the class's log-odds in the box: what the object's pixels in a modality add, over every set of "
-        "the other modalities from which the object is erased. n/a: detections that no modality speaks for."
+        "Shapley values of the class's log-odds in the box: what the object's pixels in a modality add, over every "
+        "set of the other modalities from which the object is erased. n/a: detections that no modality speaks for."
     )
     return Table("Shares of the modalities", ("class", *names, "detections", "n/a"), rows, note, long=len(rows) > 12)
 

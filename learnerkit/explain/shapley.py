@@ -41,7 +41,8 @@ def shares_of(values: Tensor) -> Tensor:
 def filled_in(frames: Tensor, boxes: Tensor, channels: Sequence[int], margin: float = 0.1) -> Tensor:
     """Frames [B,C,H,W] in which the inside of a box each is what its border says, in some channels alone.
 
-    boxes: x1, y1, x2, y2 in pixels [B,4]; channels: numbers of them; margin: by which they are widened, as a share of their sides.
+    boxes: x1, y1, x2, y2 in pixels [B,4]; channels: numbers of them.
+    margin: by which the boxes are widened, as a share of their sides.
     Each pixel is the mean of the line between the columns left and right of the box, and of that between the rows above
     and below it; a side on the edge of the frame is taken for its opposite.
     """
