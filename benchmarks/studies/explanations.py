@@ -61,13 +61,15 @@ def study(learn, n, depths=5):
         for row in randomisation_control(model, images, method, depths=depths):
             yield from lines([row], f"  {row['depth']} layers, {row['redrawn']:.1%} of the weights")
     start = time.time()
-    yield "deletion and insertion: area, that of random orders, how much better (95 % interval)"
-    for row in faithfulness(model, images, maps).rows:
-        area, by_chance, gain, low, high = (
-            formatted(row[key], "{:.3f}") for key in ("area", "random", "gain", "gain_low", "gain_high")
-        )
-        counts = f"n {row['n']}, n/a {row['n_na']}"
-        yield f"  {row['map']}, {row['curve']}: {area}, {by_chance}, {gain} ({low} to {high}), {counts}"
+    for ground in ("blur", "zero"):
+        yield f"ground '{ground}': area, how much better than random orders, and than the map of another image"
+        for row in faithfulness(model, images, maps, ground=ground, steps=16, bs=256).rows:
+            area, *figures = (
+                formatted(row[key], "{:.3f}")
+                for key in ("area", "gain", "gain_low", "gain_high", "excess", "excess_low", "excess_high")
+            )
+            above = "{} ({} to {}), {} ({} to {})".format(*figures)
+            yield f"  {row['map']}, {row['curve']}: {area}, {above}, n {row['n']}, n/a {row['n_na']}"
     yield f"  {time.time() - start:.0f} s"
 
 

@@ -84,13 +84,10 @@ def likeness_rows(
 ) -> list[Row]:
     """A row a measure of the maps of the same images, and of each first map with the second of the next image."""
     same, other = compare_maps(first, second, share), compare_maps(first, second.roll(1, dims=0), share)
-    of_itself = np.full(len(first), len(first) == 1)
-    if groups is not None:
-        codes = group_codes(groups)
-        of_itself |= codes == np.roll(codes, 1)
+    another = next_is_another(len(first), groups)
     rows = []
     for name in MEASURES:
-        others = np.where(of_itself, np.nan, other[name])
+        others = np.where(another, other[name], np.nan)
         rows.append(
             {
                 "measure": name,
@@ -102,6 +99,12 @@ def likeness_rows(
             }
         )
     return rows
+
+
+def next_is_another(n: int, groups: Any = None) -> np.ndarray:
+    """Whether the image whose map `roll(1)` brings beside each is another one, of another group, bool [n]."""
+    codes = np.arange(n) if groups is None else group_codes(groups)
+    return codes != np.roll(codes, 1)
 
 
 def interval_of(
