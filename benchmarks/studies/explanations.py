@@ -6,7 +6,8 @@
 DATA is the official CIFAR-10 python folder; --tiny takes an epoch on the embedded digits, for the machinery alone. A
 classifier is trained on every training image; what it predicts of the first test images is explained by Grad-CAM of its
 last and of a middle block and by the input's gradient. Weights are kept in FILE, and read from it the next time. Prints
-a line a measure: mean, how much that is above the mean with maps of other images, its 95 % bootstrap interval.
+a line a measure: mean, how much that is above the mean with maps of other images, its 95 % bootstrap interval. Beside
+the methods an order of 8x8 blocks at random is deleted and inserted: as smooth as a map, and knowing nothing.
 """
 
 import argparse
@@ -60,6 +61,7 @@ def study(learn, n, depths=5):
         yield f"{name}: with weights drawn anew, from the head down"
         for row in randomisation_control(model, images, method, depths=depths):
             yield from lines([row], f"  {row['depth']} layers, {row['redrawn']:.1%} of the weights")
+    maps["blocks at random"] = torch.rand(len(images), 8, 8, generator=torch.Generator().manual_seed(0))
     start = time.time()
     for ground in ("blur", "zero"):
         yield f"ground '{ground}': area, how much better than random orders, and than the map of another image"

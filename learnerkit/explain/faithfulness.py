@@ -69,7 +69,7 @@ def faithfulness(
 
     model: used in evaluation mode, left as it is. images: [N,C,H,W] as the model takes them.
     maps: of these images, [N,H,W] or [N,C,H,W], or several by name; a coarse one is enlarged to the images.
-    targets: class indices [N], or one for all; what the model predicts when None.
+    targets: class indices [N], or one for all; what a classifier predicts of the whole images when None.
     steps: of a curve: the pixels are replaced in so many lots of one size. n_random: random orders of each image.
     ground: what a deleted pixel becomes, and what pixels are inserted into: 'blur', the image blurred by a Gaussian
         whose sigma is an eighth of its shorter side, or 'zero', the mean colour of normalised images.
@@ -98,7 +98,8 @@ def faithfulness(
     curves, others = {}, {}
     with in_mode(model, training=False), torch.no_grad():
         for kind, (start, end) in {"deletion": (images, empty), "insertion": (empty, images)}.items():
-            curve = partial(_curve, model, start, end, counts, targets, score, bs)
+            settings = {"counts": counts, "targets": targets, "score": score, "bs": bs}
+            curve = partial(replaced_scores, model, start, end, **settings)
             curves[kind] = {RANDOM: np.mean([curve(ranks) for ranks in by_chance], axis=0)}
             curves[kind] |= {name: np.where(known[name], curve(ranks), np.nan) for name, ranks in orders.items()}
             others[kind] = {
@@ -107,12 +108,6 @@ def faithfulness(
             }
     fractions = counts.numpy() / pixels
     return Faithfulness(fractions, curves, others, list(_rows(fractions, curves, others, level, groups)))
-
-
-def _curve(
-    model: nn.Module, start: Tensor, end: Tensor, counts: Tensor, targets: Any, score: Score, bs: int, ranks: Tensor
-) -> np.ndarray:
-    return replaced_scores(model, start, end, ranks, counts, targets, score, bs).numpy()
 
 
 def _refuse(images: Tensor, maps: Mapping[str, Tensor]) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
@@ -15,8 +16,8 @@ BLUR = 8  # the sigma of a blur is the shorter side by so much: what an image sh
 
 
 def replaced_scores(
-    model: nn.Module, start: Tensor, end: Tensor, ranks: Tensor, counts: Tensor, targets: Any, score: Any, bs: int
-) -> Tensor:
+    model: nn.Module, start: Tensor, end: Tensor, ranks: Tensor, *, counts: Tensor, targets: Any, score: Any, bs: int
+) -> np.ndarray:
     """The score of each image when the first `counts` pixels of its order are those of `end`, float64 [N,S].
 
     model: in evaluation mode; start, end: [N,C,H,W]; ranks: the place of each pixel in the order [N,H*W].
@@ -33,7 +34,7 @@ def replaced_scores(
             said = "are not finite" if scores.shape == rows.shape else f"have the shape {list(scores.shape)}"
             raise ModelError(f"{name_of(model)}: its scores {said}; one finite number for each of {len(rows)} images")
         found.append(scores.detach().double().cpu())
-    return torch.cat(found).view(n, steps)
+    return torch.cat(found).view(n, steps).numpy()
 
 
 def ranks_of(maps: Tensor, seed: int) -> Tensor:

@@ -218,6 +218,8 @@ def test_what_cannot_be_followed_is_refused():
         faithfulness(Sum(), images, images, 0, score=lambda model, images, targets: model(images) / 0)
     with pytest.raises(ModelError, match=r"Sum: its scores have the shape \[3, 1, 6, 6\]"):
         faithfulness(Sum(), images, images, 0, steps=1, bs=3, score=lambda model, images, targets: images)
+    with pytest.raises(ModelError, match=r"Sum: puts out no logits \[B,K\].*give targets"):
+        faithfulness(Sum(), images, images, score=total)
     with pytest.raises(RecipeError, match=r"faithfulness\(ground='black'\)"):
         faithfulness(Sum(), images, images, 0, ground="black", score=total)
 
