@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 @checked
 def explanation_consistency(
-    models: nn.Module | Mapping[str, nn.Module],
+    models: nn.Module | Mapping[Any, nn.Module],
     images: Tensor | Mapping[Any, Tensor],
     methods: Method | Sequence[Method] | Mapping[str, Method] = gradcam,
     targets: Targets = None,
@@ -115,7 +115,7 @@ def interval_of(
 
 
 def variant_maps(
-    models: nn.Module | Mapping[str, nn.Module],
+    models: nn.Module | Mapping[Any, nn.Module],
     images: Tensor | Mapping[Any, Tensor],
     methods: Method | Sequence[Method] | Mapping[str, Method] = gradcam,
     targets: Targets = None,
@@ -133,11 +133,16 @@ def variant_maps(
         targets = predicted(models[places[0][0]], images[places[0][1]], bs)
     found = {}
     for (model, size), method in product(places, methods):
-        said = [model] if len(models) > 1 else []
-        said += [f"{size} px" if isinstance(size, int) else str(size)] if len(images) > 1 and not own else []
+        said = [_in_words(model)] if len(models) > 1 else []
+        said += [_in_words(size)] if len(images) > 1 and not own else []
         said += [method] if len(methods) > 1 or not said else []
         found[", ".join(said)] = maps_of(methods[method], models[model], images[size], targets, bs)
     return found
+
+
+def _in_words(name: Any) -> str:
+    """The name of a model or resolution; a number is one of pixels."""
+    return f"{name} px" if isinstance(name, int) else str(name)
 
 
 def _named(given: Any, name: str) -> dict[Any, Any]:
