@@ -253,8 +253,7 @@ FUNCTIONS = {
     "faithfulness": {
         "steps": Row((0, 2.5), 4),
         "n_random": Row((0,), 1),
-        "deletion_to": Row(("black",), "blur"),
-        "insertion_into": Row(("black",), "blur"),
+        "ground": Row(("black",), "zero"),
         "bs": Row((0,), 2),
         "seed": Row((-1,), 7),
         "level": Row((0, 95), 0.9),

@@ -6,7 +6,8 @@
 DATA is the official CIFAR-10 python folder; --tiny takes an epoch on the embedded digits, for the machinery alone. A
 classifier is trained on every training image; what it predicts of the first test images is explained by Grad-CAM of its
 last and of a middle block and by the input's gradient. Weights are kept in FILE, and read from it the next time. Prints
-a line a measure: mean, how much that is above the mean with maps of other images, its 95 % bootstrap interval.
+a line a measure: mean, how much that is above the mean with maps of other images, its 95 % bootstrap interval. Beside
+the methods an order of 8x8 blocks at random is deleted and inserted: as smooth as a map, and knowing nothing.
 """
 
 import argparse
@@ -60,14 +61,17 @@ def study(learn, n, depths=5):
         yield f"{name}: with weights drawn anew, from the head down"
         for row in randomisation_control(model, images, method, depths=depths):
             yield from lines([row], f"  {row['depth']} layers, {row['redrawn']:.1%} of the weights")
+    maps["blocks at random"] = torch.rand(len(images), 8, 8, generator=torch.Generator().manual_seed(0))
     start = time.time()
-    yield "deletion and insertion: area, that of random orders, how much better (95 % interval)"
-    for row in faithfulness(model, images, maps).rows:
-        area, by_chance, gain, low, high = (
-            formatted(row[key], "{:.3f}") for key in ("area", "random", "gain", "gain_low", "gain_high")
-        )
-        counts = f"n {row['n']}, n/a {row['n_na']}"
-        yield f"  {row['map']}, {row['curve']}: {area}, {by_chance}, {gain} ({low} to {high}), {counts}"
+    for ground in ("blur", "zero"):
+        yield f"ground '{ground}': area, how much better than random orders, and than the map of another image"
+        for row in faithfulness(model, images, maps, ground=ground, steps=16, bs=256).rows:
+            area, *figures = (
+                formatted(row[key], "{:.3f}")
+                for key in ("area", "gain", "gain_low", "gain_high", "excess", "excess_low", "excess_high")
+            )
+            above = "{} ({} to {}), {} ({} to {})".format(*figures)
+            yield f"  {row['map']}, {row['curve']}: {area}, {above}, n {row['n']}, n/a {row['n_na']}"
     yield f"  {time.time() - start:.0f} s"
 
 

@@ -7,18 +7,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from learnerkit.core.errors import DataError
+from learnerkit.core.errors import DataError, ModelError
 from learnerkit.explain.maps import pixel_maps
 from learnerkit.explain.scores import Targets, class_indices
+from learnerkit.models.inputs import name_of
 from learnerkit.models.mode import in_mode
 
 Method = Callable[..., Tensor]  # (model, images, targets=) to maps [B,C,H,W]
 
 
 def predicted(model: nn.Module, images: Tensor, bs: int = 64) -> Tensor:
-    """The class that a classifier tells for each image, int64 [N] on the CPU."""
+    """The class that a classifier tells for each image, int64 [N] on the CPU; ModelError where it is none."""
+    found = []
     with in_mode(model, training=False), torch.no_grad():
-        return torch.cat([class_indices(None, model(batch)).cpu() for batch in images.split(bs)])
+        for batch in images.split(bs):
+            logits = model(batch)
+            if not isinstance(logits, Tensor) or logits.ndim != 2:
+                raise ModelError(f"{name_of(model)}: puts out no logits [B,K], so that no class is known; give targets")
+            found.append(class_indices(None, logits).cpu())
+    return torch.cat(found)
 
 
 def maps_of(method: Method, model: nn.Module, images: Tensor, targets: Targets, bs: int = 64) -> Tensor:

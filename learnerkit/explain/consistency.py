@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 @checked
 def explanation_consistency(
-    models: nn.Module | Mapping[str, nn.Module],
+    models: nn.Module | Mapping[Any, nn.Module],
     images: Tensor | Mapping[Any, Tensor],
     methods: Method | Sequence[Method] | Mapping[str, Method] = gradcam,
     targets: Targets = None,
@@ -85,13 +85,10 @@ def likeness_rows(
 ) -> list[Row]:
     """A row a measure of the maps of the same images, and of each first map with the second of the next image."""
     same, other = compare_maps(first, second, share), compare_maps(first, second.roll(1, dims=0), share)
-    of_itself = np.full(len(first), len(first) == 1)
-    if groups is not None:
-        codes = group_codes(groups)
-        of_itself |= codes == np.roll(codes, 1)
+    another = next_is_another(len(first), groups)
     rows = []
     for name in MEASURES:
-        others = np.where(of_itself, np.nan, other[name])
+        others = np.where(another, other[name], np.nan)
         rows.append(
             {
                 "measure": name,
@@ -105,6 +102,12 @@ def likeness_rows(
     return rows
 
 
+def next_is_another(n: int, groups: Any = None) -> np.ndarray:
+    """Whether the image whose map `roll(1)` brings beside each is another one, of another group, bool [n]."""
+    codes = np.arange(n) if groups is None else group_codes(groups)
+    return codes != np.roll(codes, 1)
+
+
 def interval_of(
     values: np.ndarray, level: float = 0.95, groups: Any = None, names: Sequence[str] = ("mean", "low", "high")
 ) -> Row:
@@ -113,7 +116,7 @@ def interval_of(
 
 
 def variant_maps(
-    models: nn.Module | Mapping[str, nn.Module],
+    models: nn.Module | Mapping[Any, nn.Module],
     images: Tensor | Mapping[Any, Tensor],
     methods: Method | Sequence[Method] | Mapping[str, Method] = gradcam,
     targets: Targets = None,
@@ -131,11 +134,16 @@ def variant_maps(
         targets = predicted(models[places[0][0]], images[places[0][1]], bs)
     found = {}
     for (model, size), method in product(places, methods):
-        said = [model] if len(models) > 1 else []
-        said += [f"{size} px" if isinstance(size, int) else str(size)] if len(images) > 1 and not own else []
+        said = [_in_words(model)] if len(models) > 1 else []
+        said += [_in_words(size)] if len(images) > 1 and not own else []
         said += [method] if len(methods) > 1 or not said else []
         found[", ".join(said)] = maps_of(methods[method], models[model], images[size], targets, bs)
     return found
+
+
+def _in_words(name: Any) -> str:
+    """The name of a model or resolution; a number is one of pixels."""
+    return f"{name} px" if isinstance(name, int) else str(name)
 
 
 def _named(given: Any, name: str) -> dict[Any, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,15 @@ from learnerkit.core.ranges import AtLeastOne, Inner, Lot, checked
 from learnerkit.core.seed import seed_of
 from learnerkit.core.warn import warn
 from learnerkit.explain.batches import predicted
-from learnerkit.explain.consistency import Row, interval_of
+from learnerkit.explain.consistency import Row, interval_of, next_is_another
 from learnerkit.explain.maps import at_size, pixel_maps, says_something
 from learnerkit.explain.replaced import Ground, ground_of, random_ranks, ranks_of, replaced_scores
 from learnerkit.explain.scores import Targets, class_indices
 from learnerkit.models.mode import in_mode
 
-CURVES = {"deletion": -1, "insertion": 1}  # which way the area under each is better
+BETTER = {"deletion": -1, "insertion": 1}  # which way the area under each is better
+Score = Callable[[nn.Module, Any, Any], Tensor]  # model, images, targets to [B]
+Curves = dict[str, dict[str, np.ndarray]]  # 'deletion' and 'insertion' to scores [N,S+1] by map
 RANDOM = "random"  # what the mean of the random orders is called among the maps
 
 
@@ -36,11 +39,13 @@ class Faithfulness:
     fractions: of the pixels that are replaced, from 0 to 1 [S+1].
     curves: 'deletion' and 'insertion' to the scores [N,S+1] of each map by name, 'random' first, the mean of the random
         orders; nan where a map says nothing.
+    others: the same of each image in the order of the next image's map; nan where there is none.
     rows: a row a map and curve.
     """
 
     fractions: np.ndarray
-    curves: dict[str, dict[str, np.ndarray]]
+    curves: Curves
+    others: Curves
     rows: list[Row]
 
 
@@ -53,9 +58,8 @@ def faithfulness(
     *,
     steps: AtLeastOne = 32,
     n_random: AtLeastOne = 5,
-    deletion_to: Ground = "zero",
-    insertion_into: Ground = "zero",
-    score: Callable[[nn.Module, Tensor, Any], Tensor] = class_probabilities,
+    ground: Ground = "blur",
+    score: Score = class_probabilities,
     bs: AtLeastOne = 128,
     seed: Lot = 0,
     level: Inner = 0.95,
@@ -65,17 +69,18 @@ def faithfulness(
 
     model: used in evaluation mode, left as it is. images: [N,C,H,W] as the model takes them.
     maps: of these images, [N,H,W] or [N,C,H,W], or several by name; a coarse one is enlarged to the images.
-    targets: class indices [N], or one for all; what the model predicts when None.
+    targets: class indices [N], or one for all; what a classifier predicts of the whole images when None.
     steps: of a curve: the pixels are replaced in so many lots of one size. n_random: random orders of each image.
-    deletion_to: what a deleted pixel becomes: 'zero', the mean colour of normalised images, or 'blur', the image
-        blurred by a Gaussian of 11 pixels and sigma 5. insertion_into: what pixels are inserted into, in these words.
+    ground: what a deleted pixel becomes, and what pixels are inserted into: 'blur', the image blurred by a Gaussian
+        whose sigma is an eighth of its shorter side, or 'zero', the mean colour of normalised images.
     score: a function (model, images, targets) to [B]; the probability of the class when not given.
     bs: images at a time. seed: of the random orders, and of what breaks ties.
     level: of the intervals: percentile bootstrap over the images.
     groups: of each image [N], drawn whole; each image alone when None.
     A row has `map`, `curve`, `area` (under the curve: the mean score on the way), `low` and `high`, `random` (the area
     of the random orders), `gain`, `gain_low` and `gain_high` (how much better than they, image by image: less area of a
-    deletion, more of an insertion), `n` images and `n_na` whose map says nothing.
+    deletion, more of an insertion), `other_images` (the area in the order of another image's map), `excess`,
+    `excess_low` and `excess_high` (how much better than that), `n` images and `n_na` whose map says nothing.
     """
     named = {"map": maps} if not isinstance(maps, Mapping) else maps
     named = {name: pixel_maps(each) for name, each in named.items()}
@@ -89,20 +94,20 @@ def faithfulness(
         warn(f"the maps of all {len(images)} images are 0 or of one value, which orders no pixels: all is n/a")
     orders = {name: ranks_of(at_size(each, sides), seed_of(seed, 0)) for name, each in named.items()}
     by_chance = [random_ranks(len(images), pixels, seed_of(seed, turn)) for turn in range(1, n_random + 1)]
-    curves = {}
+    another, empty = next_is_another(len(images), groups)[:, None], ground_of(images, ground)
+    curves, others = {}, {}
     with in_mode(model, training=False), torch.no_grad():
-        for kind, ground in (("deletion", deletion_to), ("insertion", insertion_into)):
-            start, end = images, ground_of(images, ground)
-            if kind == "insertion":
-                start, end = end, start
-
-            def curve(ranks: Tensor, start: Tensor = start, end: Tensor = end) -> np.ndarray:
-                return replaced_scores(model, start, end, ranks, counts, targets, score, bs).numpy()
-
+        for kind, (start, end) in {"deletion": (images, empty), "insertion": (empty, images)}.items():
+            settings = {"counts": counts, "targets": targets, "score": score, "bs": bs}
+            curve = partial(replaced_scores, model, start, end, **settings)
             curves[kind] = {RANDOM: np.mean([curve(ranks) for ranks in by_chance], axis=0)}
             curves[kind] |= {name: np.where(known[name], curve(ranks), np.nan) for name, ranks in orders.items()}
+            others[kind] = {
+                name: np.where(another & known[name] & np.roll(known[name], 1), curve(ranks.roll(1, dims=0)), np.nan)
+                for name, ranks in orders.items()
+            }
     fractions = counts.numpy() / pixels
-    return Faithfulness(fractions, curves, list(_rows(fractions, curves, level, groups)))
+    return Faithfulness(fractions, curves, others, list(_rows(fractions, curves, others, level, groups)))
 
 
 def _refuse(images: Tensor, maps: Mapping[str, Tensor]) -> None:
@@ -116,18 +121,21 @@ def _refuse(images: Tensor, maps: Mapping[str, Tensor]) -> None:
             raise DataError(f"maps '{name}': {len(each)} of {len(images)} images; one for each is needed")
 
 
-def _rows(fractions: np.ndarray, curves: dict[str, dict[str, np.ndarray]], level: float, groups: Any) -> Iterator[Row]:
-    for kind, by_name in curves.items():
-        areas = {name: np.trapezoid(scores, fractions, axis=1) for name, scores in by_name.items()}
+def _rows(fractions: np.ndarray, curves: Curves, others: Curves, level: float, groups: Any) -> Iterator[Row]:
+    for kind, sign in BETTER.items():
+        areas, other = ({name: np.trapezoid(y, fractions) for name, y in of[kind].items()} for of in (curves, others))
         by_chance = areas.pop(RANDOM)
         for name, area in areas.items():
             known = ~np.isnan(area)
+            excess = sign * (area - other[name])
             yield {
                 "map": name,
                 "curve": kind,
                 **interval_of(area, level, groups, ("area", "low", "high")),
                 "random": interval_of(by_chance[known])["mean"],
-                **interval_of(CURVES[kind] * (area - by_chance), level, groups, ("gain", "gain_low", "gain_high")),
+                **interval_of(sign * (area - by_chance), level, groups, ("gain", "gain_low", "gain_high")),
+                "other_images": interval_of(other[name])["mean"],
+                **interval_of(excess, level, groups, ("excess", "excess_low", "excess_high")),
                 "n": int(known.sum()),
                 "n_na": int((~known).sum()),
             }

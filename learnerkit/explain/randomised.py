@@ -83,7 +83,7 @@ def randomised(model: nn.Module, images: Any = None, seed: int = 0, depths: int 
         raise ModelError(f"{name_of(model)}: has no weights that could be drawn anew")
     wanted = set(np.linspace(len(names), 1, min(depths or len(names), len(names))).round().astype(int).tolist())
     device = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
-    drawn, total = copy.deepcopy(model).cpu(), _numbers(model, names)
+    drawn, total = copy.deepcopy(model).cpu(), max(1, _numbers(model, names))
     for depth, name in enumerate(names, 1):
         with seeded(seed, depth):
             redraw(drawn.get_submodule(name))
@@ -107,9 +107,13 @@ def redraw(module: nn.Module) -> None:
         if not callable(own) or (varies and torch.equal(tensor, before[name])):
             with torch.no_grad():
                 tensor.normal_().mul_(before[name].square().mean().sqrt())
-    for name, value in RUNNING.items():
-        if isinstance(kept := getattr(module, name, None), Tensor):
-            kept.fill_(value)
+    for name, tensor in _running(module).items():
+        tensor.fill_(RUNNING[name])
+
+
+def _running(module: nn.Module) -> dict[str, Tensor]:
+    """A norm's running statistics by name."""
+    return {name: tensor for name, tensor in module.named_buffers(recurse=False) if name in RUNNING}
 
 
 def own_weights(module: nn.Module) -> dict[str, Tensor]:
@@ -125,7 +129,7 @@ def layer_order(model: nn.Module, images: Any = None) -> list[str]:
 
     One that does not run by itself, as the output layer of an attention, stands where the module around it begins.
     """
-    names = [name for name, module in model.named_modules() if own_weights(module)]
+    names = [name for name, module in model.named_modules() if own_weights(module) or _running(module)]
     if images is None:
         return names[::-1]
     begun: dict[str, int] = {}

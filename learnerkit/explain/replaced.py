@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
@@ -10,13 +11,13 @@ from learnerkit.core.errors import ModelError
 from learnerkit.explain.batches import targets_at
 from learnerkit.models.inputs import name_of
 
-Ground = Literal["zero", "blur"]
-BLUR_SIDE, BLUR_SIGMA = 11, 5.0  # pixels, as RISE has them
+Ground = Literal["blur", "zero"]
+BLUR = 8  # the sigma of a blur is the shorter side by so much: what an image shows is gone at any resolution
 
 
 def replaced_scores(
-    model: nn.Module, start: Tensor, end: Tensor, ranks: Tensor, counts: Tensor, targets: Any, score: Any, bs: int
-) -> Tensor:
+    model: nn.Module, start: Tensor, end: Tensor, ranks: Tensor, *, counts: Tensor, targets: Any, score: Any, bs: int
+) -> np.ndarray:
     """The score of each image when the first `counts` pixels of its order are those of `end`, float64 [N,S].
 
     model: in evaluation mode; start, end: [N,C,H,W]; ranks: the place of each pixel in the order [N,H*W].
@@ -33,7 +34,7 @@ def replaced_scores(
             said = "are not finite" if scores.shape == rows.shape else f"have the shape {list(scores.shape)}"
             raise ModelError(f"{name_of(model)}: its scores {said}; one finite number for each of {len(rows)} images")
         found.append(scores.detach().double().cpu())
-    return torch.cat(found).view(n, steps)
+    return torch.cat(found).view(n, steps).numpy()
 
 
 def ranks_of(maps: Tensor, seed: int) -> Tensor:
@@ -52,12 +53,13 @@ def random_ranks(n: int, pixels: int, seed: int) -> Tensor:
 
 
 def ground_of(images: Tensor, ground: Ground) -> Tensor:
-    """What replaces the pixels of images [N,C,H,W]: 0, or the images blurred."""
+    """What replaces the pixels of images [N,C,H,W]: 0, or the images blurred, with their edges carried on."""
     if ground == "zero":
         return torch.zeros_like(images)
-    window = torch.exp(-0.5 * ((torch.arange(BLUR_SIDE, device=images.device) - BLUR_SIDE // 2) / BLUR_SIGMA) ** 2)
+    sigma = min(images.shape[-2:]) / BLUR
+    reach, channels = max(1, round(2 * sigma)), images.shape[1]
+    window = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=images.device) / sigma) ** 2)
     window = (window / window.sum()).to(images.dtype)
-    edge, channels = BLUR_SIDE // 2, images.shape[1]
-    wide = pad(images, (edge, edge, edge, edge), mode="replicate")
+    wide = pad(images, (reach, reach, reach, reach), mode="replicate")
     down = conv2d(wide, window.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
     return conv2d(down, window.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)

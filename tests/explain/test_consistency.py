@@ -195,6 +195,9 @@ def test_models_and_images_of_the_same_names_go_together(models):
     assert list(found) == ["one", "two"] and found["two"].shape == (3, 24, 24)
     own = saliency_map(models["two"], images["two"], targets=[0, 1, 2])
     assert torch.allclose(found["two"], pixel_maps(own))
+    by_size = ({size: each} for size, each in zip((16, 24), models.values(), strict=True))
+    (first, second), pictures = by_size, {16: images["one"], 24: images["two"]}
+    assert list(variant_maps(first | second, pictures, saliency_map)) == ["16 px", "24 px"]
 
 
 def test_all_variants_explain_the_class_that_the_first_model_tells(models):

@@ -58,6 +58,12 @@ def test_a_norm_is_that_of_no_data():
     assert norm.weight.tolist() == [1] * 4 and norm.bias.tolist() == [0] * 4
 
 
+def test_a_norm_without_weights_forgets_too():
+    model = trained_like(nn.Sequential(nn.BatchNorm2d(4, affine=False)))
+    (step,) = randomised(model)
+    assert step.model[0].running_mean.tolist() == [0] * 4 and model[0].running_mean.min() > 0
+
+
 def test_the_process_and_the_model_are_left_as_they_were():
     model, images = small().train(), torch.rand(2, 3, 8, 8)
     model[1].eval()
