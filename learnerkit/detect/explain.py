@@ -54,7 +54,7 @@ def box_scores(model: nn.Module, frames: Tensor, rows: Tensor) -> Tensor:
 
 @checked
 def explain_detection(
-    model: nn.Module, frame: Tensor, row: Tensor, groups: Groups, maps: bool = True, n_steps: AtLeastOne = 16
+    model: nn.Module, frame: Tensor, row: Tensor, groups: Groups, maps: bool = True, n_steps: AtLeastOne = 32
 ) -> ExplainedBox:
     """How much of one detection came from each modality, and where.
 
