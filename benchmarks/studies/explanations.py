@@ -33,7 +33,7 @@ from learnerkit.explain.consistency import consistency_of, variant_maps
 
 METHODS = {
     "grad-cam": gradcam,
-    "grad-cam, middle": functools.partial(gradcam, layer="middle"),
+    "grad-cam (middle)": functools.partial(gradcam, layer="middle"),
     "gradient": saliency_map,
 }
 

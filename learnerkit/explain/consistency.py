@@ -83,9 +83,9 @@ def consistency_of(
 def likeness_rows(
     first: Tensor, second: Tensor, share: float = SHARE, level: float = 0.95, groups: Any = None
 ) -> list[Row]:
-    """A row a measure of the maps of the same images, and of each first map with the second of the next image."""
+    """A row a measure of the maps of the same images, and of each first map with the second of the previous image."""
     same, other = compare_maps(first, second, share), compare_maps(first, second.roll(1, dims=0), share)
-    another = next_is_another(len(first), groups)
+    another = previous_is_another(len(first), groups)
     rows = []
     for name in MEASURES:
         others = np.where(another, other[name], np.nan)
@@ -102,9 +102,11 @@ def likeness_rows(
     return rows
 
 
-def next_is_another(n: int, groups: Any = None) -> np.ndarray:
+def previous_is_another(n: int, groups: Any = None) -> np.ndarray:
     """Whether the image whose map `roll(1)` brings beside each is another one, of another group, bool [n]."""
     codes = np.arange(n) if groups is None else group_codes(groups)
+    if len(codes) != n:
+        raise DataError(f"groups: {len(codes)} for {n} images; one for each is needed")
     return codes != np.roll(codes, 1)
 
 

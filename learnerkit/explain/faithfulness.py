@@ -14,7 +14,7 @@ from learnerkit.core.ranges import AtLeastOne, Inner, Lot, checked
 from learnerkit.core.seed import seed_of
 from learnerkit.core.warn import warn
 from learnerkit.explain.batches import predicted
-from learnerkit.explain.consistency import Row, interval_of, next_is_another
+from learnerkit.explain.consistency import Row, interval_of, previous_is_another
 from learnerkit.explain.maps import at_size, pixel_maps, says_something
 from learnerkit.explain.replaced import Ground, ground_of, random_ranks, ranks_of, replaced_scores
 from learnerkit.explain.scores import Targets, class_indices
@@ -39,7 +39,7 @@ class Faithfulness:
     fractions: of the pixels that are replaced, from 0 to 1 [S+1].
     curves: 'deletion' and 'insertion' to the scores [N,S+1] of each map by name, 'random' first, the mean of the random
         orders; nan where a map says nothing.
-    others: the same of each image in the order of the next image's map; nan where there is none.
+    others: the same of each image in the order of the previous image's map; nan where there is none.
     rows: a row a map and curve.
     """
 
@@ -94,7 +94,7 @@ def faithfulness(
         warn(f"the maps of all {len(images)} images are 0 or of one value, which orders no pixels: all is n/a")
     orders = {name: ranks_of(at_size(each, sides), seed_of(seed, 0)) for name, each in named.items()}
     by_chance = [random_ranks(len(images), pixels, seed_of(seed, turn)) for turn in range(1, n_random + 1)]
-    another, empty = next_is_another(len(images), groups)[:, None], ground_of(images, ground)
+    another, empty = previous_is_another(len(images), groups)[:, None], ground_of(images, ground)
     curves, others = {}, {}
     with in_mode(model, training=False), torch.no_grad():
         for kind, (start, end) in {"deletion": (images, empty), "insertion": (empty, images)}.items():

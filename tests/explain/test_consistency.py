@@ -240,6 +240,8 @@ def test_what_cannot_be_compared_is_refused(models):
         explanation_consistency(models["one"], images)
     with pytest.raises(DataError, match=r"numbers of maps differ \(a: 3, b: 2\)"):
         consistency_of({"a": torch.rand(3, 4, 4), "b": torch.rand(2, 4, 4)})
+    with pytest.raises(DataError, match="groups: 2 for 3 images"):
+        explanation_consistency(models, images, groups=[0, 1])
     with pytest.raises(DataError, match="3 and 2 maps"):
         compare_maps(torch.rand(3, 4, 4), torch.rand(2, 4, 4))
     with pytest.raises(DataError, match="each resolution has the same images"):
