@@ -32,7 +32,6 @@ from learnerkit.data.resident import ResidentDL
 from learnerkit.detect.data.combine import combine_modalities
 from learnerkit.detect.data.scenes import make_digit_scenes
 from learnerkit.detect.dls import BoxBlock, MultispectralBlock, detection_dls
-from learnerkit.detect.explain import detections_of, explain_detection, modality_groups
 from learnerkit.detect.interpret import DetectionInterpretation
 from learnerkit.detect.learner import detection_learner
 from learnerkit.detect.metrics import BoxMAP
@@ -110,12 +109,17 @@ INTERPRET = [
     "ClassificationInterpretation",
     "DetectionInterpretation",
     "ImageInterpretation",
+    "deeplift",
     "explanation_consistency",
     "faithfulness",
     "gradcam",
+    "integrated_gradients",
+    "layercam",
     "make_saliency_pairs",
+    "overlay",
     "randomisation_control",
     "saliency_map",
+    "smoothgrad",
 ]
 RUNS = [
     "Task",

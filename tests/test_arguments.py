@@ -238,6 +238,14 @@ FUNCTIONS = {
         "n_in": Row((0,), 1),
         "n_out": Row((0,), 7),
     },
+    "integrated_gradients": {"n_steps": Row((0, 2.5), 4), "bs": Row((0,), 2)},  # these: tests/explain/test_paths.py
+    "smoothgrad": {
+        "noise": Row((-0.1, float("inf")), 0.3),
+        "n_samples": Row((0,), 2),
+        "bs": Row((0,), 2),
+        "seed": Row((-1,), 7),
+    },
+    "overlay": {"alpha": Row((-0.1, 1.5), 0.2), "greatest": Row((0, -1), 2.0)},
     "explanation_consistency": {  # these three: tests/explain
         "bs": Row((0, 1.5), 2),
         "share": Row((0, 1, 1.5), 0.1),

@@ -45,6 +45,11 @@ def scores_of(packed: Tensor) -> Tensor:
     return packed[packed[:, 4] >= 0, 5]
 
 
+def confident(detections: Tensor, score: float) -> Tensor:
+    """The detections of one image with at least a score."""
+    return detections[: int((scores_of(detections) >= score).sum())]
+
+
 def pack_detections(boxes: Tensor, codes: Tensor, scores: Tensor, rows: int) -> Tensor:
     """Detections, best first, as float32 [rows,6]; those past `rows` are dropped."""
     order = scores.argsort(descending=True, stable=True)[:rows]

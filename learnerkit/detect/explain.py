@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from learnerkit._fastai import Learner
 from learnerkit.core.errors import DataError, ModelError
-from learnerkit.core.ranges import AtLeastOne, Share, checked
-from learnerkit.detect.boxes import scores_of, unpack_boxes
+from learnerkit.core.ranges import AtLeastOne, checked
+from learnerkit.detect.boxes import confident, scores_of
 from learnerkit.detect.data.source import FrameSource
-from learnerkit.detect.interpret import confident
+from learnerkit.detect.draw import channel_pictures
 from learnerkit.detect.models.detector import Detector
 from learnerkit.explain.paths import integrated_gradients
 from learnerkit.explain.shapley import filled_in, shapley_values, shares_of
@@ -94,15 +96,32 @@ def modality_groups(source: FrameSource) -> Groups:
     return groups | {name: [source.colours + number] for number, name in enumerate(source.modalities)}
 
 
-def detections_of(model: nn.Module, frame: Tensor, name: str, score: Share = 0.5, most: int = 3) -> Tensor:
-    """The best detections of one frame [n,6] of at least a score; DataError says it where there is none.
+def frame_of(learn: Learner, item: Any) -> tuple[Tensor, list[np.ndarray]]:
+    """One frame [C,H,W] as the model takes it, and a picture uint8 [3,H,W] of each modality of it.
 
-    frame: [C,H,W] as the model takes it; name: of the frame, for the message; most: how many.
+    item: of the learner's loaders, such as the frame's row.
     """
+    dl = learn.dls.test_dl([item], bs=1)
+    batch = dl.one_batch()
+    frames, sizes = (part.as_subclass(Tensor) for part in batch[:2])
+    height, width = (int(side) for side in sizes[0].tolist())
+    shown = dl.decode(batch[:2])[0].as_subclass(Tensor)[0, :, :height, :width].cpu()
+    pictures = [picture.numpy() for picture in channel_pictures(shown, learn.dls.source.colours)]
+    return frames[0, :, :height, :width].to(next(learn.model.parameters()).device), pictures
+
+
+def detections_of(model: nn.Module, frame: Tensor) -> Tensor:
+    """The detections of one frame [C,H,W], best first [D,6]."""
     with in_mode(model, training=False), torch.no_grad():
-        found = model(frame[None])[0]
-    chosen = confident(found, score)[:most]
-    if len(unpack_boxes(chosen)[0]):
+        return model(frame[None])[0]
+
+
+def best_detections(found: Tensor, name: str, score: float, most: int) -> Tensor:
+    """The best of one frame's detections [D,6] of at least a score; DataError says it where there is none.
+
+    name: of the frame, for the message; most: how many.
+    """
+    if len(chosen := confident(found, score)[:most]):
         return chosen
     scores = scores_of(found)
     best = f"; the best has {float(scores.max()):.2f}" if len(scores) else ""

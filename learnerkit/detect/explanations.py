@@ -12,8 +12,15 @@ from learnerkit.core.errors import DataError
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.statistics import mean_interval
 from learnerkit.core.text import formatted, some
-from learnerkit.detect.draw import channel_pictures
-from learnerkit.detect.explain import ExplainedBox, detections_of, explain_detection, facts, modality_groups
+from learnerkit.detect.explain import (
+    ExplainedBox,
+    best_detections,
+    detections_of,
+    explain_detection,
+    facts,
+    frame_of,
+    modality_groups,
+)
 from learnerkit.detect.learner import DetectionLearner
 from learnerkit.explain.grid import Cell, draw_cells
 from learnerkit.explain.methods import Asked, Explained
@@ -41,9 +48,9 @@ def explain(learn: DetectionLearner, run: RunFolder, asked: Asked, at_size: Call
         )
     wanted, seen, missing = asked.images or FRAMES, [], []
     for row in _in_turn(rows, asked.seed):
-        frame, picture = _frame(learn, int(row))
+        frame, picture = frame_of(learn, int(row))
         try:
-            found = detections_of(learn.model, frame, str(source.ids[row]), asked.score, A_FRAME)
+            found = best_detections(detections_of(learn.model, frame), str(source.ids[row]), asked.score, A_FRAME)
         except DataError:
             missing.append(str(source.ids[row]))
             continue
@@ -62,17 +69,6 @@ def _in_turn(rows: np.ndarray, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(rows)
 
 
-def _frame(learn: DetectionLearner, row: int) -> tuple[Tensor, list[np.ndarray]]:
-    """One frame [C,H,W] as the model takes it, and a picture uint8 [3,H,W] of each modality of it."""
-    dl = learn.dls.test_dl([row], bs=1)
-    batch = dl.one_batch()
-    frames, sizes = (part.as_subclass(Tensor) for part in batch[:2])
-    height, width = (int(side) for side in sizes[0].tolist())
-    shown = dl.decode(batch[:2])[0].as_subclass(Tensor)[0, :, :height, :width].cpu()
-    pictures = [picture.numpy() for picture in channel_pictures(shown, learn.dls.source.colours)]
-    return frames[0, :, :height, :width].to(next(learn.model.parameters()).device), pictures
-
-
 def _told(seen: list, missing: list[str], part: str, vocab: list[str], colours: int) -> Explained:
     """Pictures, tables and files of explained detections: (frame's name, pictures, ExplainedBox) each."""
     found = Explained([name for name, *_ in seen], [one.code for *_, one in seen])
@@ -82,7 +78,7 @@ def _told(seen: list, missing: list[str], part: str, vocab: list[str], colours: 
         found.notes = [f"{len(missing)} frames: have no detection of that score, such as {some(missing)}"]
     shown = [_cells(name, pictures, one, vocab) for name, pictures, one in seen[:SHOWN]]
     heads = ("detection", *(plain_text(name, 18) for name in seen[0][2].names))
-    small = "shares of what speaks for the class in the box; maps of integrated gradients from the object erased"
+    small = "shares of what speaks for the class in the box; maps of integrated gradients, of one scale a row"
     found.draw("modalities", "What each detection came from", draw_cells(shown, heads, "", small))
     found.draw("shares", "How much came from each modality", _draw_shares([one for *_, one in seen], vocab))
     found.tables.append(share_table([one for *_, one in seen], vocab))
@@ -95,9 +91,11 @@ def _cells(name: str, pictures: list[np.ndarray], one: ExplainedBox, vocab: list
     cut = [picture[:, top:bottom, left:right] for picture in pictures]
     title = f"{plain_text(vocab[one.code], 18)} {one.score:.0%}\n{plain_text(name, 24)}"
     cells = [Cell(_framed(cut[0], one.box - torch.tensor([left, top, left, top])), None, title, bare=True)]
-    for picture, heat, share in zip(cut, one.maps, one.shares.tolist(), strict=True):
+    speaking = one.maps.clamp_min(0)
+    greatest = float(speaking.max()) or None
+    for picture, heat, share in zip(cut, speaking, one.shares.tolist(), strict=True):
         text = formatted(share, "{:.0%}")
-        cells.append(Cell(picture, heat[top:bottom, left:right].clamp_min(0).numpy(), text))
+        cells.append(Cell(picture, heat[top:bottom, left:right].numpy(), text, greatest=greatest))
     return cells
 
 

@@ -11,9 +11,8 @@ from torch import Tensor
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz
 from learnerkit.core.text import formatted
-from learnerkit.detect.boxes import scores_of, unpack_boxes
+from learnerkit.detect.boxes import confident, scores_of, unpack_boxes
 from learnerkit.detect.draw import channel_pictures, with_boxes
-from learnerkit.detect.interpret import confident
 from learnerkit.detect.matching import as_tensors, box_confusion
 from learnerkit.pages.confusion import draw_confusion
 from learnerkit.pages.curves import draw_lines

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from learnerkit._fastai import Callback, DataLoader
 from learnerkit.core.errors import DataError
-from learnerkit.detect.boxes import scores_of, unpack_boxes
+from learnerkit.detect.boxes import unpack_boxes
 from learnerkit.detect.dls import channel_means
+from learnerkit.detect.explain import ExplainedBox, best_detections, explain_detection, frame_of, modality_groups
 from learnerkit.detect.learner import DetectionLearner
 from learnerkit.detect.matching import box_confusion, image_errors
 from learnerkit.detect.metrics import average_precision
@@ -191,6 +192,16 @@ class DetectionInterpretation:
         axes.legend()
         return axes
 
+    def explain(self, number: int, score: float = 0.5, most: int = 3) -> list[ExplainedBox]:
+        """What the best detections of one image came from, by modality: see `explain_detection`.
+
+        number: of the image; score: least of a detection, DataError where the image has none such; most: how many.
+        """
+        frame, _ = frame_of(self.learn, self.dl.items[number])
+        chosen = best_detections(self.detections[number], self.ids[number], score, most)
+        groups = modality_groups(self.learn.dls.source)
+        return [explain_detection(self.learn.model, frame, row, groups) for row in chosen]
+
     def plot_worst(self, k: int = 4) -> Any:
         """Draw the images with most errors: truth and detections side by side."""
         return self.show_results([row["number"] for row in self.errors()[:k]])
@@ -208,8 +219,3 @@ def quiet(learn: DetectionLearner) -> Iterator[None]:
     """Without progress bar and table."""
     with learn.no_bar(), learn.no_logging(), torch.no_grad():
         yield
-
-
-def confident(detections: Tensor, score: float) -> Tensor:
-    """The detections of one image with at least a score."""
-    return detections[: int((scores_of(detections) >= score).sum())]

@@ -1,6 +1,7 @@
 """Pictures of maps over their images."""
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from learnerkit.explain.overlay import overlay
 from learnerkit.pages.figure import new_figure
 
 SIDE = 1.55  # inches of a picture's shorter side
+LETTERS = 12  # of a title, an inch
 RIGHT, WRONG = "#1a7f37", "#c62828"
 
 
@@ -21,6 +23,7 @@ class Cell(NamedTuple):
     title: str = ""
     color: str = "black"
     bare: bool = False  # without a map on purpose
+    greatest: float | None = None  # see `overlay`
 
 
 def draw_cells(rows: Sequence[Sequence[Cell]], heads: Sequence[str], title: str = "", small: str = "") -> Figure:
@@ -31,6 +34,7 @@ def draw_cells(rows: Sequence[Sequence[Cell]], heads: Sequence[str], title: str 
     columns = max(len(row) for row in rows)
     height, width = rows[0][0].image.shape[1:]
     wide, high = SIDE * max(1.0, width / height), SIDE * max(1.0, height / width)
+    small = fill(small, max(24, int(LETTERS * (columns * wide + 0.3))))
     above = 0.5 + 0.2 * small.count("\n") + 0.2 * max((head.count("\n") for head in heads), default=0)
     lines = max(cell.title.count("\n") + bool(cell.title) for row in rows for cell in row)
     figure, axes = new_figure(columns * wide + 0.3, len(rows) * (high + 0.17 * lines + 0.1) + above, len(rows), columns)
@@ -45,7 +49,7 @@ def draw_cells(rows: Sequence[Sequence[Cell]], heads: Sequence[str], title: str 
 
 def _show(panel: object, cell: Cell, head: str) -> None:
     silent = cell.map is None or not np.abs(cell.map).max() > 0
-    image = overlay(cell.image, np.zeros((2, 2)) if silent else cell.map, 0.0 if cell.bare else 0.55)
+    image = overlay(cell.image, np.zeros((2, 2)) if silent else cell.map, 0.0 if cell.bare else 0.55, cell.greatest)
     panel.imshow(image)
     if silent and not cell.bare:
         panel.text(0.5, 0.5, "n/a", transform=panel.transAxes, ha="center", va="center", color="white", fontsize=11)

@@ -6,19 +6,22 @@ from matplotlib import colormaps
 from torch import Tensor
 
 from learnerkit.core.errors import DataError
-from learnerkit.core.ranges import Share, checked
+from learnerkit.core.ranges import Positive, Share, checked
 
 COLOURS = "inferno"  # of a map; dark where it says nothing, and even in lightness
 
 
 @checked
-def overlay(image: Tensor | np.ndarray, map: Tensor | np.ndarray, alpha: Share = 0.55) -> np.ndarray:
+def overlay(
+    image: Tensor | np.ndarray, map: Tensor | np.ndarray, alpha: Share = 0.55, greatest: Positive | None = None
+) -> np.ndarray:
     """A map laid over its image, at the image's own size: uint8 [H,W,3].
 
     image: [C,H,W] of one or three channels, uint8 or 0 to 1 in floats.
     map: [h,w] or [1,h,w] of any size, enlarged bilinearly; or [C,h,w], whose magnitudes are summed. Its magnitude is
-        shown, the greatest value brightest.
+        shown.
     alpha: how much of the map is seen where it is greatest, 0 to 1; where it is 0 the image is seen dimmed.
+    greatest: the value that is brightest, for maps that share a scale; the map's own greatest when None.
     """
     picture = _picture(torch.as_tensor(np.asarray(image)))
     values = torch.as_tensor(np.asarray(map)).float()
@@ -26,7 +29,7 @@ def overlay(image: Tensor | np.ndarray, map: Tensor | np.ndarray, alpha: Share =
         raise DataError(f"map: of shape {list(values.shape)}; [h,w] or [C,h,w] is needed, the map of one image")
     values = values.abs() if values.ndim == 2 else values.abs().sum(dim=0)
     enlarged = torch.nn.functional.interpolate(values[None, None], picture.shape[:2], mode="bilinear")[0, 0].numpy()
-    heat = enlarged / max(float(enlarged.max()), 1e-12)
+    heat = (enlarged / max(greatest or float(enlarged.max()), 1e-12)).clip(0, 1)
     colours = colormaps[COLOURS](heat)[..., :3]
     return (255 * ((1 - alpha) * picture + alpha * colours)).round().astype(np.uint8)
 
