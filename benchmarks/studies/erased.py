@@ -59,7 +59,7 @@ def cases(learn, score):
 
 
 def moved(before, after, place):
-    """Whether the share of a modality is less than it was; where nothing speaks for the box any more, it is gone too."""
+    """Whether the share of a modality is less than it was; where nothing speaks for the box, it is gone."""
     return bool(torch.nan_to_num(after[place]) < before[place])
 
 

@@ -14,7 +14,7 @@ from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz
 from learnerkit.core.text import some
 from learnerkit.data.loaders import KitLoaders
-from learnerkit.explain.layers import find_layer
+from learnerkit.explain.layers import PLACES, find_layer
 from learnerkit.explain.methods import OF_A_LAYER, Asked, method_of
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.measure import part_loader
@@ -92,8 +92,10 @@ def _spread(right: np.ndarray, targets: np.ndarray, n: int, seed: int) -> np.nda
             turns[of_kind] = np.arange(len(of_kind))
     in_turn = order[np.argsort(turns[order], kind="stable")]
     wrong, good = in_turn[~right[in_turn]], in_turn[right[in_turn]]
-    few = min(len(wrong), max(n // 2, n - len(good)))
-    return np.sort(np.concatenate([wrong[:few], good[: n - few]]))
+    wrong = wrong[: min(len(wrong), max(n // 2, n - len(good)))]
+    beside = ~np.isin(targets[good], targets[wrong])  # right ones of the classes of the wrong ones come first
+    good = good[np.lexsort((beside, turns[good]))]
+    return np.sort(np.concatenate([wrong, good[: n - len(wrong)]]))
 
 
 @dataclass
@@ -112,6 +114,8 @@ def make_maps(learn: KitLearner, chosen: Chosen, asked: Asked, at_size: AtSize) 
     """The maps of each method at the run's own size and at those asked for; notes say what has none, and why."""
     found = Maps({}, {}, [])
     own = own_side(learn)
+    if asked.layer not in PLACES:  # a layer that there is not is nobody's fault but the asker's
+        find_layer(learn.model, asked.layer, own)
     for side in dict.fromkeys([own, *asked.at]):
         try:
             dls = learn.dls if side == own else at_size(side)

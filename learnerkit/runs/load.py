@@ -90,7 +90,7 @@ def rebuild_dls(path: PathLike, data: PathLike | None = None, **changes: Any) ->
         raise DataError(
             f"{run.path}: its data cannot be read as it was trained on them: {str(error).rstrip('.')}.{hint}"
         ) from error
-    if members is not None and (changed := members.changed(dls.source.ids, dls.source.contents)):
+    if members is not None and not changes and (changed := members.changed(dls.source.ids, dls.source.contents)):
         raise DataError(
             f"{run.path}: {len(changed):,} of the samples that it was trained and measured on are others now: "
             f"{some(changed)}. Restore them, or measure it on the set as it is now: evaluate_run(run, data=...), --data"

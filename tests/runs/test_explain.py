@@ -1,0 +1,114 @@
+"""`learnerkit explain`: what it leaves in a run and on its page, on each task, and what it refuses."""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+
+from learnerkit.all import RunError, write_report
+from learnerkit.core.files import read_json
+from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.tensors import read_npz
+from learnerkit.explain.methods import Asked
+from learnerkit.runs.explain import explain_runs
+
+CONTROLS = {"faithfulness.png", "faithfulness.csv", "randomisation.png", "randomisation.csv"}
+MAPS = {"explanations.json", "explanations.png", "images.csv", "maps.npz", "mean_maps.png"}
+
+
+def rows_of(file):
+    with file.open() as lines:
+        return list(csv.DictReader(lines))
+
+
+def names_in(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_run_is_explained_on_its_page(digits_run, command):
+    code, said, _ = command("explain", digits_run, "--images", 12, "--methods", "gradcam,saliency")
+    folder = digits_run / "explanations"
+    assert code == 0 and f"written to           {folder}" in said
+    assert names_in(folder) >= MAPS | CONTROLS | {"consistency.csv", "agreement.png"}
+    content = read_json(folder / "explanations.json")
+    assert (
+        content["images"] == 12 and content["part"] == "test" and content["asked"]["methods"] == ["gradcam", "saliency"]
+    )
+    page = (digits_run / "report.html").read_text()
+    for title in (
+        "What the model looked at",
+        "Does the score follow the map?",
+        "Agreement of the maps",
+        "Faithfulness",
+    ):
+        assert title in page
+    maps = read_npz(folder / "maps.npz")
+    assert {name: values.shape for name, values in maps.items()} == {"gradcam": (12, 16, 16), "saliency": (12, 16, 16)}
+    rows = rows_of(folder / "images.csv")
+    assert len(rows) == 12 and all(row["explained"] == row["predicted"] for row in rows)
+    pairs = {(row["first"], row["second"], row["measure"]) for row in rows_of(folder / "consistency.csv")}
+    assert pairs == {("gradcam", "saliency", measure) for measure in ("spearman", "ssim", "overlap")}
+    assert write_report(digits_run).read_text().count("data:image/png") == page.count("data:image/png")
+
+
+def test_half_of_the_images_are_wrong_predictions_where_there_are_so_many(digits_run):
+    arrays = dict(read_npz(digits_run / "predictions.npz"))
+    test = np.flatnonzero(arrays["part"] == "test")
+    spoilt = test[:40]  # predictions that say another class than the true one
+    arrays["probabilities"] = np.eye(10)[arrays["targets"]]
+    arrays["probabilities"][spoilt] = np.roll(np.eye(10), 1, axis=1)[arrays["targets"][spoilt]]
+    np.savez(digits_run / "predictions.npz", **arrays)
+    _, (found,) = explain_runs([digits_run], Asked(images=10, controls=False))
+    rows = found.rows["images"]
+    assert sum(row["true"] != row["predicted"] for row in rows) == 5
+    assert len({row["true"] for row in rows}) >= 5  # spread over the classes
+    assert not CONTROLS & names_in(digits_run / "explanations") and "right_and_wrong" in found.titles
+
+
+def test_sizes_are_compared_and_what_a_model_cannot_take_is_said(digits_run, command):
+    code, said, _ = command(
+        "explain", digits_run, "--images", 6, "--methods", "gradcam", "--sizes", "24,48,8", "--no-controls"
+    )
+    assert code == 0 and "not explained: gradcam at 8 pixels: " in said
+    folder = digits_run / "explanations"
+    maps = read_npz(folder / "maps.npz")
+    assert {name: values.shape[1:] for name, values in maps.items()} == {
+        "gradcam 32 px": (32, 32),
+        "gradcam 24 px": (24, 24),
+        "gradcam 48 px": (48, 48),
+    }
+    assert len(rows_of(folder / "consistency.csv")) == 9 and "Not explained" in (digits_run / "report.html").read_text()
+
+
+def test_several_runs_are_explained_on_the_same_images_and_classes(digits_run, tmp_path, command):
+    other = tmp_path / "twin"
+    shutil.copytree(digits_run, other)
+    asked = ("--images", 6, "--methods", "gradcam", "--no-controls", "--out", tmp_path / "both")
+    code, *_ = command("explain", digits_run, other, *asked)
+    assert code == 0
+    rows = rows_of(tmp_path / "both" / "consistency.csv")
+    assert {row["method"] for row in rows} == {"gradcam"} and len(rows) == 3
+    assert all(float(row["mean"]) == pytest.approx(1) for row in rows)  # of the same weights
+    first, second = ((run / "explanations" / "images.csv").read_text() for run in (digits_run, other))
+    assert first == second and (tmp_path / "both" / "agreement_gradcam.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--methods", "gradcamm"), "method 'gradcamm': did you mean gradcam"),
+        (("--layer", "layer9"), "layer 'layer9': did you mean"),
+        (("--sizes", "big"), "--sizes big: 'big' is no whole number above 0"),
+        (("--out", "there"), "--out there: is for several runs"),
+    ],
+)
+def test_what_is_asked_wrongly_is_refused(digits_run, command, words, said):
+    code, _, text = command("explain", digits_run, *words, "--images", 4, "--no-controls")
+    assert code == 2 and said in text
+
+
+def test_a_run_that_is_not_finished_is_refused(digits_run):
+    RunFolder.open(digits_run).set_status("interrupted")
+    with pytest.raises(RunError, match="is interrupted; the weights that are explained are chosen when"):
+        explain_runs([digits_run])
