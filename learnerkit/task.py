@@ -23,7 +23,6 @@ from learnerkit.pages.page import Headline, Table
 from learnerkit.pages.ranking import BY_MONITOR, Ranking
 from learnerkit.recipe import Recipe
 
-Line = tuple[bool | None, str]  # what `doctor` says: whether it is good, None for a warning, and the text
 CURVES = (("training_curves", "Curves"),)
 RATE = (("learning_rate", "Learning rate"),)
 

@@ -1,0 +1,108 @@
+"""Sheets of sample pictures: a row a class, and pairs side by side, each sheet one mosaic of pixels."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from learnerkit.core.text import some
+from learnerkit.pages.figure import new_figure
+from learnerkit.pages.letters import plain_text
+
+CELL, GAP = 96, 5  # pixels of a picture's height in a mosaic, and between two
+WIDEST = 3.0  # a picture's width to its height
+A_ROW, A_SHEET, MOST_SHEETS = 10, 20, 5  # pictures of a class, classes of a sheet, sheets
+MOST_PAIRS, PAIRS_A_ROW = 12, 3
+INCH = 96  # of the mosaic's pixels to an inch of the figure
+Shown = np.ndarray | None  # uint8 [C,H,W] with one channel or three; None for one that cannot be shown
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two pictures to be compared by eye: their pixels when they are asked for, and what is written below them."""
+
+    pictures: Callable[[], tuple[Shown, Shown]]
+    names: tuple[str, str]
+    kind: str
+
+
+def sample_rows(codes: np.ndarray, n: int = A_ROW) -> list[np.ndarray]:
+    """At most n rows of each class that there is anything of, evenly spaced over the set. codes: class numbers [N]."""
+    found = []
+    for code in np.unique(codes):
+        rows = np.flatnonzero(codes == code)
+        found.append(rows[np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int)])
+    return found
+
+
+def sample_sheets(names: Sequence[str], counts: Sequence[int]) -> list[tuple[list[int], str]]:
+    """The classes of each sheet, and its title; the last title says which classes found no room.
+
+    names: of the classes that have samples; counts: how many there are of each.
+    """
+    sheets = [list(range(start, min(start + A_SHEET, len(names)))) for start in range(0, len(names), A_SHEET)]
+    kept, left = sheets[:MOST_SHEETS], [names[row] for sheet in sheets[MOST_SHEETS:] for row in sheet]
+    titles = [f"Samples of each class{f', sheet {n} of {len(kept)}' if len(kept) > 1 else ''}" for n in range(1, len(kept) + 1)]
+    if left:
+        titles[-1] += f"; without {len(left)} classes: {some(left, 4)}"
+    return list(zip(kept, titles, strict=True))
+
+
+def draw_samples(rows: Sequence[Sequence[Shown]], names: Sequence[str], columns: int = A_ROW) -> Figure:
+    """A row of pictures for each class. rows: the pictures of each; names: what is written before each row."""
+    cells = [[as_cell(picture) for picture in row] for row in rows]
+    width = max((cell.shape[1] for row in cells for cell in row), default=CELL)
+    columns = max(1, min(columns, max(map(len, cells), default=1)))
+    mosaic = np.full((len(rows) * (CELL + GAP) - GAP, columns * (width + GAP) - GAP, 3), 255, np.uint8)
+    for down, row in enumerate(cells):
+        for right, cell in enumerate(row[:columns]):
+            place = right * (width + GAP) + (width - cell.shape[1]) // 2
+            mosaic[down * (CELL + GAP) :, place:][:CELL, : cell.shape[1]] = cell
+    scale = min(1.0, 9.0 * INCH / mosaic.shape[1])
+    figure, panel = new_figure(mosaic.shape[1] * scale / INCH + 1.7, mosaic.shape[0] * scale / INCH + 0.15)
+    panel.imshow(mosaic, interpolation="lanczos" if scale < 1 else "nearest")
+    panel.set_yticks([down * (CELL + GAP) + CELL / 2 for down in range(len(rows))], [plain_text(name, 22) for name in names])
+    panel.tick_params(length=0, labelsize=9)
+    panel.set_xticks([])
+    panel.spines[:].set_visible(False)
+    return figure
+
+
+def draw_pairs(pairs: Sequence[Pair]) -> Figure | None:
+    """The first `MOST_PAIRS` pairs side by side, with their names and what makes them alike; None where there is none."""
+    shown = pairs[:MOST_PAIRS]
+    if not shown:
+        return None
+    columns = min(PAIRS_A_ROW, len(shown))
+    lines = -(-len(shown) // columns)
+    figure, axes = new_figure(3.3 * columns, 2.25 * lines + 0.1, lines, columns)
+    for panel in np.ravel(axes):
+        panel.set_axis_off()
+    for panel, pair in zip(np.ravel(axes), shown, strict=False):
+        cells = [as_cell(picture) for picture in pair.pictures()]
+        gap = np.full((CELL, 2 * GAP, 3), 255, np.uint8)
+        panel.imshow(np.concatenate([cells[0], gap, cells[1]], axis=1), interpolation="nearest")
+        names = "\n".join(plain_text(name, 44) for name in pair.names)
+        panel.set_title(f"{plain_text(pair.kind, 44)}\n{names}", fontsize=7)
+    return figure
+
+
+def as_cell(picture: Shown) -> np.ndarray:
+    """A picture as uint8 [CELL,W,3] at its own proportions; small ones by whole factors, so that pixels stay pixels."""
+    if picture is None:
+        return np.full((CELL, CELL, 3), 235, np.uint8)
+    pixels = picture.transpose(1, 2, 0)
+    pixels = np.ascontiguousarray(pixels if pixels.shape[2] == 3 else pixels[..., :1].repeat(3, axis=2))
+    high, wide = pixels.shape[:2]
+    scale = min(CELL / high, WIDEST * CELL / wide)
+    if scale >= 2:
+        scale = int(scale)
+    size = max(1, round(wide * scale)), max(1, round(high * scale))
+    how = Image.Resampling.NEAREST if scale >= 2 else Image.Resampling.BILINEAR
+    small = np.asarray(Image.fromarray(pixels).resize(size, how))
+    cell = np.full((CELL, size[0], 3), 255, np.uint8)
+    top = (CELL - size[1]) // 2
+    cell[top : top + size[1]] = small
+    return cell
