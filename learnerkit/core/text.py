@@ -8,7 +8,6 @@ from typing import Any
 
 MISSING = "n/a"
 Form = str | Callable[[Any], str]
-Line = tuple[bool | None, str]  # what is said of data: whether it is good, None for a warning, and the text
 
 
 def formatted(value: Any, form: Form) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from learnerkit.core.members import PARTS
-from learnerkit.core.text import Line, some
+from learnerkit.core.levels import Line
+from learnerkit.core.text import some
 from learnerkit.data.split import Split
 
 IMBALANCED = 5.0  # times as many of one class as of another: the mean loss hardly hears the smaller one

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from learnerkit.core.text import Line, some
+from learnerkit.core.levels import Line
+from learnerkit.core.text import some
 from learnerkit.data.looks import Look
 
 ONE_COLOUR = 2 / 255  # deviation in 0..1: below the noise of any camera

@@ -20,7 +20,7 @@ from learnerkit.detect.learner import fitting_anchors
 from learnerkit.detect.models.detector import PREFIX
 from learnerkit.detect.shift import draw_shift, measure_shift, shift_lines
 from learnerkit.models.create import create_model
-from learnerkit.task import Line
+from learnerkit.core.levels import Line
 
 LOOKED_AT = 50  # frames whose channels are measured
 MOST_CLASSES = 30  # that are listed

@@ -11,7 +11,7 @@ from learnerkit.detect.data.shift import LEAST_FRAMES, MOST_FRAMES, Shift, align
 from learnerkit.detect.data.source import FrameSource
 from learnerkit.pages.figure import new_figure
 from learnerkit.pages.letters import plain_text
-from learnerkit.task import Line
+from learnerkit.core.levels import Line
 
 FAR = 2.0  # pixels of a set's shift that are warned of
 ALONE = 5.0  # pixels off the set's shift from which a single frame is listed

@@ -1,17 +1,15 @@
-"""What was found of a data set before anything is trained on it: one record for every task, as text and as JSON."""
+"""What was found of a data set before anything is trained on it: one record for every task."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from learnerkit.core.files import to_json
-from learnerkit.core.text import Line, one_line
+from learnerkit.core.levels import Line, line_text
+from learnerkit.core.text import one_line
 from learnerkit.pages.page import Table
 
-LEVELS = {True: "ok", None: "warn", False: "fault"}
-MOST_ROWS = 200  # of a table on a page; the JSON has all
 
 
 @dataclass
@@ -40,23 +38,6 @@ class Examined:
         self.figures |= other.figures
 
 
-def level_of(lines: Iterable[Line]) -> str:
-    """The worst of some lines: 'ok', 'warn' or 'fault'."""
-    found = [good for good, _ in lines]
-    return LEVELS[False if False in found else None if None in found else True]
-
-
-def told_lines(lines: Iterable[Line]) -> list[dict[str, str]]:
-    """Lines for JSON: 'level', one of `LEVELS`, and 'text'."""
-    return [{"level": LEVELS[good], "text": text} for good, text in lines]
-
-
-def line_text(line: Line) -> str:
-    """A line as the command prints it."""
-    good, text = line
-    return f"  {LEVELS[good] if good is not False else 'FAULT':<5} {text}"
-
-
 def table_text(table: Table) -> str:
     """A table as text with columns: the first to the left, the others to the right."""
     rows = [[one_line(cell) for cell in row] for row in (table.heads, *table.rows)]
@@ -74,21 +55,3 @@ def report_text(name: str, examined: Examined) -> str:
     lines = sorted(examined.lines, key=lambda line: order[line[0]])  # stable: each level keeps its order
     parts = ["\n".join([name, *map(line_text, lines)]), *map(table_text, examined.tables)]
     return "\n\n".join(parts) + "\n"
-
-
-def report_json(about: dict[str, Any], examined: Examined, **more: Sequence[Line]) -> str:
-    """The report as JSON: what it is about, the level, the lines and the facts.
-
-    about: keys at the top, such as 'data' and 'task'; more: further lines by their key, such as those of the
-    installation, which count for the level too.
-    """
-    every = [*examined.lines, *(line for lines in more.values() for line in lines)]
-    return to_json(
-        {
-            **about,
-            "level": level_of(every),
-            **{key: told_lines(lines) for key, lines in more.items()},
-            "lines": told_lines(examined.lines),
-            "facts": examined.facts,
-        }
-    )

@@ -37,10 +37,10 @@ def sample_rows(codes: np.ndarray, n: int = A_ROW) -> list[np.ndarray]:
     return found
 
 
-def sample_sheets(names: Sequence[str], counts: Sequence[int]) -> list[tuple[list[int], str]]:
-    """The classes of each sheet, and its title; the last title says which classes found no room.
+def sample_sheets(names: Sequence[str]) -> list[tuple[list[int], str]]:
+    """The classes of each sheet as places in `names`, and its title; the last says which classes found no room.
 
-    names: of the classes that have samples; counts: how many there are of each.
+    names: of the classes that have samples.
     """
     sheets = [list(range(start, min(start + A_SHEET, len(names)))) for start in range(0, len(names), A_SHEET)]
     kept, left = sheets[:MOST_SHEETS], [names[row] for sheet in sheets[MOST_SHEETS:] for row in sheet]
