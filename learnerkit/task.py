@@ -53,8 +53,8 @@ class Task:
 
     calls: the `*_dls` and `*_learner` functions whose calls `load_run` can repeat.
     expects: what its data look like, in words; is_set: whether a path holds such data.
-    verify: a path to every fault of such data; examine: path and `bad` to what `doctor` says of them, an `Examined` with
-        facts and pictures, or lines alone.
+    verify: a path to every fault of such data; examine: path and `bad` to what `doctor` says of them, an `Examined`
+        with facts and pictures, or lines alone.
     blank_model: a recipe to a model of its size, for a forecast of the disk.
     cost: a recipe to what one of its epochs costs beside those of other recipes, for a forecast of the time.
     evaluate: learner, run folder, parts and the recipe's `evaluate` fields to the content of results.json, which it

@@ -24,11 +24,18 @@ from learnerkit.data.parts import parts_of
 from learnerkit.data.pictures import SUFFIXES
 from learnerkit.data.split import Split
 from learnerkit.data.walk import holds
-from learnerkit.pages.data_sections import begin_section, class_section, look_section, pairs_section, parts_section
-from learnerkit.pages.data_sections import samples_section
+from learnerkit.pages.data_sections import (
+    begin_section,
+    class_section,
+    look_section,
+    pairs_section,
+    parts_section,
+    samples_section,
+)
 from learnerkit.pages.examined import Examined
 from learnerkit.pages.samples import sample_rows
 
+OF_A_RUN = " The run's near_copies.csv lists all"  # in a warning of a training
 REMEDY = "; sampler='balanced' (--sampler balanced) draws them equally often"
 
 
@@ -128,7 +135,8 @@ def _dealt(source: ImageSource) -> tuple[Split | None, list[Line]]:
             split = parts_of(source, 1, None, 42, None, source.labels, source.groups)
         except DataError as error:
             return None, [(False, str(error))]
-    return split, [(None, str(warning.message).removeprefix(f"{source.name}: ")) for warning in caught]
+    said = [str(warning.message).removeprefix(f"{source.name}: ") for warning in caught]
+    return split, [(None, text.removesuffix(OF_A_RUN)) for text in said]
 
 
 def _size_text(sizes: dict) -> str:

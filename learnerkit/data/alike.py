@@ -1,4 +1,4 @@
-"""Samples that show what others show, as plain pairs for a report: equal ones and near copies, across parts and in them."""
+"""Samples that show what others show, as plain pairs for a report: equal ones and near copies, in and across parts."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -46,12 +46,19 @@ def alike_lines(equal: Pairs, near: Pairs, split: Split | None) -> list[Line]:
             first = next(pair for pair in inside if pair["part"] == part)
             example = f"{first['name']} of {first['other']}" + (f" ({first['kind']})" if good else "")
             lines.append((good, f"within {part or 'no part'}, {count:,} {what}, such as {example}"))
-    passed = [] if split is None else [p for p, n in split.counts.items() if n > 1 and p not in parts_looked_through(split)]
+    passed = (
+        [] if split is None else [p for p, n in split.counts.items() if n > 1 and p not in parts_looked_through(split)]
+    )
     if passed and near is not None:
         lines.append((True, f"{some(passed)} has too many samples to be looked through for near copies within it"))
     return lines
 
 
 def _pair(source: Source, parts: Sequence[str], row: int, other: int, kind: str, score: float) -> dict[str, Any]:
-    names = {"name": source.ids[row], "part": str(parts[row]), "other": source.ids[other], "other_part": str(parts[other])}
+    names = {
+        "name": source.ids[row],
+        "part": str(parts[row]),
+        "other": source.ids[other],
+        "other_part": str(parts[other]),
+    }
     return {**names, "kind": kind, "score": score}

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from learnerkit.core.members import PARTS
 from learnerkit.core.levels import Line
+from learnerkit.core.members import PARTS
 from learnerkit.core.text import some
 from learnerkit.data.split import Split
 
@@ -55,23 +55,32 @@ def imbalance(classes: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     }
 
 
-def balance_lines(classes: Sequence[dict[str, Any]], things: str, remedy: str = "") -> list[Line]:
+def balance_lines(classes: Sequence[dict[str, Any]], things: str, remedy: str = "", guessed: bool = True) -> list[Line]:
     """What there is to say of the numbers of a set's classes: unequal ones, absent ones, and too few to be measured.
 
-    things: what is counted, such as 'images'; remedy: against unequal classes.
+    things: what is counted, such as 'images'; remedy: against unequal classes; guessed: whether a model tells the class
+        of each, so that always guessing the largest says what its accuracy has to beat.
     """
     found = imbalance(classes)
     if found is None:
         return [(None, f"there are no {things}")]
     counts = {row["name"]: row["all"] for row in classes}
+    if found["ratio"] == 1:
+        same = f"{counts[found['largest']]:,} {things} of each class"
+        return [(True, same), *_absent(found, things), *_few(classes, things)]
     most, least = (f"'{found[end]}' ({counts[found[end]]:,})" for end in ("largest", "smallest"))
     unequal = found["ratio"] >= IMBALANCED
-    guess = f"always guessing '{found['largest']}' is right for {found['guess']:.1%}"
+    guess = f"{found['guess']:.1%} of all are '{found['largest']}'" + (
+        ", which always guessing it gets right" * guessed
+    )
     text = f"{found['ratio']:.3g} times as many {things} of {most} as of {least}; {guess}"
     lines: list[Line] = [(None, f"classes are unequal: {text}{remedy}") if unequal else (True, text)]
-    if found["absent"]:
-        lines.append((None, f"{len(found['absent'])} class(es) have no {things} at all: {some(found['absent'])}"))
-    return lines + _few(classes, things)
+    return [*lines, *_absent(found, things), *_few(classes, things)]
+
+
+def _absent(found: dict[str, Any], things: str) -> list[Line]:
+    names = found["absent"]
+    return [(None, f"{len(names)} class(es) have no {things} at all: {some(names)}")] if names else []
 
 
 def _few(classes: Sequence[dict[str, Any]], things: str) -> list[Line]:
@@ -85,4 +94,6 @@ def _few(classes: Sequence[dict[str, Any]], things: str) -> list[Line]:
     if not told:
         return []
     one = f"one of them is more than {100 // FEW} points of a class's recall there"
-    return [(None, f"of {len(classes)} classes, so many have fewer than {FEW} {things}: {', '.join(told)}{example}; {one}")]
+    return [
+        (None, f"of {len(classes)} classes, so many have fewer than {FEW} {things}: {', '.join(told)}{example}; {one}")
+    ]

@@ -6,7 +6,9 @@ from learnerkit.core.text import some, words
 from learnerkit.data.faults import Fault
 from learnerkit.data.walk import files_below, natural
 
-UNFINISHED = words(".part .partial .crdownload .opdownload .download .filepart .aria2 .ut .bc! .tmp_download .incomplete")
+UNFINISHED = words(
+    ".part .partial .crdownload .opdownload .download .filepart .aria2 .ut .bc! .tmp_download .incomplete"
+)
 ARCHIVES = words(".zip .tar .gz .tgz .xz .txz .bz2 .tbz2 .7z .rar .zst")
 
 

@@ -23,32 +23,41 @@ def look_facts(looks: Sequence[Look], names: Sequence[str]) -> dict[str, Any]:
 
     looks, names: one a picture.
     """
-    width, height = (np.array([getattr(look, side) for look in looks]) for side in ("width", "height"))
-    common = Counter((look.width, look.height) for look in looks).most_common()
-    means, deviations = _brightness(looks)
-    plain = deviations < ONE_COLOUR
-    dark, bright = means + 2 * deviations < DARK, means - 2 * deviations > BRIGHT
     return {
-        "sizes": {
-            "distinct": len(common),
-            "common": [{"width": w, "height": h, "images": n} for (w, h), n in common[:MOST_SIZES]],
-            "width": _range(width),
-            "height": _range(height),
-        },
+        "sizes": size_facts([look.width for look in looks], [look.height for look in looks]),
         "stored": {
             "formats": dict(Counter(look.format for look in looks if look.format).most_common()),
             "modes": dict(Counter(look.mode for look in looks if look.mode).most_common()),
             "turned": [name for name, look in zip(names, looks, strict=True) if look.turned],
         },
-        "brightness": {
-            "images": len(looks),
-            "mean": _rounded(means.mean()),
-            "deviation": _rounded(means.std()),
-            "contrast": _rounded(deviations.mean()),
-            "one_colour": _named(names, plain),
-            "nearly_black": _named(names, dark & ~plain),
-            "nearly_white": _named(names, bright & ~plain),
-        },
+        "brightness": light_facts(looks, names),
+    }
+
+
+def size_facts(widths: Sequence[int], heights: Sequence[int]) -> dict[str, Any]:
+    """The sizes of pictures: how many, the commonest, and the ends. widths, heights: in pixels, of each picture."""
+    common = Counter(zip(widths, heights, strict=True)).most_common()
+    return {
+        "distinct": len(common),
+        "common": [{"width": int(w), "height": int(h), "images": n} for (w, h), n in common[:MOST_SIZES]],
+        "width": _range(np.asarray(widths)),
+        "height": _range(np.asarray(heights)),
+    }
+
+
+def light_facts(looks: Sequence[Look], names: Sequence[str]) -> dict[str, Any]:
+    """The brightness of pictures, and which of them show nothing. looks, names: one a picture."""
+    means, deviations = _brightness(looks)
+    plain = deviations < ONE_COLOUR
+    dark, bright = means + 2 * deviations < DARK, means - 2 * deviations > BRIGHT
+    return {
+        "images": len(looks),
+        "mean": _rounded(means.mean()),
+        "deviation": _rounded(means.std()),
+        "contrast": _rounded(deviations.mean()),
+        "one_colour": _named(names, plain),
+        "nearly_black": _named(names, dark & ~plain),
+        "nearly_white": _named(names, bright & ~plain),
     }
 
 
@@ -81,18 +90,30 @@ def look_lines(facts: dict[str, Any]) -> list[Line]:
         elif found:
             lines.append((True, f"{shown}: {next(iter(found))}"))
     if "CMYK" in stored["modes"]:
-        lines.append((None, f"{stored['modes']['CMYK']:,} image(s) are in CMYK, whose colours shift as they are made RGB"))
+        lines.append(
+            (None, f"{stored['modes']['CMYK']:,} image(s) are in CMYK, whose colours shift as they are made RGB")
+        )
     if stored["turned"]:
-        lines.append((None, f"{len(stored['turned']):,} image(s) are turned by their EXIF orientation, as is done here and "
-                            f"not by every program: {some(stored['turned'])}"))
+        lines.append(
+            (
+                None,
+                f"{len(stored['turned']):,} image(s) are turned by their EXIF orientation, as is done here and "
+                f"not by every program: {some(stored['turned'])}",
+            )
+        )
     if sizes["distinct"] > 1:
         w, h = sizes["width"], sizes["height"]
         lines.append((True, f"widths {w['least']:,} to {w['most']:,} pixels, heights {h['least']:,} to {h['most']:,}"))
     for kind in ("one_colour", "nearly_black", "nearly_white"):
         if names := light[kind]:
             lines.append((None, f"{len(names):,} of {n:,} images are {kind.replace('_', ' ')}: {some(names)}"))
-    lines.append((True, f"brightness {light['mean']:.3f} of 1, deviation over the images {light['deviation']:.3f}, "
-                        f"within one {light['contrast']:.3f}"))
+    lines.append(
+        (
+            True,
+            f"brightness {light['mean']:.3f} of 1, deviation over the images {light['deviation']:.3f}, "
+            f"within one {light['contrast']:.3f}",
+        )
+    )
     return lines
 
 
@@ -103,8 +124,13 @@ def shortcut_lines(looks: Sequence[Look], codes: np.ndarray, vocab: Sequence[str
     if far:
         worst = max(far, key=lambda row: abs(row["apart"]))
         than = "brighter" if worst["apart"] > 0 else "darker"
-        lines.append((None, f"brightness alone tells {some([row['name'] for row in far])}: '{worst['name']}' is {than} than "
-                            f"the others by {abs(worst['apart']):.1f} deviations; a model may learn that"))
+        lines.append(
+            (
+                None,
+                f"brightness alone tells {some([row['name'] for row in far])}: '{worst['name']}' is {than} than "
+                f"the others by {abs(worst['apart']):.1f} deviations; a model may learn that",
+            )
+        )
     kinds = {
         "format": [look.format for look in looks],
         "mode": [look.mode for look in looks],

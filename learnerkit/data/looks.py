@@ -24,8 +24,8 @@ LEVELS = 255.0
 class Look:
     """What one picture is.
 
-    width, height: in pixels, upright; mean: of its values in 0..1; deviation: over its pixels, of the channel that varies
-        most.
+    width, height: in pixels, upright; mean: of its values in 0..1; deviation: over its pixels, of the channel that
+        varies most.
     format, mode: as Pillow calls them, '' where the picture is no file of its own; turned: by its EXIF orientation.
     digest: of its pixels.
     """
@@ -51,7 +51,7 @@ def brightness(pixels: np.ndarray) -> tuple[float, float]:
 
 
 def look_at(file: Path) -> tuple[str | Look, np.ndarray | None]:
-    """One file: a Look and its small picture uint8 [3,32,32]; what is wrong with it and None where it cannot be used."""
+    """One file: a Look and its small picture uint8 [3,32,32]; what is wrong with it and None where it is of no use."""
     try:
         rgb, header = upright(file)
         pixels = np.asarray(rgb).transpose(2, 0, 1)
@@ -69,7 +69,9 @@ def look_at_files(files: Sequence[Path], keep: bool = True) -> tuple[list[str | 
     """
     found: list[str | Look] = []
     small = np.zeros((len(files), 3, SIDE, SIDE), np.uint8) if keep else None
-    for row, (look, picture) in enumerate(told(_looked(files), f"looking at {len(files):,} images", len(files), TOLD_FROM)):
+    for row, (look, picture) in enumerate(
+        told(_looked(files), f"looking at {len(files):,} images", len(files), TOLD_FROM)
+    ):
         found.append(look)
         if small is not None and picture is not None:
             small[row] = picture

@@ -1,4 +1,4 @@
-"""Near copies across the parts of a set, and within them: looked for once, told in one line, named in a file, never regrouped."""
+"""Near copies across and within the parts of a set: looked for once, told in a line, named in a file, never regrouped."""
 
 import contextlib
 import json
@@ -74,7 +74,9 @@ def parts_looked_through(split: Split) -> list[str]:
     return [part for part in PARTS if 1 < split.counts[part] <= MOST_WITHIN]
 
 
-def _remembered(source: Source, split: Split, look: Callable[[Source, Split], list[NearCopy]], place: str) -> list[NearCopy]:
+def _remembered(
+    source: Source, split: Split, look: Callable[[Source, Split], list[NearCopy]], place: str
+) -> list[NearCopy]:
     """What a search finds; what it found before is read where that is quicker. place: the folder of what is kept."""
     if len(source) < REMEMBERED_FROM and getattr(source, "in_memory", False):
         return look(source, split)

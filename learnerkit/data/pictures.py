@@ -35,7 +35,7 @@ BLOCK = 256  # files that are read at a time: what is decoded and not yet taken 
 
 
 class Header(NamedTuple):
-    """How a picture is stored: its format and mode, as Pillow calls them, and whether a camera says that it is turned."""
+    """How a picture is stored: its format and mode, as Pillow calls them, and whether its EXIF says that it is turned."""
 
     format: str
     mode: str

@@ -14,6 +14,7 @@ from learnerkit.pages.letters import plain_text
 COLOURS = {"train": "#4878a8", "valid": "#e0a03c", "test": "#9a5b8d", "": "#b8c1c9"}  # of parts; '' is in none
 MARKS = {"train": "o", "valid": "s", "test": "D"}
 A_COLUMN, MOST_COLUMNS = 25, 4  # classes below one another, and columns beside one another
+ENDS = 12  # classes that are shown of the darkest, and of the brightest
 LETTERS = 22
 LINE = 0.21  # inches of a class
 
@@ -97,31 +98,37 @@ def _finish(figure: Figure, columns: list[tuple[Any, Any]], title: str, left: li
 
 
 def draw_brightness(means: np.ndarray, parts: np.ndarray, classes: Sequence[dict[str, Any]]) -> Figure:
-    """How bright the images of each part are, and those of each class: mean and deviation.
+    """How bright the images of each part are and, where there are classes, those of each: mean and deviation.
 
     means: brightness in 0..1 [N]; parts: the part of each [N]; classes: rows of `data.look_facts.class_brightness`.
     """
     shown = sorted(classes, key=lambda row: row["mean"])
-    if len(shown) > 2 * A_COLUMN:
-        shown = [*shown[:A_COLUMN], *shown[-A_COLUMN:]]
-    figure, (left, right) = new_figure(9.5, max(3.6, LINE * len(shown) + 1.3), 1, 2)
+    shown = shown if len(shown) <= 2 * ENDS else [*shown[:ENDS], *shown[-ENDS:]]
+    columns = 2 if shown else 1
+    figure, axes = new_figure(4.75 * columns + (2 - columns), max(3.4, LINE * len(shown) + 1.3), 1, columns)
+    panels = np.atleast_1d(axes)
     bins = np.linspace(0, 1, 41)
-    for part in PARTS:
+    for part in (*PARTS, ""):
         if (own := means[parts == part]).size:
-            left.hist(own, bins, weights=np.full(len(own), 100 / len(own)), histtype="step", linewidth=1.6,
-                      color=COLOURS[part], label=f"{part} ({len(own):,})")
-    left.set(xlabel="brightness of an image", ylabel="% of the part", xlim=(0, 1), title="by part")
-    left.legend(fontsize=8, frameon=False)
-    places = np.arange(len(shown))
-    spread = [row["deviation"] for row in shown]
-    right.errorbar([row["mean"] for row in shown], places, xerr=spread, fmt="o", color=COLOURS["train"],
-                   ecolor="#b5c7da", elinewidth=3, markersize=5)
-    right.set_yticks(places, [plain_text(row["name"], LETTERS) for row in shown], fontsize=8)
-    few = f", {A_COLUMN} darkest and {A_COLUMN} brightest of {len(classes)}" if len(shown) < len(classes) else ""
-    right.set(xlabel="mean and deviation", xlim=(0, 1), title=f"by class{few}", ylim=(-0.7, len(shown) - 0.3))
-    for panel in (left, right):
+            look = {"color": COLOURS[part], "label": f"{part or 'in no part'} ({len(own):,})"}
+            panels[0].hist(own, bins, weights=np.full(len(own), 100 / len(own)), histtype="step", linewidth=1.6, **look)
+    panels[0].set(xlabel="brightness of an image", ylabel="% of the part", xlim=(0, 1), title="by part")
+    panels[0].legend(fontsize=8, frameon=False)
+    if shown:
+        few = f", the {ENDS} darkest and brightest of {len(classes)}" if len(shown) < len(classes) else ""
+        _draw_class_brightness(panels[1], shown, f"by class{few}")
+    for panel in panels:
         panel.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _draw_class_brightness(panel: Any, rows: Sequence[dict[str, Any]], title: str) -> None:
+    places, spread = np.arange(len(rows)), [row["deviation"] for row in rows]
+    look = {"fmt": "o", "color": COLOURS["train"], "ecolor": "#b5c7da", "elinewidth": 3, "markersize": 5}
+    panel.errorbar([row["mean"] for row in rows], places, xerr=spread, **look)
+    panel.set_yticks(places, [plain_text(row["name"], LETTERS) for row in rows], fontsize=8)
+    panel.set(xlabel="mean and deviation", xlim=(0, 1), ylim=(-0.7, len(rows) - 0.3))
+    panel.set_title(title, fontsize=10)
 
 
 def draw_sizes(widths: np.ndarray, heights: np.ndarray) -> Figure | None:
@@ -136,6 +143,8 @@ def draw_sizes(widths: np.ndarray, heights: np.ndarray) -> Figure | None:
     panel.plot([0, most], [0, most], color="#c8d0d8", linewidth=1, zorder=0)
     panel.text(most, most, "square ", fontsize=8, color="#5b6b7a", ha="right", va="bottom")
     panel.set(xlim=(0, most), ylim=(0, most), xlabel="width in pixels", ylabel="height in pixels")
-    panel.set_title(f"{len(counts):,} sizes of {counts.sum():,} images; the commonest {counts.max():,} times", fontsize=10)
+    panel.set_title(
+        f"{len(counts):,} sizes of {counts.sum():,} images; the commonest {counts.max():,} times", fontsize=10
+    )
     panel.spines[["top", "right"]].set_visible(False)
     return figure

@@ -39,7 +39,10 @@ def class_section(classes: Rows, imbalance: dict[str, Any] | None, lines: Sequen
     classes: rows of `data.balance.class_counts`; imbalance, lines: see there; things: what is counted: 'images'.
     """
     figures: dict[str, Any] = {
-        "class_distribution": (f"{things.capitalize()} of each class", partial(draw_class_distribution, classes, things)),
+        "class_distribution": (
+            f"{things.capitalize()} of each class",
+            partial(draw_class_distribution, classes, things),
+        ),
         "split_comparison": ("The classes in the parts", partial(draw_split_comparison, classes, things)),
     }
     facts = {"counted": things, "classes": list(classes), "imbalance": imbalance}
@@ -84,15 +87,21 @@ def pairs_section(equal: Rows, near: Rows, lines: Sequence[Line], shown: Callabl
     return Examined(list(lines), facts, heads, tables, figures)
 
 
-def samples_section(names: Sequence[str], counts: Sequence[int], shown: Callable[[int], list[Shown]]) -> Examined:
+def samples_section(
+    names: Sequence[str],
+    counts: Sequence[int],
+    shown: Callable[[int], list[Shown]],
+    title: str = "Samples of each class",
+) -> Examined:
     """Sheets of sample pictures, a row a class.
 
     names: of the classes that have any; counts: how many there are of each; shown: a place in `names` to its pictures.
+    title: of the sheets.
     """
     figures: dict[str, Any] = {}
-    for number, (places, title) in enumerate(sample_sheets(names), 1):
+    for number, (places, said) in enumerate(sample_sheets(names, title), 1):
         labels = [f"{names[place]} ({counts[place]:,})" for place in places]
-        figures[f"samples_{number}"] = (title, partial(_draw_sheet, places, labels, shown))
+        figures[f"samples_{number}"] = (said, partial(_draw_sheet, places, labels, shown))
     return Examined(figures=figures)
 
 

@@ -10,13 +10,13 @@ MOST_PAIRS = 100  # that a table lists; the JSON has all
 
 
 def class_table(classes: Sequence[dict[str, Any]], things: str) -> Table:
-    """How many there are of each class in each part, the largest first. classes: rows of `data.balance.class_counts`."""
+    """How many there are of each class in each part, the largest first. classes: of `data.balance.class_counts`."""
     total = sum(row["all"] for row in classes)
     rows = [
         (row["name"], f"{row['all']:,}", f"{row['all'] / max(1, total):.1%}", *(f"{row[part]:,}" for part in PARTS))
         for row in sorted(classes, key=lambda row: -row["all"])
     ]
-    return Table(f"{things.capitalize()} of each class", ("class", "all", "share", *PARTS), rows, long=len(rows) > 20)
+    return Table("Classes, the largest first", ("class", things, "share", *PARTS), rows, long=len(rows) > 20)
 
 
 def pair_table(title: str, pairs: Sequence[Sequence[str]], note: str = "") -> list[Table]:
@@ -34,7 +34,9 @@ def size_table(facts: dict[str, Any]) -> list[Table]:
         return []
     rows = [(f"{row['width']}x{row['height']}", f"{row['images']:,}") for row in facts["common"]]
     rest = facts["distinct"] - len(rows)
-    return [Table("Sizes, the commonest first", ("width x height", "images"), rows, f"and {rest} more" if rest > 0 else "")]
+    return [
+        Table("Sizes, the commonest first", ("width x height", "images"), rows, f"and {rest} more" if rest > 0 else "")
+    ]
 
 
 def fault_table(faults: Sequence[dict[str, Any]]) -> list[Table]:

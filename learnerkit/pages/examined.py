@@ -11,7 +11,6 @@ from learnerkit.core.text import one_line
 from learnerkit.pages.page import Table
 
 
-
 @dataclass
 class Examined:
     """What is there, what is wrong with it, and how it is shown.
@@ -43,10 +42,15 @@ def table_text(table: Table) -> str:
     rows = [[one_line(cell) for cell in row] for row in (table.heads, *table.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
-        "  ".join(cell.ljust(width) if not n else cell.rjust(width) for n, (cell, width) in enumerate(zip(row, widths)))
+        "  ".join(
+            cell.ljust(width) if not n else cell.rjust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         for row in rows
     ]
-    return "\n".join([table.title, *(f"  {line.rstrip()}" for line in lines), *([f"  {table.note}"] * bool(table.note))])
+    return "\n".join(
+        [table.title, *(f"  {line.rstrip()}" for line in lines), *([f"  {table.note}"] * bool(table.note))]
+    )
 
 
 def report_text(name: str, examined: Examined) -> str:

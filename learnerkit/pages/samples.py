@@ -37,14 +37,14 @@ def sample_rows(codes: np.ndarray, n: int = A_ROW) -> list[np.ndarray]:
     return found
 
 
-def sample_sheets(names: Sequence[str]) -> list[tuple[list[int], str]]:
+def sample_sheets(names: Sequence[str], title: str) -> list[tuple[list[int], str]]:
     """The classes of each sheet as places in `names`, and its title; the last says which classes found no room.
 
-    names: of the classes that have samples.
+    names: of the classes that have samples; title: of all sheets.
     """
     sheets = [list(range(start, min(start + A_SHEET, len(names)))) for start in range(0, len(names), A_SHEET)]
     kept, left = sheets[:MOST_SHEETS], [names[row] for sheet in sheets[MOST_SHEETS:] for row in sheet]
-    titles = [f"Samples of each class{f', sheet {n} of {len(kept)}' if len(kept) > 1 else ''}" for n in range(1, len(kept) + 1)]
+    titles = [title + (f", sheet {n} of {len(kept)}" if len(kept) > 1 else "") for n in range(1, len(kept) + 1)]
     if left:
         titles[-1] += f"; without {len(left)} classes: {some(left, 4)}"
     return list(zip(kept, titles, strict=True))
@@ -55,15 +55,17 @@ def draw_samples(rows: Sequence[Sequence[Shown]], names: Sequence[str], columns:
     cells = [[as_cell(picture) for picture in row] for row in rows]
     width = max((cell.shape[1] for row in cells for cell in row), default=CELL)
     columns = max(1, min(columns, max(map(len, cells), default=1)))
-    mosaic = np.full((len(rows) * (CELL + GAP) - GAP, columns * (width + GAP) - GAP, 3), 255, np.uint8)
+    gap = GAP if width <= 1.5 * CELL else 3 * GAP  # what has parts of its own stands farther apart
+    mosaic = np.full((len(rows) * (CELL + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
     for down, row in enumerate(cells):
         for right, cell in enumerate(row[:columns]):
-            place = right * (width + GAP) + (width - cell.shape[1]) // 2
-            mosaic[down * (CELL + GAP) :, place:][:CELL, : cell.shape[1]] = cell
-    scale = min(1.0, 9.0 * INCH / mosaic.shape[1])
-    figure, panel = new_figure(mosaic.shape[1] * scale / INCH + 1.7, mosaic.shape[0] * scale / INCH + 0.15)
+            place = right * (width + gap) + (width - cell.shape[1]) // 2
+            mosaic[down * (CELL + gap) :, place:][:CELL, : cell.shape[1]] = cell
+    scale, labels = min(1.0, 9.0 * INCH / mosaic.shape[1]), [plain_text(name, 26) for name in names]
+    beside = 0.4 + 0.085 * max(map(len, labels), default=0)
+    figure, panel = new_figure(mosaic.shape[1] * scale / INCH + beside, mosaic.shape[0] * scale / INCH + 0.15)
     panel.imshow(mosaic, interpolation="lanczos" if scale < 1 else "nearest")
-    panel.set_yticks([down * (CELL + GAP) + CELL / 2 for down in range(len(rows))], [plain_text(name, 22) for name in names])
+    panel.set_yticks([down * (CELL + gap) + CELL / 2 for down in range(len(rows))], labels)
     panel.tick_params(length=0, labelsize=9)
     panel.set_xticks([])
     panel.spines[:].set_visible(False)
@@ -71,7 +73,7 @@ def draw_samples(rows: Sequence[Sequence[Shown]], names: Sequence[str], columns:
 
 
 def draw_pairs(pairs: Sequence[Pair]) -> Figure | None:
-    """The first `MOST_PAIRS` pairs side by side, with their names and what makes them alike; None where there is none."""
+    """The first `MOST_PAIRS` pairs side by side, with names and what makes them alike; None where there are none."""
     shown = pairs[:MOST_PAIRS]
     if not shown:
         return None

@@ -18,8 +18,8 @@ NAME = "data_report"
 def write_data_report(found: Diagnosis, folder: Path) -> list[Path]:
     """Write data_report.json, .txt and .html, and figures/*.png; returns these files.
 
-    found: what was examined, of a data set; folder: for the files, made where it is missing. RecipeError where that lies
-    in the set, whose next report would find its own pictures there.
+    found: what was examined, of a data set; folder: for the files, made where it is missing. RecipeError where that
+    lies in the set, whose next report would find its own pictures there.
     """
     if found.path is None:
         raise RecipeError("--out: of which data? `learnerkit doctor DATA --out FOLDER`")
@@ -50,7 +50,9 @@ def write_data_report(found: Diagnosis, folder: Path) -> list[Path]:
 
 def _check_place(folder: Path, data: Path) -> None:
     if data.is_dir() and folder.resolve().is_relative_to(data.resolve()):
-        raise RecipeError(f"--out {folder}: lies in {data}, and its pictures would be taken for the set's; choose another")
+        raise RecipeError(
+            f"--out {folder}: lies in {data}, and its pictures would be taken for the set's; choose another"
+        )
 
 
 def _draw(examined: Examined, folder: Path) -> list[tuple[str, Path]]:
