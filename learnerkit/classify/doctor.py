@@ -121,7 +121,7 @@ def _describe(examined: Examined, path: Path, seen: Looked, source: ImageSource)
 
 def _add_alike(examined: Examined, seen: Looked, source: ImageSource, split: Split | None, parts: np.ndarray) -> None:
     equal, near = equal_pairs(source, parts), near_pairs(source, split)
-    lines = [(None, text) for _, text in told_of_near_copies(source.near_copies, split)[1:]]
+    lines: list[Line] = [(True, text) for _, text in told_of_near_copies(source.near_copies, split)[1:]]
     rows = {name: row for row, name in enumerate(source.ids)}
     section = pairs_section(equal, near, lines + alike_lines(equal, near, split), lambda name: seen.picture(rows[name]))
     examined.add(section)

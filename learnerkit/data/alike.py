@@ -49,7 +49,7 @@ def alike_lines(equal: Pairs, near: Pairs, split: Split | None) -> list[Line]:
     passed = (
         [] if split is None else [p for p, n in split.counts.items() if n > 1 and p not in parts_looked_through(split)]
     )
-    if passed and near is not None:
+    if passed:
         lines.append((True, f"{some(passed)} has too many samples to be looked through for near copies within it"))
     return lines
 

@@ -1,14 +1,16 @@
-"""What shows that a folder is half downloaded or half unpacked: files that a download left, archives beside nothing."""
+"""What shows that a folder is half downloaded: files that a download left, archives that are packed, labels alone."""
 
 from pathlib import Path
 
 from learnerkit.core.text import some, words
 from learnerkit.data.faults import Fault
-from learnerkit.data.walk import files_below, natural
+from learnerkit.data.pictures import SUFFIXES
+from learnerkit.data.walk import files_below, folders_in, holds, natural
 
 UNFINISHED = words(
     ".part .partial .crdownload .opdownload .download .filepart .aria2 .ut .bc! .tmp_download .incomplete"
 )
+LABELS = ("labels", "label", "annotations", "annotation")
 ARCHIVES = words(".zip .tar .gz .tgz .xz .txz .bz2 .tbz2 .7z .rar .zst")
 
 
@@ -38,7 +40,7 @@ def _name(file: Path, root: Path) -> str:
 
 
 def not_whole(path: Path) -> str:
-    """What may be why a path holds no set: unfinished downloads, or archives that were not unpacked; '' for neither."""
+    """What may be why a path holds no set: unfinished downloads, packed archives, labels alone; '' for none of them."""
     left = unfinished_downloads(path)
     if left:
         return f"Its download did not end: {some([fault.file for fault in left])}; fetch what is missing again"
@@ -48,4 +50,8 @@ def not_whole(path: Path) -> str:
         return f"It holds {some(names)}, still packed; unpack that first (tar -xf, unzip)"
     if path.is_dir() and not any(path.iterdir()):
         return "The folder is empty"
+    labels = [folder for folder in folders_in(path) if folder.name.lower() in LABELS] if path.is_dir() else []
+    if labels and not holds(path, SUFFIXES):
+        n = len(files_below(labels[0]))
+        return f"{labels[0].name}/ holds {n:,} file(s) and no image lies beside it; fetch the images"
     return ""

@@ -1,4 +1,4 @@
-"""Near copies across and within the parts of a set: looked for once, told in a line, named in a file, never regrouped."""
+"""Near copies across and within the parts of a set: looked for once, told in one line, listed, never regrouped."""
 
 import contextlib
 import json

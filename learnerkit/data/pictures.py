@@ -31,11 +31,12 @@ BITS_PER_SAMPLE, SAMPLES_PER_PIXEL, EXTRA_SAMPLES, UNSPECIFIED = 258, 277, 338, 
 ORIENTATION = 274  # of EXIF
 PNG = b"\x89PNG\r\n\x1a\n"
 CHECK_VERSION = 4
+EMPTY = "is empty (0 bytes); fetch it again"
 BLOCK = 256  # files that are read at a time: what is decoded and not yet taken stays small
 
 
 class Header(NamedTuple):
-    """How a picture is stored: its format and mode, as Pillow calls them, and whether its EXIF says that it is turned."""
+    """How a picture is stored: its format and mode, as Pillow calls them, and whether its EXIF tags turn it."""
 
     format: str
     mode: str
@@ -226,5 +227,15 @@ def check_image(file: Path, size: tuple[int, int] | None = None, resize: str = "
 
 def reason_of(error: Exception, file: Path) -> str:
     """An exception's text in the words of somebody who has the file."""
+    if is_empty(file):
+        return EMPTY
     text = getattr(error, "strerror", None) or str(error)
     return re.sub(rf"(?<![\w.-]):? ?'?{re.escape(str(file))}'?(?![\w.-])", "", text) or type(error).__name__
+
+
+def is_empty(file: Path) -> bool:
+    """Whether a file is there and has no bytes, as a download leaves it that did not begin."""
+    try:
+        return file.is_file() and not file.stat().st_size
+    except OSError:
+        return False

@@ -93,7 +93,7 @@ def _add_looks(examined: Examined, source: FrameSource, parts: np.ndarray) -> No
 
 def _add_alike(examined: Examined, source: FrameSource, split: Split | None, parts: np.ndarray) -> None:
     equal, near = equal_pairs(source, parts), near_pairs(source, split)
-    told: list[Line] = [(None, text) for _, text in told_of_near_copies(list(source.near_copies), split)[1:]]
+    told: list[Line] = [(True, text) for _, text in told_of_near_copies(list(source.near_copies), split)[1:]]
     rows = {name: row for row, name in enumerate(source.ids)}
     lines = told + alike_lines(equal, near, split)
     examined.add(pairs_section(equal, near, lines, lambda name: picture_of(source, rows[name])))

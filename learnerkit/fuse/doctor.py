@@ -33,6 +33,7 @@ from learnerkit.pages.samples import sample_rows
 
 KIND, SIDES, RANGE = "pairs of maps", ("saliency", "attention"), ("low", "high", "mean", "deviation")
 A_CLASS = 5  # pairs of a class that are shown
+WIDE = 3.0  # of two maps beside one another
 SHOWN = "Samples of each class, saliency left and attention right"
 REMEDY = "; class_weights='balanced' (--class-weights balanced) weighs the loss"
 
@@ -87,12 +88,12 @@ def _add_facts(examined: Examined, source: PairSource, split: Split | None) -> N
     def picture(row: int) -> np.ndarray:
         return source.pictures(np.array([row]))[0]
 
-    examined.add(pairs_section(equal, [], alike_lines(equal, [], None), lambda name: picture(rows[name])))
+    examined.add(pairs_section(equal, None, alike_lines(equal, [], None), lambda name: picture(rows[name])))
     examined.tables += [*_layer_table(examined.facts["layers"]), _map_table(examined.facts["maps"])]
     chosen = sample_rows(source.labels, A_CLASS)
     present = [int(source.labels[some[0]]) for some in chosen]
     names, counts = [source.vocab[code] for code in present], [classes[code]["all"] for code in present]
-    examined.add(samples_section(names, counts, lambda place: [picture(row) for row in chosen[place]], SHOWN))
+    examined.add(samples_section(names, counts, lambda place: [picture(row) for row in chosen[place]], SHOWN, WIDE))
 
 
 def _layer_counts(source: PairSource) -> dict[str, dict[str, int]]:

@@ -25,11 +25,13 @@ def draw_class_distribution(classes: Sequence[dict[str, Any]], things: str) -> F
     classes: rows of `data.balance.class_counts`; things: what is counted, such as 'images'.
     """
     figure, columns, left = _class_panels(classes)
+    sums = {part: sum(row[part] for row in classes) for part in PARTS}
+    sums[""] = sum(row["all"] for row in classes) - sum(sums.values())
     for panel, rows in columns:
         places, begin = np.arange(len(rows)), np.zeros(len(rows))
         for part in (*PARTS, ""):
             counts = np.array([row[part] if part else row["all"] - sum(row[p] for p in PARTS) for row in rows])
-            if part or counts.any():
+            if sums[part]:
                 panel.barh(places, counts, left=begin, color=COLOURS[part], label=part or "in no part", height=0.72)
             begin = begin + counts
         for place, row in zip(places, rows, strict=True):
@@ -107,7 +109,7 @@ def draw_brightness(means: np.ndarray, parts: np.ndarray, classes: Sequence[dict
     columns = 2 if shown else 1
     figure, axes = new_figure(4.75 * columns + (2 - columns), max(3.4, LINE * len(shown) + 1.3), 1, columns)
     panels = np.atleast_1d(axes)
-    bins = np.linspace(0, 1, 41)
+    bins = np.linspace(0, 1, 1 + int(np.clip(2 * np.sqrt(len(means)), 10, 40)))
     for part in (*PARTS, ""):
         if (own := means[parts == part]).size:
             look = {"color": COLOURS[part], "label": f"{part or 'in no part'} ({len(own):,})"}

@@ -71,20 +71,25 @@ def look_section(
     return Examined(list(lines), facts, [], size_table(facts["sizes"]), figures)
 
 
-def pairs_section(equal: Rows, near: Rows, lines: Sequence[Line], shown: Callable[[str], Shown] | None) -> Examined:
+def pairs_section(equal: Rows, near: Rows | None, lines: Sequence[Line], shown: Callable[[str], Shown]) -> Examined:
     """Samples that show what others show.
 
-    equal, near: see `data.alike`; lines: of them; shown: a sample's name to its picture, None where there are none.
+    equal, near: see `data.alike`, None where near copies cannot be looked for; lines: of both.
+    shown: a sample's name to its picture.
     """
-    tables = pair_table("Equal samples", _texts(equal))
-    tables += pair_table("Near copies", _texts(near), "Likest first, those across parts before those inside one.")
-    figures: dict[str, Any] = {}
-    if shown is not None:
-        for name, title, pairs in (("copies", "Equal samples", equal), ("near_copies", "Near copies", near)):
-            figures |= {name: (title, partial(_draw_pairs, pairs, shown))} if pairs else {}
-    facts = {"copies": list(equal), "near_copies": list(near)}
-    heads = [("equal to another", f"{len(equal):,}"), ("near copies", f"{len(near):,}")]
-    return Examined(list(lines), facts, heads, tables, figures)
+    kinds: dict[str, tuple[str, Rows | None, str]] = {
+        "copies": ("Equal samples", equal, "equal to another"),
+        "near_copies": ("Near copies", near, "near copies"),
+    }
+    found = Examined(list(lines))
+    for name, (title, pairs, label) in kinds.items():
+        if pairs is not None:
+            found.headlines.append((label, f"{len(pairs):,}"))
+            found.facts[name] = list(pairs)
+        if pairs:
+            found.tables += pair_table(title, _texts(pairs), "Pairs across parts stand before those inside one.")
+            found.figures[name] = (title, partial(_draw_pairs, pairs, shown))
+    return found
 
 
 def samples_section(
@@ -92,21 +97,22 @@ def samples_section(
     counts: Sequence[int],
     shown: Callable[[int], list[Shown]],
     title: str = "Samples of each class",
+    widest: float = 1.0,
 ) -> Examined:
     """Sheets of sample pictures, a row a class.
 
     names: of the classes that have any; counts: how many there are of each; shown: a place in `names` to its pictures.
-    title: of the sheets.
+    title: of the sheets; widest: width to height of the room that a picture has.
     """
     figures: dict[str, Any] = {}
     for number, (places, said) in enumerate(sample_sheets(names, title), 1):
         labels = [f"{names[place]} ({counts[place]:,})" for place in places]
-        figures[f"samples_{number}"] = (said, partial(_draw_sheet, places, labels, shown))
+        figures[f"samples_{number}"] = (said, partial(_draw_sheet, places, labels, shown, widest))
     return Examined(figures=figures)
 
 
-def _draw_sheet(places: list[int], labels: list[str], shown: Callable[[int], list[Shown]]) -> Figure:
-    return draw_samples([shown(place) for place in places], labels)
+def _draw_sheet(places: list[int], labels: list[str], shown: Callable[[int], list[Shown]], widest: float) -> Figure:
+    return draw_samples([shown(place) for place in places], labels, widest=widest)
 
 
 def _draw_pairs(pairs: Rows, shown: Callable[[str], Shown]) -> Figure | None:

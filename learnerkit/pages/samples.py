@@ -15,7 +15,7 @@ CELL, GAP = 96, 5  # pixels of a picture's height in a mosaic, and between two
 WIDEST = 3.0  # a picture's width to its height
 A_ROW, A_SHEET, MOST_SHEETS = 10, 20, 5  # pictures of a class, classes of a sheet, sheets
 MOST_PAIRS, PAIRS_A_ROW = 12, 3
-INCH = 96  # of the mosaic's pixels to an inch of the figure
+INCH, WIDE = 110, 1060  # pixels of a mosaic to an inch of the figure, and of its greatest width
 Shown = np.ndarray | None  # uint8 [C,H,W] with one channel or three; None for one that cannot be shown
 
 
@@ -50,9 +50,15 @@ def sample_sheets(names: Sequence[str], title: str) -> list[tuple[list[int], str
     return list(zip(kept, titles, strict=True))
 
 
-def draw_samples(rows: Sequence[Sequence[Shown]], names: Sequence[str], columns: int = A_ROW) -> Figure:
-    """A row of pictures for each class. rows: the pictures of each; names: what is written before each row."""
-    cells = [[as_cell(picture) for picture in row] for row in rows]
+def draw_samples(
+    rows: Sequence[Sequence[Shown]], names: Sequence[str], columns: int = A_ROW, widest: float = 1.0
+) -> Figure:
+    """A row of pictures for each class.
+
+    rows: the pictures of each; names: what is written before each row; columns: most pictures of a row.
+    widest: width to height of the room that a picture has.
+    """
+    cells = [[as_cell(picture, widest) for picture in row] for row in rows]
     width = max((cell.shape[1] for row in cells for cell in row), default=CELL)
     columns = max(1, min(columns, max(map(len, cells), default=1)))
     gap = GAP if width <= 1.5 * CELL else 3 * GAP  # what has parts of its own stands farther apart
@@ -61,11 +67,13 @@ def draw_samples(rows: Sequence[Sequence[Shown]], names: Sequence[str], columns:
         for right, cell in enumerate(row[:columns]):
             place = right * (width + gap) + (width - cell.shape[1]) // 2
             mosaic[down * (CELL + gap) :, place:][:CELL, : cell.shape[1]] = cell
-    scale, labels = min(1.0, 9.0 * INCH / mosaic.shape[1]), [plain_text(name, 26) for name in names]
+    shrunk = min(1.0, WIDE / mosaic.shape[1])
+    high, wide = (max(1, round(side * shrunk)) for side in mosaic.shape[:2])
+    labels = [plain_text(name, 26) for name in names]
     beside = 0.4 + 0.085 * max(map(len, labels), default=0)
-    figure, panel = new_figure(mosaic.shape[1] * scale / INCH + beside, mosaic.shape[0] * scale / INCH + 0.15)
-    panel.imshow(mosaic, interpolation="lanczos" if scale < 1 else "nearest")
-    panel.set_yticks([down * (CELL + gap) + CELL / 2 for down in range(len(rows))], labels)
+    figure, panel = new_figure(wide / INCH + beside, high / INCH + 0.15)
+    panel.imshow(np.asarray(Image.fromarray(mosaic).resize((wide, high), Image.Resampling.LANCZOS)))
+    panel.set_yticks([shrunk * (down * (CELL + gap) + CELL / 2) for down in range(len(rows))], labels)
     panel.tick_params(length=0, labelsize=9)
     panel.set_xticks([])
     panel.spines[:].set_visible(False)
@@ -91,14 +99,17 @@ def draw_pairs(pairs: Sequence[Pair]) -> Figure | None:
     return figure
 
 
-def as_cell(picture: Shown) -> np.ndarray:
-    """A picture as uint8 [CELL,W,3] at its own proportions; small ones by whole factors, so that pixels stay pixels."""
+def as_cell(picture: Shown, widest: float = WIDEST) -> np.ndarray:
+    """A picture as uint8 [CELL,W,3] at its own proportions; small ones by whole factors, so that pixels stay pixels.
+
+    widest: width to height of the room that it has.
+    """
     if picture is None:
         return np.full((CELL, CELL, 3), 235, np.uint8)
     pixels = picture.transpose(1, 2, 0)
     pixels = np.ascontiguousarray(pixels if pixels.shape[2] == 3 else pixels[..., :1].repeat(3, axis=2))
     high, wide = pixels.shape[:2]
-    scale = min(CELL / high, WIDEST * CELL / wide)
+    scale = min(CELL / high, widest * CELL / wide)
     if scale >= 2:
         scale = int(scale)
     size = max(1, round(wide * scale)), max(1, round(high * scale))

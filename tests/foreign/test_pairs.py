@@ -457,7 +457,7 @@ def test_other_pairs_are_measured_by_name_or_by_number(tmp_path):
 
 def test_doctor_says_what_was_read(tmp_path):
     root = plant(tmp_path / "set", (1, 2, 4), form=of(lambda map: map.half()))
-    said = [text for _, text in examine(root)]
+    said = [text for _, text in examine(root).lines]
     assert "class numbers in the files: 1..2, 4; nothing names the classes" in said
     assert "21 files, 21 source images, by the files' names; maps of (3, 8, 8)" in said
     assert any(text.startswith("saliency maps: 21 float16; ") for text in said)
@@ -474,7 +474,7 @@ def test_one_class_called_train_is_a_class(tmp_path):
 def test_doctor_shows_a_set_of_other_keys_as_it_would_be(tmp_path):
     form = lambda pair, code, i: dict(zip("say", [*pair.values()][:3], strict=True))  # noqa: E731
     root = plant(tmp_path / "set", (1, 2), form=form)
-    lines = examine(root)
+    lines = examine(root).lines
     faults = [text for good, text in lines if not good]
     assert len(faults) == 3 and "0_0.pt, 0_1.pt, 0_2.pt and 11 more: lacks" in faults[0]
     assert faults[2] == "with --keys s,a,y it would be:"
