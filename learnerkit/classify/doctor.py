@@ -19,7 +19,7 @@ from learnerkit.data.faults import Report, told
 from learnerkit.data.hashes import SIDE
 from learnerkit.data.leftovers import unfinished_downloads
 from learnerkit.data.look_facts import class_brightness, look_facts, look_lines, shortcut_lines
-from learnerkit.data.near_copies import near_copies_of, told_of_near_copies
+from learnerkit.data.near_copies import near_copies_of
 from learnerkit.data.parts import parts_of
 from learnerkit.data.pictures import SUFFIXES
 from learnerkit.data.split import Split
@@ -121,9 +121,8 @@ def _describe(examined: Examined, path: Path, seen: Looked, source: ImageSource)
 
 def _add_alike(examined: Examined, seen: Looked, source: ImageSource, split: Split | None, parts: np.ndarray) -> None:
     equal, near = equal_pairs(source, parts), near_pairs(source, split)
-    lines: list[Line] = [(True, text) for _, text in told_of_near_copies(source.near_copies, split)[1:]]
     rows = {name: row for row, name in enumerate(source.ids)}
-    section = pairs_section(equal, near, lines + alike_lines(equal, near, split), lambda name: seen.picture(rows[name]))
+    section = pairs_section(equal, near, alike_lines(source, equal, near, split), lambda name: seen.picture(rows[name]))
     examined.add(section)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from learnerkit.core.levels import Line
 from learnerkit.core.text import some
 from learnerkit.data.copies import copy_groups
-from learnerkit.data.near_copies import near_copies_within, parts_looked_through
+from learnerkit.data.near_copies import NearCopy, near_copies_within, parts_looked_through, told_of_near_copies
 from learnerkit.data.source import Source
 from learnerkit.data.split import Split
 
@@ -31,15 +31,15 @@ def equal_pairs(source: Source, parts: np.ndarray) -> Pairs:
 def near_pairs(source: Source, split: Split | None) -> Pairs:
     """The near copies across the parts, which dealing them found, then those inside each part; as `equal_pairs`."""
     within = near_copies_within(source, split) if split is not None else []
-    return [dict(vars(pair)) for pair in (*source.near_copies, *within)]
+    return [dict(vars(pair)) for pair in (*_across(source), *within)]
 
 
-def alike_lines(equal: Pairs, near: Pairs, split: Split | None) -> list[Line]:
-    """What there is to say of pairs inside a part; of those across parts dealing the parts has warned.
+def alike_lines(source: Source, equal: Pairs, near: Pairs, split: Split | None) -> list[Line]:
+    """The near copies across parts by name, which dealing them has warned of, and what there is inside each part.
 
-    equal, near: see `equal_pairs` and `near_pairs`.
+    equal, near: see `equal_pairs` and `near_pairs`; split: None where the set could not be dealt.
     """
-    lines: list[Line] = []
+    lines: list[Line] = [(True, text) for _, text in told_of_near_copies(_across(source), split)[1:]]
     for pairs, what, good in ((equal, "are equal to another", None), (near, "pair(s) are near copies", True)):
         inside = [pair for pair in pairs if pair["part"] == pair["other_part"]]
         for part, count in Counter(pair["part"] for pair in inside).items():
@@ -52,6 +52,10 @@ def alike_lines(equal: Pairs, near: Pairs, split: Split | None) -> list[Line]:
     if passed:
         lines.append((True, f"{some(passed)} has too many samples to be looked through for near copies within it"))
     return lines
+
+
+def _across(source: Source) -> list[NearCopy]:
+    return list(getattr(source, "near_copies", ()))  # one whose parts could not be dealt was not looked through
 
 
 def _pair(source: Source, parts: Sequence[str], row: int, other: int, kind: str, score: float) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from learnerkit.core.levels import Line
 from learnerkit.data.alike import alike_lines, equal_pairs, near_pairs
 from learnerkit.data.balance import balance_lines, class_counts, imbalance, parts_by_row
 from learnerkit.data.look_facts import light_facts, look_lines, size_facts
-from learnerkit.data.near_copies import told_of_near_copies
 from learnerkit.data.split import Split
 from learnerkit.detect.box_facts import TINY, box_facts, class_images, class_sizes, draw_boxes, size_table
 from learnerkit.detect.data.source import FrameSource
@@ -93,7 +92,6 @@ def _add_looks(examined: Examined, source: FrameSource, parts: np.ndarray) -> No
 
 def _add_alike(examined: Examined, source: FrameSource, split: Split | None, parts: np.ndarray) -> None:
     equal, near = equal_pairs(source, parts), near_pairs(source, split)
-    told: list[Line] = [(True, text) for _, text in told_of_near_copies(list(source.near_copies), split)[1:]]
     rows = {name: row for row, name in enumerate(source.ids)}
-    lines = told + alike_lines(equal, near, split)
+    lines = alike_lines(source, equal, near, split)
     examined.add(pairs_section(equal, near, lines, lambda name: picture_of(source, rows[name])))

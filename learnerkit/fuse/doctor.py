@@ -88,7 +88,7 @@ def _add_facts(examined: Examined, source: PairSource, split: Split | None) -> N
     def picture(row: int) -> np.ndarray:
         return source.pictures(np.array([row]))[0]
 
-    examined.add(pairs_section(equal, None, alike_lines(equal, [], None), lambda name: picture(rows[name])))
+    examined.add(pairs_section(equal, None, alike_lines(source, equal, [], None), lambda name: picture(rows[name])))
     examined.tables += [*_layer_table(examined.facts["layers"]), _map_table(examined.facts["maps"])]
     chosen = sample_rows(source.labels, A_CLASS)
     present = [int(source.labels[some[0]]) for some in chosen]

@@ -357,7 +357,7 @@ def test_what_says_the_image_is_found(tmp_path, key):
         for second, other in enumerate(source.ids):
             alike = name[0] == other[0] and int(name[2:-3]) // 2 == int(other[2:-3]) // 2
             assert (source.groups[first] == source.groups[second]) == alike
-    assert (True, f"28 files, 14 source images, by {place}; maps of (3, 8, 8)") in examine(root)
+    assert (True, f"28 files, 14 source images, by {place}; maps of (3, 8, 8)") in examine(root).lines
     named = read_pairs(root, group=place.split(".")[-1])
     assert np.array_equal(named.groups, source.groups) and len(set(read_pairs(root, group="name").groups)) == 28
 
@@ -417,7 +417,7 @@ def test_what_is_no_pair_is_counted_and_hidden_things_are_not(tmp_path):
     assert is_pairs(root)
     with pytest.warns(UserWarning, match=r"4 file\(s\) are no pairs and left out \(1 .json, 1 .png.*\), such as a/log"):
         dls = saliency_dls(root, bs=4)
-    assert len(dls.source) == 14 and any("left out" in text for _, text in examine(root))
+    assert len(dls.source) == 14 and any("left out" in text for _, text in examine(root).lines)
     (tmp_path / "pictures").mkdir()
     Image.new("RGB", (8, 8)).save(tmp_path / "pictures" / "a.png")
     with pytest.raises(DataError, match=r"no \.pt file; 1 file\(s\) are no pairs and left out"):
@@ -432,7 +432,7 @@ def test_folders_that_name_parts_are_the_parts(tmp_path):
     dls = saliency_dls(root, bs=4)
     assert dls.split.counts == {"train": 12, "valid": 4, "test": 6} and dls.vocab == ["above", "around_near"]
     assert all(name.startswith("val/") for name in dls.ids("valid"))
-    assert (True, "parts by their folders: {'test': 6, 'train': 12, 'valid': 4}") in examine(root)
+    assert (True, "parts by their folders: {'test': 6, 'train': 12, 'valid': 4}") in examine(root).lines
     plant(root, range(2), n=1, name="more/{code}_{i}.pt")
     with pytest.raises(
         DataError, match=r"22 of 24 files lie in a folder that names a part.* others in none, such as more"
