@@ -107,13 +107,8 @@ def look_lines(facts: dict[str, Any]) -> list[Line]:
     for kind in ("one_colour", "nearly_black", "nearly_white"):
         if names := light[kind]:
             lines.append((None, f"{len(names):,} of {n:,} images are {kind.replace('_', ' ')}: {some(names)}"))
-    lines.append(
-        (
-            True,
-            f"brightness {light['mean']:.3f} of 1, deviation over the images {light['deviation']:.3f}, "
-            f"within one {light['contrast']:.3f}",
-        )
-    )
+    spread = f"deviation over the images {light['deviation']:.3f}, within one {light['contrast']:.3f}"
+    lines.append((True, f"brightness of {n:,} images: {light['mean']:.3f} of 1, {spread}"))
     return lines
 
 

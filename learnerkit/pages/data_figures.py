@@ -114,7 +114,8 @@ def draw_brightness(means: np.ndarray, parts: np.ndarray, classes: Sequence[dict
         if (own := means[parts == part]).size:
             look = {"color": COLOURS[part], "label": f"{part or 'in no part'} ({len(own):,})"}
             panels[0].hist(own, bins, weights=np.full(len(own), 100 / len(own)), histtype="step", linewidth=1.6, **look)
-    panels[0].set(xlabel="brightness of an image", ylabel="% of the part", xlim=(0, 1), title="by part")
+    panels[0].set(xlabel="brightness of an image", ylabel="% of the part", xlim=(0, 1))
+    panels[0].set_title("by part", fontsize=10)
     panels[0].legend(fontsize=8, frameon=False)
     if shown:
         few = f", the {ENDS} darkest and brightest of {len(classes)}" if len(shown) < len(classes) else ""

@@ -24,7 +24,8 @@ def begin_section(kind: str, samples: int, faults: Sequence[Any], lines: Sequenc
     """
     told = [{key: getattr(fault, key) for key in ("file", "place", "reason", "samples")} for fault in faults]
     facts = {"kind": kind, "samples": samples, "faults": told}
-    return Examined(list(lines), facts, [("faults", f"{len(told):,}")], fault_table(told))
+    tables = fault_table(told) if len(told) > len(lines) else []  # else the lines name each
+    return Examined(list(lines), facts, [("faults", f"{len(told):,}")], tables)
 
 
 def parts_section(counts: dict[str, int], by: str) -> Examined:

@@ -28,14 +28,14 @@ def write_data_report(found: Diagnosis, folder: Path) -> list[Path]:
     examined = Examined(found.said) if found.data is None else found.data
     drawn = _draw(examined, folder)
     name, level, lines = found.path.resolve().name, level_of(found.said), told_lines(found.said)
-    counts = {kind: sum(line["level"] == kind for line in lines) for kind in LEVELS.values()}
+    warnings = sum(line["level"] == LEVELS[None] for line in lines)
     page = render(
         f"{NAME}.html.j2",
         name=name,
         about=f"{found.path} · {examined.facts.get('kind', 'no set that is known')} · {now()}",
         level=level,
         verdict=VERDICTS[level],
-        headlines=[*examined.headlines, ("warnings", f"{counts['warn']:,}")],
+        headlines=[*examined.headlines, ("warnings", f"{warnings:,}")] if examined.headlines else [],
         lines=lines,
         pictures=[(title, embedded(file)) for title, file in drawn],
         tables=examined.tables,

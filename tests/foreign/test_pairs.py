@@ -475,7 +475,7 @@ def test_doctor_shows_a_set_of_other_keys_as_it_would_be(tmp_path):
     form = lambda pair, code, i: dict(zip("say", [*pair.values()][:3], strict=True))  # noqa: E731
     root = plant(tmp_path / "set", (1, 2), form=form)
     lines = examine(root).lines
-    faults = [text for good, text in lines if not good]
+    faults = [text for good, text in lines if good is False]
     assert len(faults) == 3 and "0_0.pt, 0_1.pt, 0_2.pt and 11 more: lacks" in faults[0]
     assert faults[2] == "with --keys s,a,y it would be:"
     assert (True, "class numbers in the files: 1..2; nothing names the classes") in lines
