@@ -67,7 +67,7 @@ def _folder(listing: ClassFolders) -> Looked:
     files = [listing.files[row] for row in rows]
     source = ImageSource(
         listing.root.resolve().name,
-        FileImages(files, (SIDE, SIDE)) if small is None else small[rows],
+        FileImages(files, (SIDE, SIDE)) if small is None else small if len(rows) == n else small[rows],
         np.array(listing.labels)[rows],
         listing.vocab,
         [names[row] for row in rows],

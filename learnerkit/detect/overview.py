@@ -1,5 +1,6 @@
 """The numbers, tables and pictures of a detection set for its report."""
 
+from collections import Counter
 from functools import partial
 
 import numpy as np
@@ -83,7 +84,7 @@ def _add_looks(examined: Examined, source: FrameSource, parts: np.ndarray) -> No
     }
     facts = {
         "sizes": size_facts(widths.tolist(), heights.tolist()),
-        "stored": {"formats": counts, "modes": {}, "turned": []},
+        "stored": {"formats": counts, "modes": dict(Counter(look.mode for look in looks)), "turned": []},
         "brightness": light_facts(looks, names),
     }
     means = np.array([look.mean for look in looks])

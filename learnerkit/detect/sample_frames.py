@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from learnerkit.data.looks import LEVELS, Look, brightness
 from learnerkit.data.split import evenly
 from learnerkit.detect.data.channels import some_of
+from learnerkit.detect.data.frames import scaled, stored_frame
 from learnerkit.detect.data.source import FrameSource
 from learnerkit.detect.draw import channel_pictures, with_boxes
 from learnerkit.pages.figure import new_figure
@@ -23,23 +24,24 @@ MOST_BOXED = 40  # boxes of a frame up to which their classes are written
 
 
 def frame_looks(source: FrameSource, most: int = MEASURED) -> tuple[list[int], list[Look]]:
-    """Rows of at most so many frames, evenly spaced, and how large and bright the colours of each are."""
+    """Rows of at most so many frames, evenly spaced, and the size, type and brightness of each one's colours."""
     rows = some_of(np.arange(len(source)), most)
-    return rows, [
-        Look(width, height, *brightness(picture_of(source, row)))
-        for row in rows
-        for height, width in [_size(source, row)]
-    ]
+    return rows, [_look_at(source, row) for row in rows]
+
+
+def _look_at(source: FrameSource, row: int) -> Look:
+    frame = stored_frame(source.frames[row].files[0])  # the colours are of the first file
+    height, width = frame.shape[1:]
+    return Look(width, height, *brightness(_shown(scaled(frame)[: source.colours])), mode=str(frame.dtype))
 
 
 def picture_of(source: FrameSource, row: int) -> np.ndarray:
     """The colours of a frame as uint8 [C,H,W], one channel or three."""
-    return (source.stored(row)[: source.colours] * LEVELS).round().clip(0, LEVELS).astype(np.uint8)
+    return _shown(source.stored(row)[: source.colours])
 
 
-def _size(source: FrameSource, row: int) -> tuple[int, int]:
-    height, width = source.sizes[row].tolist()
-    return height, width
+def _shown(colours: np.ndarray) -> np.ndarray:
+    return (colours * LEVELS).round().clip(0, LEVELS).astype(np.uint8)
 
 
 def draw_frames(source: FrameSource) -> Figure:

@@ -73,7 +73,11 @@ def _data(found: Diagnosis, path: Path, bad: str) -> list[Line]:
     """Enter the task and what it says of the data."""
     task = import_module("learnerkit.tasks").find_task(path)
     found.task, record = task.name, import_module("learnerkit.pages.examined").Examined
-    given = task.verb("examine")(path, bad)
+    try:
+        given = task.verb("examine")(path, bad)
+    except LearnerkitError as error:  # what did not arrive may be why
+        left = import_module("learnerkit.data.leftovers").unfinished_downloads(path)
+        return [(False, str(fault)) for fault in (error, *left)]
     if not isinstance(given, (record, list)):
         raise RecipeError(
             f"task '{task.name}': its examine gave a {type(given).__name__}; an Examined, or a list of (good, text)"

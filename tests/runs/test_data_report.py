@@ -375,3 +375,44 @@ def test_the_text_has_the_worst_first():
         "  ok    good",
     ]
     assert table_text(told.tables[0]) == "T\n  a  bb\n  x   1"
+
+
+def test_unfinished_files_are_named_where_the_set_cannot_be_opened(command, tmp_path):
+    root = photographs(tmp_path / "set", parts=("",))
+    for file in (root / "dog").iterdir():
+        half(file)
+    code, found = looked(command, root)
+    assert code == 2 and "class folder(s) without a picture: dog" in said(found, "fault")[0]
+    assert any(line.startswith("dog/0.png.part: a download that did not end") for line in said(found, "fault"))
+
+
+def test_frames_of_several_types_are_warned_of(command, tmp_path):
+    root = write_scenes(tmp_path / "set")
+    frame = np.load(root / "images" / "0004.npy")
+    np.save(root / "images" / "0004.npy", frame.astype(np.uint16) * 257)
+    _, found = looked(command, root)
+    assert found["facts"]["stored"] == {"formats": {"npy": 10}, "modes": {"uint8": 9, "uint16": 1}, "turned": []}
+    assert "pixels of several kinds: 9 uint8, 1 uint16" in said(found, "warn")
+
+
+def test_the_counts_of_a_real_set_are_those_of_its_description(command, real_data):
+    _, found = looked(command, real_data / "cifar-10-batches-py")
+    facts = found["facts"]
+    trained = [row["train"] + row["valid"] for row in facts["classes"]]
+    assert trained == [508, 515, 478, 484, 527, 469, 497, 512, 518, 492]
+    assert [row["test"] for row in facts["classes"]] == [103, 89, 100, 103, 90, 86, 112, 102, 106, 109]
+    assert facts["kind"] == "CIFAR" and facts["parts"]["counts"] == {"train": 4500, "valid": 500, "test": 1000}
+    across = [pair for pair in facts["near_copies"] if pair["part"] != pair["other_part"]]
+    assert len(across) == 2 and len(facts["near_copies"]) == 7 and not facts["copies"]
+    assert facts["brightness"]["mean"] == pytest.approx(np.mean((0.4914, 0.4822, 0.4465)), abs=0.01)
+
+
+@pytest.mark.slow
+def test_the_boxes_of_a_real_set_are_those_of_its_description(command, unpacked, tmp_path):
+    _, found = looked(command, unpacked("multimodal60") / "multimodal60", "--out", tmp_path / "report")
+    facts = found["facts"]
+    keys = ("train", "valid")
+    assert [[row[key] for key in keys] for row in facts["classes"]] == [[141, 42], [34, 2], [59, 25]]
+    assert facts["boxes"]["boxes"] == 303 and facts["boxes"]["without"] == 0
+    assert facts["boxes"]["side"]["least"] == pytest.approx(4.3, abs=0.05)
+    assert {"shift_thermal.png", "shift_event.png", "frames.png"} <= set(os.listdir(tmp_path / "report" / "figures"))
