@@ -15,20 +15,19 @@ from learnerkit.data.faults import Fault, Report, told
 from learnerkit.data.leftovers import unfinished_downloads
 from learnerkit.data.near_copies import near_copies_of
 from learnerkit.detect.box_facts import shorter_sides
-from learnerkit.detect.data.channels import complaints
+from learnerkit.detect.data.channels import Use, complaints
 from learnerkit.detect.data.deep import called_alpha
 from learnerkit.detect.data.scan import BAD, scan_detection
 from learnerkit.detect.data.source import FrameSource
 from learnerkit.detect.dls import HELD_OUT, SHARES, FrameLoaders, frame_dls
 from learnerkit.detect.learner import fitting_anchors
 from learnerkit.detect.models.detector import PREFIX
-from learnerkit.detect.overview import KIND, add_overview
+from learnerkit.detect.overview import KIND, LOOKED_AT, add_overview
 from learnerkit.detect.shift import Measured, draw_shift, measure_shift, shift_lines, shift_name
 from learnerkit.models.create import create_model
 from learnerkit.pages.data_sections import begin_section
 from learnerkit.pages.examined import Examined
 
-LOOKED_AT = 50  # frames whose channels are measured
 MOST_CLASSES = 30  # that are listed
 
 
@@ -53,11 +52,11 @@ def examine(path: Path, bad: str = "refuse") -> Examined:
     examined = begin_section(KIND, n, faults, lines)
     if source is not None:
         source.thumbnails = _read_once(source)
-        measured = measure_shift(source)
-        examined.lines += [*((None, text) for text in source.unnamed), *_described(source, measured)]
+        measured, uses = measure_shift(source), source.uses(np.arange(len(source)), LOOKED_AT)
+        examined.lines += [*((None, text) for text in source.unnamed), *_described(source, measured, uses)]
         tried, dls = _tried(source)
         examined.lines += tried
-        add_overview(examined, source if dls is None else dls.source, None if dls is None else dls.split)
+        add_overview(examined, source if dls is None else dls.source, None if dls is None else dls.split, uses)
         if measured is not None:
             drawn = partial(draw_shift, source, measured)
             names = {shift_name(name): name for name in source.modalities}
@@ -87,9 +86,9 @@ def _staying(faults: list[Fault], source: FrameSource, n: int, bad: str) -> str:
     return f"with --bad {bad}: {cut} box(es) cut, {len(faults) - cut} fault(s) left out; {left}"
 
 
-def _described(source: FrameSource, measured: Measured | None) -> list[Line]:
+def _described(source: FrameSource, measured: Measured | None, uses: list[Use]) -> list[Line]:
     shift = shift_lines(source, measured)
-    return [*_boxes(source), *_sizes(source), *_channels(source), *shift, *_parts(source)]
+    return [*_boxes(source), *_sizes(source), *_channels(source, uses), *shift, *_parts(source)]
 
 
 def _boxes(source: FrameSource) -> list[Line]:
@@ -113,9 +112,8 @@ def _sizes(source: FrameSource) -> list[Line]:
     return lines
 
 
-def _channels(source: FrameSource) -> list[Line]:
+def _channels(source: FrameSource, uses: list[Use]) -> list[Line]:
     """The range of each channel over some frames, and a warning of what is wrong with one."""
-    uses = source.uses(np.arange(len(source)), LOOKED_AT)
     lines: list[Line] = [
         (True, f"{name}: {use.low:.3f} to {use.high:.3f} of its range, mean {use.mean:.3f}")
         for name, use in zip(source.channel_names, uses, strict=True)

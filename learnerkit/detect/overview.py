@@ -11,6 +11,7 @@ from learnerkit.data.balance import balance_lines, class_counts, imbalance, part
 from learnerkit.data.look_facts import light_facts, look_lines, size_facts
 from learnerkit.data.split import Split
 from learnerkit.detect.box_facts import TINY, box_facts, class_images, class_sizes, draw_boxes, size_table
+from learnerkit.detect.data.channels import Use
 from learnerkit.detect.data.source import FrameSource
 from learnerkit.detect.sample_frames import draw_frames, frame_looks, objects_of, picture_of
 from learnerkit.pages.data_sections import class_section, look_section, pairs_section, parts_section, samples_section
@@ -22,8 +23,11 @@ LOOKED_AT = 50  # frames whose channels are measured
 TOO_TINY = 0.25  # of the boxes that are worth a warning
 
 
-def add_overview(examined: Examined, source: FrameSource, split: Split | None) -> None:
-    """Add what is there to what is said of a set. split: as a training would deal it; None where it could not."""
+def add_overview(examined: Examined, source: FrameSource, split: Split | None, uses: list[Use]) -> None:
+    """Add what is there to what is said of a set.
+
+    split: as a training would deal it; None where it could not; uses: of each channel, over `LOOKED_AT` frames.
+    """
     parts, facts = parts_by_row(split, len(source)), box_facts(source)
     examined.headlines[:0] = [("frames", f"{len(source):,}"), ("boxes", f"{facts['boxes']:,}")]
     examined.facts |= {"usable": len(source), "fingerprint": source.fingerprint, "boxes": facts}
@@ -46,7 +50,7 @@ def add_overview(examined: Examined, source: FrameSource, split: Split | None) -
     present, objects = objects_of(source)
     names, counts = [source.vocab[code] for code in present], [classes[code]["all"] for code in present]
     examined.add(samples_section(names, counts, objects, "Objects of each class"))
-    _add_channels(examined, source)
+    _add_channels(examined, source, uses)
     _add_looks(examined, source, parts)
     _add_alike(examined, source, split, parts)
 
@@ -60,9 +64,8 @@ def _tiny(facts: dict) -> list[Line]:
     ]
 
 
-def _add_channels(examined: Examined, source: FrameSource) -> None:
+def _add_channels(examined: Examined, source: FrameSource, uses: list[Use]) -> None:
     """The channels with the range that each uses."""
-    uses = source.uses(np.arange(len(source)), LOOKED_AT)
     named = list(zip(source.channel_names, uses, strict=True))
     keys = ("low", "high", "mean")
     examined.facts["channels"] = [

@@ -70,12 +70,13 @@ def draw_samples(
     shrunk = min(1.0, WIDE / mosaic.shape[1])
     high, wide = (max(1, round(side * shrunk)) for side in mosaic.shape[:2])
     labels = [plain_text(name, 26) for name in names]
-    beside = 0.4 + 0.085 * max(map(len, labels), default=0)
+    beside = 0.5 + 0.085 * max(map(len, labels), default=0)
     figure, panel = new_figure(wide / INCH + beside, high / INCH + 0.15)
     panel.imshow(np.asarray(Image.fromarray(mosaic).resize((wide, high), Image.Resampling.LANCZOS)))
     panel.set_yticks([shrunk * (down * (CELL + gap) + CELL / 2) for down in range(len(rows))], labels)
     panel.tick_params(length=0, labelsize=9)
     panel.set_xticks([])
+    panel.set_anchor("E")  # names have what room is left
     panel.spines[:].set_visible(False)
     return figure
 
