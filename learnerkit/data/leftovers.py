@@ -7,9 +7,7 @@ from learnerkit.data.faults import Fault
 from learnerkit.data.pictures import SUFFIXES
 from learnerkit.data.walk import files_below, folders_in, holds, natural
 
-UNFINISHED = words(
-    ".part .partial .crdownload .opdownload .download .filepart .aria2 .ut .bc! .tmp_download .incomplete"
-)
+UNFINISHED = words(".part .partial .crdownload .opdownload .download .filepart .aria2 .!ut .bc! .incomplete")
 LABELS = ("labels", "label", "annotations", "annotation")
 ARCHIVES = words(".zip .tar .gz .tgz .xz .txz .bz2 .tbz2 .7z .rar .zst")
 

@@ -4,10 +4,14 @@ import pytest
 
 from learnerkit.core.errors import DataError
 from learnerkit.data.leftovers import not_whole, unfinished_downloads
+from learnerkit.runs.verify import verify
 from learnerkit.tasks import find_task
+from tests.images import write_folder
+from tests.pairs import write_pairs
+from tests.scenes import write_scenes
 
 
-@pytest.mark.parametrize("suffix", [".part", ".crdownload", ".aria2", ".partial", ".PART"])
+@pytest.mark.parametrize("suffix", [".part", ".crdownload", ".aria2", ".!ut", ".PART"])
 def test_what_a_download_left_is_named(tmp_path, suffix):
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat" / f"1.jpg{suffix}").write_bytes(b"x")
@@ -53,3 +57,14 @@ def test_labels_without_images(tmp_path):
     for name in ("1.txt", "2.txt"):
         (tmp_path / "labels" / name).write_text("0 0.5 0.5 0.1 0.1\n")
     assert "labels/ holds 2 file(s) and no image lies beside it; fetch the images" in missing(tmp_path)
+
+
+def test_a_set_with_an_unfinished_file_is_not_good(tmp_path):
+    images = write_folder(tmp_path / "images", n=3)
+    scenes, pairs = write_scenes(tmp_path / "scenes"), tmp_path / "pairs"
+    write_pairs(pairs, n=4)
+    for root in (images, scenes, pairs):
+        assert verify(root)
+        (root / "more.bin.crdownload").write_bytes(b"x")
+        (fault,) = verify(root).faults
+        assert fault.file == "more.bin.crdownload" and "did not end" in fault.reason
