@@ -14,16 +14,17 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from learnerkit.core.errors import RecipeError, RunError
+from learnerkit.core.levels import Line
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.data.faults import Report
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.measure import measure
+from learnerkit.pages.examined import Examined
 from learnerkit.pages.page import Headline, Table
 from learnerkit.pages.ranking import BY_MONITOR, Ranking
 from learnerkit.recipe import Recipe
 
-Line = tuple[bool | None, str]  # what `doctor` says: whether it is good, None for a warning, and the text
 CURVES = (("training_curves", "Curves"),)
 RATE = (("learning_rate", "Learning rate"),)
 
@@ -52,8 +53,8 @@ class Task:
 
     calls: the `*_dls` and `*_learner` functions whose calls `load_run` can repeat.
     expects: what its data look like, in words; is_set: whether a path holds such data.
-    verify: a path to every fault of such data; examine: path and `bad` to what `doctor` says of them.
-    draw_examined: a path to pictures of that, by the names of their files.
+    verify: a path to every fault of such data; examine: path and `bad` to what `doctor` says of them, an `Examined`
+        with facts and pictures, or lines alone.
     blank_model: a recipe to a model of its size, for a forecast of the disk.
     cost: a recipe to what one of its epochs costs beside those of other recipes, for a forecast of the time.
     evaluate: learner, run folder, parts and the recipe's `evaluate` fields to the content of results.json, which it
@@ -81,8 +82,7 @@ class Task:
     expects: str = ""
     is_set: Callable[[Path], bool] = lambda path: False
     verify: Callable[[Path], Report] | None = None
-    examine: Callable[[Path, str], list[Line]] | None = None
-    draw_examined: Callable[[Path], dict[str, Figure]] | None = None
+    examine: Callable[[Path, str], Examined | list[Line]] | None = None
     blank_model: Callable[[Any], nn.Module] = lambda recipe: nn.Identity()
     cost: Callable[[Any], float] = lambda recipe: 1.0
     evaluate: Callable[..., dict[str, Any]] = measure

@@ -156,7 +156,8 @@ def find_task(path: Path) -> "Task":
         if task.is_set(path):
             return task
     known = "".join(f"\n  {task.name}: {task.expects}" for task in tasks if task.expects)
-    raise DataError(f"{path}: is no set that a task knows. Expected one of:{known}")
+    why = import_module("learnerkit.data.leftovers").not_whole(path)
+    raise DataError(f"{path}: is no set that a task knows.{f' {why}.' if why else ''} Expected one of:{known}")
 
 
 def _object(place: str) -> Any:

@@ -18,6 +18,7 @@ from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
 from learnerkit.core.unpickle import load_set_pickle
 from learnerkit.data.faults import Fault, accepted, check_bad
+from learnerkit.data.pictures import EMPTY, is_empty
 from learnerkit.data.source import Stats
 
 CIFAR_STATS: Stats = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
@@ -76,9 +77,9 @@ def is_cifar(path: Path) -> bool:
 def _find_folder(path: Path) -> tuple[Layout, Path] | None:
     for layout in LAYOUTS.values():
         for folder in (path, path / layout.folder):
-            if (folder / layout.meta).is_file() and (folder / layout.test).is_file():
-                return layout, folder
-            if any((folder / file).is_file() for file in layout.train if file != "train"):
+            there = [file for file in (*layout.train, layout.test, layout.meta) if (folder / file).is_file()]
+            # half a download is one too: names of one file that say nothing by themselves count from two on
+            if len(there) > 1 or any(file not in ("train", "test", "meta") for file in there):
                 return layout, folder
     return None
 
@@ -149,9 +150,9 @@ def _open_archive(path: Path) -> tuple[Layout, Callable[[str], bytes]]:
                 if member.isfile() and name in wanted:
                     members[name] = archive.extractfile(member).read()
     except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        why = EMPTY if is_empty(path) else f"is no whole archive ({str(error).splitlines()[0].rstrip(':')})"
         raise DataError(
-            f"{path}: is no whole archive ({error}). The official CIFAR folder or its .tar.gz is needed; arrays go "
-            "to array_dls"
+            f"{path}: {why}. The official CIFAR folder or its .tar.gz is needed; arrays go to array_dls"
         ) from error
     layout = CIFAR10 if any(name in members for name in (*CIFAR10.train, CIFAR10.test, CIFAR10.meta)) else CIFAR100
 

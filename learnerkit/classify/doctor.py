@@ -1,23 +1,42 @@
-"""What `verify` and `learnerkit doctor DATA` say of a set of images: every fault, near copies, and what is there."""
+"""What `verify` and `learnerkit doctor DATA` say of a set of images: every fault, copies, and what is there."""
 
 import warnings
 from pathlib import Path
 
-from learnerkit.classify.cifar import is_cifar, read_cifar, scan_cifar
+import numpy as np
+
+from learnerkit.classify.cifar import is_cifar, scan_cifar
 from learnerkit.classify.folder import list_folder
-from learnerkit.classify.reading import read_folder, scan_folder, stream_folder
+from learnerkit.classify.look import Looked, look_at_set
+from learnerkit.classify.reading import scan_folder, stream_folder
 from learnerkit.classify.source import ImageSource
 from learnerkit.core.errors import DataError
+from learnerkit.core.levels import Line
+from learnerkit.core.text import some
+from learnerkit.data.alike import alike_lines, equal_pairs, near_pairs
+from learnerkit.data.balance import balance_lines, class_counts, imbalance, parts_by_row
 from learnerkit.data.faults import Report, told
 from learnerkit.data.hashes import SIDE
-from learnerkit.data.near_copies import near_copies_of, told_of_near_copies
+from learnerkit.data.leftovers import unfinished_downloads
+from learnerkit.data.look_facts import class_brightness, look_facts, look_lines, shortcut_lines
+from learnerkit.data.near_copies import near_copies_of
 from learnerkit.data.parts import parts_of
 from learnerkit.data.pictures import SUFFIXES
 from learnerkit.data.split import Split
 from learnerkit.data.walk import holds
-from learnerkit.task import Line
+from learnerkit.pages.data_sections import (
+    begin_section,
+    class_section,
+    look_section,
+    pairs_section,
+    parts_section,
+    samples_section,
+)
+from learnerkit.pages.examined import Examined
+from learnerkit.pages.samples import sample_rows
 
-LOOKED_AT = 64, 64  # pixels, where images have several sizes
+OF_A_RUN = " The run's near_copies.csv lists all"  # in a warning of a training
+REMEDY = "; sampler='balanced' (--sampler balanced) draws them equally often"
 
 
 def is_set(path: Path) -> bool:
@@ -38,11 +57,12 @@ def verify(path: Path) -> Report:
 
 def _scanned(path: Path) -> tuple[Report, ImageSource | None]:
     """The faults of a set, and what is good of it; None where that is too little."""
+    left = unfinished_downloads(path)
     if is_cifar(path):
         source, faults, rows = scan_cifar(path)
-        return Report(path, source.name if source else "CIFAR", rows, faults), source
+        return Report(path, source.name if source else "CIFAR", rows, left + faults), source
     listing = list_folder(path)
-    report = Report(path, "image folder", len(listing.files), scan_folder(listing))
+    report = Report(path, "image folder", len(listing.files), left + scan_folder(listing))
     if report.faults:  # they are mended first
         return report, None
     try:
@@ -51,47 +71,73 @@ def _scanned(path: Path) -> tuple[Report, ImageSource | None]:
         return report, None
 
 
-def examine(path: Path, bad: str = "refuse") -> list[Line]:
-    """Lines of (good, text) about a set of images.
+def examine(path: Path, bad: str = "refuse") -> Examined:
+    """What there is to say of a set of images, and its pictures.
 
     bad: with 'skip' the faults are told as what would be left out.
     """
-    report, _ = _scanned(path)
-    lines = told(report.faults, report.samples, str(path), bad)
-    wrong = not all(good for good, _ in lines)
-    if wrong:
-        lines.append((False, f"{path}: {report.samples:,} images, {len(report.faults)} fault(s)"))
-    try:
-        source, sizes = _opened(path, "skip" if wrong else bad)
-        split, said = _dealt(source)
-    except DataError as error:
-        return [*lines, (False, str(error))] if not wrong else lines
-    _, height, width = source.shape
-    per_class = [int((source.labels == code).sum()) for code in range(len(source.vocab))]
-    return [
-        *lines,
-        *((None, text) for text in (*said, *sizes)),
-        (True, f"{path}: {len(source):,} images of {width}x{height}, {len(source.vocab)} classes"),
-        (True, f"images a class: {min(per_class):,} to {max(per_class):,}; parts {split.counts} by {split.by}"),
-        (True, f"fingerprint {source.fingerprint}"),
-        *((None, text) for _, text in told_of_near_copies(source.near_copies, split)[1:]),
-    ]
+    seen = look_at_set(path)
+    lines: list[Line] = told(seen.faults, seen.samples, str(path), bad)
+    if not all(good for good, _ in lines):
+        lines.append((False, f"{path}: {seen.samples:,} images, {len(seen.faults)} fault(s)"))
+    examined = begin_section(seen.kind, seen.samples, seen.faults, lines)
+    if seen.source is not None:
+        _describe(examined, path, seen, seen.source)
+    return examined
 
 
-def _dealt(source: ImageSource) -> tuple[Split, list[str]]:
-    """The parts as a training would deal them, and what it would warn of."""
+def _describe(examined: Examined, path: Path, seen: Looked, source: ImageSource) -> None:
+    """Add what is there to what is wrong."""
+    split, said = _dealt(source)
+    parts, vocab = parts_by_row(split, len(source)), source.vocab
+    facts, by_class = look_facts(seen.looks, source.ids), class_brightness(seen.looks, source.labels, vocab)
+    size = _size_text(facts["sizes"])
+    examined.lines += said
+    examined.lines += [(True, f"{path}: {len(source):,} images of {size}, {len(vocab)} classes")]
+    examined.facts |= {"usable": len(source), "fingerprint": source.fingerprint}
+    examined.headlines[:0] = [("images", f"{len(source):,}")]
+    if facts["sizes"]["distinct"] > 1:
+        most = max(facts["sizes"]["common"][0][side] for side in ("width", "height"))
+        text = f"its images have {facts['sizes']['distinct']} sizes in pixels; pass size= (--size), such as {most}"
+        examined.lines.append((None, text))
+    if split is not None:
+        per_class = np.bincount(source.labels, minlength=len(vocab))
+        dealt = f"images a class: {per_class.min():,} to {per_class.max():,}; parts {split.counts} by {split.by}"
+        examined.lines.append((True, dealt))
+        examined.add(parts_section(split.counts, split.by))
+    examined.lines.append((True, f"fingerprint {source.fingerprint}"))
+    classes = class_counts(source.labels, parts, vocab)
+    examined.add(class_section(classes, imbalance(classes), balance_lines(classes, "images", REMEDY), "images"))
+    lines = look_lines(facts) + shortcut_lines(seen.looks, source.labels, vocab)
+    sides = (np.array([getattr(look, side) for look in seen.looks]) for side in ("width", "height"))
+    means = np.array([look.mean for look in seen.looks])
+    examined.add(look_section(facts, lines, means, parts, by_class, *sides))
+    _add_alike(examined, seen, source, split, parts)
+    chosen = sample_rows(source.labels)
+    present = [int(source.labels[rows[0]]) for rows in chosen]
+    names, counts = [vocab[code] for code in present], [classes[code]["all"] for code in present]
+    examined.add(samples_section(names, counts, lambda place: [seen.picture(row) for row in chosen[place]]))
+
+
+def _add_alike(examined: Examined, seen: Looked, source: ImageSource, split: Split | None, parts: np.ndarray) -> None:
+    equal, near = equal_pairs(source, parts), near_pairs(source, split)
+    rows = {name: row for row, name in enumerate(source.ids)}
+    section = pairs_section(equal, near, alike_lines(source, equal, near, split), lambda name: seen.picture(rows[name]))
+    examined.add(section)
+
+
+def _dealt(source: ImageSource) -> tuple[Split | None, list[Line]]:
+    """The parts as a training would deal them, None where it could not, and what it would say."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        split = parts_of(source, 1, None, 42, None, source.labels, source.groups)
-    return split, [str(warning.message).removeprefix(f"{source.name}: ") for warning in caught]
+        try:
+            split = parts_of(source, 1, None, 42, None, source.labels, source.groups)
+        except DataError as error:
+            return None, [(False, str(error))]
+    said = [str(warning.message).removeprefix(f"{source.name}: ") for warning in caught]
+    return split, [(None, text.removesuffix(OF_A_RUN)) for text in said]
 
 
-def _opened(path: Path, bad: str) -> tuple[ImageSource, list[str]]:
-    """The set, and what there is to say of sizes that differ: its images are looked at in one size then."""
-    if is_cifar(path):
-        return read_cifar(path, bad=bad), []
-    listing = list_folder(path)
-    try:
-        return read_folder(listing, bad=bad), []
-    except DataError as error:
-        return read_folder(listing, LOOKED_AT, bad), [str(error)]
+def _size_text(sizes: dict) -> str:
+    common = [f"{row['width']}x{row['height']}" for row in sizes["common"]]
+    return common[0] if sizes["distinct"] == 1 else f"{sizes['distinct']} sizes ({some(common)})"

@@ -27,7 +27,7 @@ def scan_folder(listing: ClassFolders) -> list[Fault]:
     found = check_images(listing.files)
     faults = {row: reason for row, (reason, _) in enumerate(found) if reason}
     good = _good_rows(listing, faults)
-    return _faults(listing, good, faults, first_copies([found[row][1] for row in good]))
+    return faults_of(listing, good, faults, first_copies([found[row][1] for row in good]))
 
 
 def open_folder(
@@ -135,7 +135,7 @@ def _good_rows(listing: ClassFolders, faults: dict[int, str]) -> np.ndarray:
     return np.array([row for row in range(len(listing.files)) if row not in faults], dtype=np.int64)
 
 
-def _faults(listing: ClassFolders, good: np.ndarray, faults: dict[int, str], contents: np.ndarray) -> list[Fault]:
+def faults_of(listing: ClassFolders, good: np.ndarray, faults: dict[int, str], contents: np.ndarray) -> list[Fault]:
     """The faults of all files: those that cannot be read, and those whose content stands in two classes.
 
     good: rows that can be read; faults: reason by row of the others; contents: `first_copies` of the good ones.
@@ -183,7 +183,7 @@ def _chosen(
     listing: ClassFolders, good: np.ndarray, faults: dict[int, str], contents: np.ndarray, bad: str
 ) -> tuple[np.ndarray, list[Fault]]:
     """The rows to train on and the faults that are set aside; DataError where they may not be."""
-    names, quarantine = listing.names, _faults(listing, good, faults, contents)
+    names, quarantine = listing.names, faults_of(listing, good, faults, contents)
     refuse_faults(str(listing.root), quarantine, len(names), bad)
     refused = {fault.file for fault in quarantine}
     rows = np.array([row for row in good if names[row] not in refused], dtype=np.int64)

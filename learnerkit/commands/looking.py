@@ -7,6 +7,7 @@ import typer
 
 from learnerkit.commands.shared import console, heavy
 from learnerkit.core.errors import LearnerkitError, RecipeError, RunError
+from learnerkit.core.levels import line_text
 
 
 def recipe(recipe: str | None, **given: Any) -> None:
@@ -38,13 +39,23 @@ def report(
 def doctor(
     data: Annotated[Path | None, typer.Argument(help="a data set to check as well")] = None,
     bad: Annotated[str, typer.Option(help="refuse tells faults, skip and clip what they would leave out")] = "refuse",
-    figures: Annotated[Path | None, typer.Option(help="folder for pictures of the data's modalities")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document and nothing else")] = False,
+    out: Annotated[Path | None, typer.Option(help="folder for the data's report: JSON, text, a page, pictures")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="exit with 1 where there are warnings")] = False,
 ) -> None:
-    """Check the installation and the device and, with a path, the data."""
+    """Check the installation and the device and, with a path, the data. Exits with 2 where there is a fault."""
     if bad not in ("refuse", "skip", "clip"):
         raise RecipeError(f"--bad {bad}: refuse, skip or clip")
-    lines, healthy = heavy("runs.doctor").examine(data, bad, figures)
-    for good, text in lines:
-        console.print(f"  { ({True: 'ok', None: 'warn'}.get(good, 'FAULT')):<5} {text}")
-    if not healthy:
-        raise typer.Exit(2)
+    if out is not None and data is None:
+        raise RecipeError("--out: of which data? `learnerkit doctor DATA --out FOLDER`")
+    found = heavy("runs.doctor").examine(data, bad)
+    written = [] if out is None else heavy("runs.data_report").write_data_report(found, out)
+    if as_json:
+        typer.echo(found.json())
+    else:
+        for line in found.lines:
+            console.print(line_text(line))
+        for file in written:
+            console.print(f"  wrote {file}")
+    if code := found.exit_code(strict):
+        raise typer.Exit(code)

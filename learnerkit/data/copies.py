@@ -30,6 +30,15 @@ def merged_groups(groups: np.ndarray, copies: np.ndarray) -> np.ndarray:
     return connected_components(edges, directed=False)[1][first]
 
 
+def copy_groups(copies: np.ndarray | None) -> list[list[int]]:
+    """The rows of each content that stands in a set more than once, in order; copies: as a set has them."""
+    if copies is None:
+        return []
+    order = np.argsort(copies, kind="stable")
+    _, begins = np.unique(copies[order], return_index=True)
+    return [group.tolist() for group in np.split(order, begins[1:]) if len(group) > 1]
+
+
 def digests(rows: np.ndarray) -> Iterable[bytes]:
     """A 16-byte digest of each row of an array."""
     return (hashlib.blake2b(np.ascontiguousarray(row), digest_size=16).digest() for row in rows)

@@ -1,9 +1,9 @@
-"""Near copies across the parts of a set: looked for once, told in one line, named in a file, never regrouped."""
+"""Near copies across and within the parts of a set: looked for once, told in one line, listed, never regrouped."""
 
 import contextlib
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from learnerkit.data.split import Split, make_split
 
 VERSION = 1  # of what is remembered
 MOST_IMAGES = 200_000  # that are looked at
+MOST_WITHIN = 20_000  # of a part that is looked through by itself, which takes seconds
 MOST_TOLD = 20  # that `doctor` names
 EXAMPLES = 3  # in a line
 REMEMBERED_FROM = 1000  # images in memory; with fewer, looking is as quick as reading
@@ -28,9 +29,10 @@ PAIRS = (("valid", "train"), ("test", "train"), ("test", "valid"))
 
 @dataclass(frozen=True)
 class NearCopy:
-    """A sample that shows what one of another part shows.
+    """A sample that shows what another shows.
 
-    name, part: of the sample; other, other_part: of the one that it is like, which is trained or validated on.
+    name, part: of the sample; other, other_part: of the one that it is like, which is trained or validated on, or which
+        stands in the same part.
     kind: what was done to one to make the other: 'mirrored', 'shifted', 'brightness', several, or else 're-encoded'.
     score: correlation of their details, to 1.
     """
@@ -54,17 +56,56 @@ def near_copies_across(source: Source, split: Split) -> list[NearCopy]:
     """
     if getattr(source, "thumbnails", None) is None or sum(split.counts.values()) > MOST_IMAGES:
         return []
+    return _remembered(source, split, _looked_for, "near_copies")
+
+
+def near_copies_within(source: Source, split: Split) -> list[NearCopy]:
+    """The near copies inside each part of a split, the likest first, as `near_copies_across`; each pair stands once.
+
+    Parts of more than `MOST_WITHIN` samples are passed over: it takes longer than looking across.
+    """
+    if getattr(source, "thumbnails", None) is None:
+        return []
+    return _remembered(source, split, _looked_for_within, "near_copies_within")
+
+
+def parts_looked_through(split: Split) -> list[str]:
+    """The parts that `near_copies_within` looks through."""
+    return [part for part in PARTS if 1 < split.counts[part] <= MOST_WITHIN]
+
+
+def _remembered(
+    source: Source, split: Split, look: Callable[[Source, Split], list[NearCopy]], place: str
+) -> list[NearCopy]:
+    """What a search finds; what it found before is read where that is quicker. place: the folder of what is kept."""
     if len(source) < REMEMBERED_FROM and getattr(source, "in_memory", False):
-        return _looked_for(source, split)
+        return look(source, split)
     key = sha256(f"{VERSION} {source.fingerprint} {split.hash(source.ids)}".encode())[:20]
-    file = cache_folder() / "near_copies" / f"{key}.json"
+    file = cache_folder() / place / f"{key}.json"
     with contextlib.suppress(LearnerkitError, OSError, TypeError):  # what is not there, or damaged, is made anew
         return [NearCopy(*entry) for entry in read_json(file)]
-    found = _looked_for(source, split)
+    found = look(source, split)
     with contextlib.suppress(LearnerkitError, OSError):  # a home that cannot be written costs time, nothing else
         file.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(file, json.dumps([list(vars(pair).values()) for pair in found]))
     return found
+
+
+def _looked_for_within(source: Source, split: Split) -> list[NearCopy]:
+    found = []
+    for part in parts_looked_through(split):
+        rows = getattr(split, part)
+        pictures = source.thumbnails(rows)
+        if pictures is None:
+            return []
+        with _one_thread():
+            alike = near_copies(pictures, pictures)
+        once = {(min(pair.first, pair.second), max(pair.first, pair.second)): pair for pair in reversed(alike)}
+        for (first, second), pair in once.items():
+            row, other = rows[first], rows[second]
+            if first != second and (source.copies is None or source.copies[row] != source.copies[other]):
+                found.append(NearCopy(source.ids[row], part, source.ids[other], part, pair.kind, pair.score))
+    return sorted(found, key=lambda pair: -pair.score)
 
 
 def _looked_for(source: Source, split: Split) -> list[NearCopy]:

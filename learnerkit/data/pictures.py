@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -27,9 +28,19 @@ SUFFIXES = words(  # what Pillow reads pixels of by itself; no vector files, no 
 LAYERED = ("PSD", "ICO", "ICNS", "MPO")  # whose further frames are layers, sizes or previews of one picture
 UNREADABLE = (OSError, ValueError, SyntaxError, DataError, Image.DecompressionBombError)
 BITS_PER_SAMPLE, SAMPLES_PER_PIXEL, EXTRA_SAMPLES, UNSPECIFIED = 258, 277, 338, 0  # of TIFF
+ORIENTATION = 274  # of EXIF
 PNG = b"\x89PNG\r\n\x1a\n"
 CHECK_VERSION = 4
+EMPTY = "is empty (0 bytes); fetch it again"
 BLOCK = 256  # files that are read at a time: what is decoded and not yet taken stays small
+
+
+class Header(NamedTuple):
+    """How a picture is stored: its format and mode, as Pillow calls them, and whether its EXIF tags turn it."""
+
+    format: str
+    mode: str
+    turned: bool
 
 
 def decode(file: Path, size: tuple[int, int] | None = None, resize: str = "squish") -> np.ndarray:
@@ -37,6 +48,12 @@ def decode(file: Path, size: tuple[int, int] | None = None, resize: str = "squis
 
     size: height and width that it is brought to; its own when None. resize: how, see `resized`.
     """
+    rgb, _ = upright(file)
+    return np.asarray(rgb if size is None else resized(rgb, size, resize)).transpose(2, 0, 1)
+
+
+def upright(file: Path) -> tuple[Image.Image, Header]:
+    """One image file in RGB, upright, and how it is stored; raises one of `UNREADABLE` where it cannot be used."""
     with Image.open(file) as image:
         check_end(image, file)
         frames = getattr(image, "n_frames", 1)
@@ -44,8 +61,8 @@ def decode(file: Path, size: tuple[int, int] | None = None, resize: str = "squis
             raise DataError(f"holds {frames} pictures; save the one that counts as a file of its own")
         if bits := _bits_lost(image, file):
             raise DataError(bits)
-        rgb = as_rgb(ImageOps.exif_transpose(image))
-        return np.asarray(rgb if size is None else resized(rgb, size, resize)).transpose(2, 0, 1)
+        header = Header(image.format or "", image.mode, image.getexif().get(ORIENTATION, 1) not in (0, 1))
+        return as_rgb(ImageOps.exif_transpose(image)), header
 
 
 def resized(image: Image.Image, size: tuple[int, int], resize: str = "squish") -> Image.Image:
@@ -210,5 +227,15 @@ def check_image(file: Path, size: tuple[int, int] | None = None, resize: str = "
 
 def reason_of(error: Exception, file: Path) -> str:
     """An exception's text in the words of somebody who has the file."""
+    if is_empty(file):
+        return EMPTY
     text = getattr(error, "strerror", None) or str(error)
     return re.sub(rf"(?<![\w.-]):? ?'?{re.escape(str(file))}'?(?![\w.-])", "", text) or type(error).__name__
+
+
+def is_empty(file: Path) -> bool:
+    """Whether a file is there and has no bytes, as a download leaves it that did not begin."""
+    try:
+        return file.is_file() and not file.stat().st_size
+    except OSError:
+        return False

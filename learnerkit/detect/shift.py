@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
+from learnerkit.core.levels import Line
 from learnerkit.detect.data.channels import some_of
 from learnerkit.detect.data.shift import LEAST_FRAMES, MOST_FRAMES, Shift, aligned, edges, grey_of, shifts_of
 from learnerkit.detect.data.source import FrameSource
 from learnerkit.pages.figure import new_figure
 from learnerkit.pages.letters import plain_text
-from learnerkit.task import Line
 
 FAR = 2.0  # pixels of a set's shift that are warned of
 ALONE = 5.0  # pixels off the set's shift from which a single frame is listed
@@ -71,7 +71,7 @@ def shift_lines(source: FrameSource, measured: Measured | None) -> list[Line]:
             lines.append((True, f"{name}: no shift against the colours can be told from {n} frames"))
             continue
         far = shift.most >= FAR
-        remedy = "; combine_modalities(align=True) moves it, --figures FOLDER draws it" if far else ""
+        remedy = "; combine_modalities(align=True) moves it, --out FOLDER draws it" if far else ""
         lines.append((None if far else True, f"{name}: lies off the colours by {shift}, over {n} frames{remedy}"))
         off = measured.off(number)
         if off:
@@ -101,8 +101,13 @@ def draw_shift(source: FrameSource, measured: Measured) -> dict[str, Figure]:
         told = f"off by {shift}" if shift.sure else "no shift can be told"
         title = "Edges of {0} (blue) over those of the colours (orange), white where both are\n{0}: {1}"
         figure.suptitle(title.format(plain_text(name), told), fontsize=10)
-        figures["shift_" + re.sub(r"[^\w-]+", "_", name)] = figure
+        figures[shift_name(name)] = figure
     return figures
+
+
+def shift_name(modality: str) -> str:
+    """The file name of a modality's picture, without its suffix."""
+    return "shift_" + re.sub(r"[^\w-]+", "_", modality)
 
 
 def overlay(colours: np.ndarray, channel: np.ndarray) -> np.ndarray:

@@ -87,7 +87,6 @@ TASK = Task(
     is_set=is_detection,
     verify=doctor.verify,
     examine=doctor.examine,
-    draw_examined=doctor.draw,
     blank_model=blank_model,
     evaluate=evaluate,
     scores=box_scores,

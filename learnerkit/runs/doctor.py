@@ -3,37 +3,97 @@
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-from learnerkit.core.errors import LearnerkitError
+from learnerkit import __version__
+from learnerkit.core.errors import LearnerkitError, RecipeError
+from learnerkit.core.files import to_json
+from learnerkit.core.levels import Line, level_of, told_lines
 
 NEEDED = ("torch", "torchvision", "fastai", "numpy", "matplotlib", "scikit-learn", "safetensors", "pydantic")
-Line = tuple[bool | None, str]
 
 
-def examine(data: Path | None = None, bad: str = "refuse", figures: Path | None = None) -> tuple[list[Line], bool]:
-    """Lines of (good, text), good None for a warning, and whether none is bad.
+@dataclass
+class Diagnosis:
+    """What `doctor` found.
+
+    installation: lines of (good, text), good None for a warning; said: such lines of a set.
+    path, task, data: of that set; its task and `Examined` are None where it cannot be examined.
+    """
+
+    installation: list[Line] = field(default_factory=list)
+    said: list[Line] = field(default_factory=list)
+    path: Path | None = None
+    task: str | None = None
+    data: Any = None
+
+    @property
+    def lines(self) -> list[Line]:
+        """All lines in the order in which they are told."""
+        return [*self.installation, *self.said]
+
+    def exit_code(self, strict: bool = False) -> int:
+        """0 clean, 2 with a fault; 1 with warnings alone where they count. strict: whether they do."""
+        return {"ok": 0, "warn": int(strict), "fault": 2}[level_of(self.lines)]
+
+    def json(self) -> str:
+        """All of it as one JSON document; its keys stand in nbs/data_report.md."""
+        return to_json(
+            {
+                "learnerkit": __version__,
+                "data": self.path,
+                "task": self.task,
+                "level": level_of(self.lines),
+                "installation": told_lines(self.installation),
+                "lines": told_lines(self.said),
+                "facts": {} if self.data is None else self.data.facts,
+            }
+        )
+
+
+def examine(data: Path | None = None, bad: str = "refuse") -> Diagnosis:
+    """Examine the installation and, with a path, the data; whatever fails is a line.
 
     data: a data set to check as well; bad: 'skip' and 'clip' tell its faults as what they would leave out and cut.
-    figures: a folder for pictures of what was found in the data.
     """
-    checks: list[Callable[[], list[Line]]] = [_packages, _device, _training_step, _disk]
+    found = Diagnosis(path=data)
+    for check in (_packages, _device, _training_step, _disk):
+        found.installation += _tried(check)
     if data is not None:
-        checks.append(partial(_data, data, bad))
-    if data is not None and figures is not None:
-        checks.append(partial(_figures, data, figures))
-    lines: list[Line] = []
-    for check in checks:
-        try:
-            lines += check()
-        except LearnerkitError as error:
-            lines.append((False, str(error)))
-        except Exception as error:  # a broken install may raise anything; the doctor names it and goes on
-            lines.append((False, f"{getattr(check, '__name__', 'data').strip('_')}: {type(error).__name__}: {error}"))
-    return lines, all(good is not False for good, _ in lines)
+        found.said = _tried(partial(_data, found, data, bad))
+    return found
+
+
+def _data(found: Diagnosis, path: Path, bad: str) -> list[Line]:
+    """Enter the task and what it says of the data."""
+    task = import_module("learnerkit.tasks").find_task(path)
+    found.task, record = task.name, import_module("learnerkit.pages.examined").Examined
+    try:
+        given = task.verb("examine")(path, bad)
+    except LearnerkitError as error:  # what did not arrive may be why
+        left = import_module("learnerkit.data.leftovers").unfinished_downloads(path)
+        return [(False, str(fault)) for fault in (error, *left)]
+    if not isinstance(given, (record, list)):
+        raise RecipeError(
+            f"task '{task.name}': its examine gave a {type(given).__name__}; an Examined, or a list of (good, text)"
+        )
+    found.data = record(given) if isinstance(given, list) else given  # a task may tell lines alone
+    return found.data.lines
+
+
+def _tried(check: Callable[[], list[Line]]) -> list[Line]:
+    """What a check says, or a line of what it raises."""
+    try:
+        return check()
+    except LearnerkitError as error:
+        return [(False, str(error))]
+    except Exception as error:  # a broken install may raise anything; the doctor names it and goes on
+        return [(False, f"{getattr(check, '__name__', 'data').strip('_')}: {type(error).__name__}: {error}")]
 
 
 def _packages() -> list[Line]:
@@ -65,17 +125,3 @@ def _training_step() -> list[Line]:
 def _disk() -> list[Line]:
     free = shutil.disk_usage(Path.cwd()).free
     return [(free > 2**30, f"disk here: {free / 2**30:.1f} GiB free")]
-
-
-def _data(path: Path, bad: str) -> list[Line]:
-    if not path.exists():
-        return [(False, f"{path}: no such file or folder")]
-    return import_module("learnerkit.tasks").find_task(path).verb("examine")(path, bad)
-
-
-def _figures(path: Path, folder: Path) -> list[Line]:
-    if not path.exists():
-        return []
-    drawn = import_module("learnerkit.tasks").find_task(path).verb("draw_examined")(path)
-    files = import_module("learnerkit.pages.figure").write_figures(folder, drawn)
-    return [(True, f"drawn: {file}") for file in files.values()] or [(None, f"{path}: there is nothing to draw")]

@@ -231,7 +231,7 @@ def test_verify_and_doctor_name_them_and_call_the_set_good(folder):
     assert report and not report.faults
     assert sorted(line.split(" (")[0] for line in report.near_copies) == ["test/a/j.jpg", "test/a/m.png"]
     assert "2 near copies across its parts" in str(report) and "m.png" in str(report)
-    lines = examine(folder)
+    lines = examine(folder).lines
     assert not any(good is False for good, _ in lines)
     assert any("2 of 12 test samples are near copies of" in text and ": mirrored" in text for _, text in lines)
 

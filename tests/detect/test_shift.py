@@ -10,7 +10,6 @@ from learnerkit.core.errors import LearnerkitError
 from learnerkit.detect.data.scan import read_detection
 from learnerkit.detect.shift import draw_shift, measure_shift, overlay, shift_lines
 from tests.detect.data.test_shift import outlines
-from tests.images import write_folder
 from tests.scenes import GOOD, call
 
 
@@ -83,16 +82,14 @@ def test_edges_of_both_are_white_and_of_one_coloured():
 
 def test_doctor_warns_and_draws(tmp_path):
     root = outlined(tmp_path / "set", shift=(0, 6))
-    said = call("doctor", root, "--figures", tmp_path / "drawn" / "here")
+    said = call("doctor", root, "--out", tmp_path / "drawn" / "here")
     assert "warn  thermal: lies off the colours by" in said
     for name in ("shift_thermal", "shift_event"):
-        file = tmp_path / "drawn" / "here" / f"{name}.png"
+        file = tmp_path / "drawn" / "here" / "figures" / f"{name}.png"
         with Image.open(file) as image:
-            assert f"drawn: {file}" in said and image.size[0] == 1100
+            assert f"wrote {file}" in said and image.size[0] == 1100
 
 
-def test_a_task_that_draws_nothing_says_so(tmp_path):
-    said = call("doctor", write_folder(tmp_path / "images"), "--figures", tmp_path / "drawn", code=2)
-    assert "has no draw examined" in said and not (tmp_path / "drawn").exists()
+def test_a_path_without_a_set_is_named(tmp_path):
     with pytest.raises(LearnerkitError, match="no such file or folder"):
         read_detection(tmp_path / "nothing")

@@ -357,7 +357,7 @@ def test_what_says_the_image_is_found(tmp_path, key):
         for second, other in enumerate(source.ids):
             alike = name[0] == other[0] and int(name[2:-3]) // 2 == int(other[2:-3]) // 2
             assert (source.groups[first] == source.groups[second]) == alike
-    assert (True, f"28 files, 14 source images, by {place}; maps of (3, 8, 8)") in examine(root)
+    assert (True, f"28 files, 14 source images, by {place}; maps of (3, 8, 8)") in examine(root).lines
     named = read_pairs(root, group=place.split(".")[-1])
     assert np.array_equal(named.groups, source.groups) and len(set(read_pairs(root, group="name").groups)) == 28
 
@@ -417,7 +417,7 @@ def test_what_is_no_pair_is_counted_and_hidden_things_are_not(tmp_path):
     assert is_pairs(root)
     with pytest.warns(UserWarning, match=r"4 file\(s\) are no pairs and left out \(1 .json, 1 .png.*\), such as a/log"):
         dls = saliency_dls(root, bs=4)
-    assert len(dls.source) == 14 and any("left out" in text for _, text in examine(root))
+    assert len(dls.source) == 14 and any("left out" in text for _, text in examine(root).lines)
     (tmp_path / "pictures").mkdir()
     Image.new("RGB", (8, 8)).save(tmp_path / "pictures" / "a.png")
     with pytest.raises(DataError, match=r"no \.pt file; 1 file\(s\) are no pairs and left out"):
@@ -432,7 +432,7 @@ def test_folders_that_name_parts_are_the_parts(tmp_path):
     dls = saliency_dls(root, bs=4)
     assert dls.split.counts == {"train": 12, "valid": 4, "test": 6} and dls.vocab == ["above", "around_near"]
     assert all(name.startswith("val/") for name in dls.ids("valid"))
-    assert (True, "parts by their folders: {'test': 6, 'train': 12, 'valid': 4}") in examine(root)
+    assert (True, "parts by their folders: {'test': 6, 'train': 12, 'valid': 4}") in examine(root).lines
     plant(root, range(2), n=1, name="more/{code}_{i}.pt")
     with pytest.raises(
         DataError, match=r"22 of 24 files lie in a folder that names a part.* others in none, such as more"
@@ -457,7 +457,7 @@ def test_other_pairs_are_measured_by_name_or_by_number(tmp_path):
 
 def test_doctor_says_what_was_read(tmp_path):
     root = plant(tmp_path / "set", (1, 2, 4), form=of(lambda map: map.half()))
-    said = [text for _, text in examine(root)]
+    said = [text for _, text in examine(root).lines]
     assert "class numbers in the files: 1..2, 4; nothing names the classes" in said
     assert "21 files, 21 source images, by the files' names; maps of (3, 8, 8)" in said
     assert any(text.startswith("saliency maps: 21 float16; ") for text in said)
@@ -474,8 +474,8 @@ def test_one_class_called_train_is_a_class(tmp_path):
 def test_doctor_shows_a_set_of_other_keys_as_it_would_be(tmp_path):
     form = lambda pair, code, i: dict(zip("say", [*pair.values()][:3], strict=True))  # noqa: E731
     root = plant(tmp_path / "set", (1, 2), form=form)
-    lines = examine(root)
-    faults = [text for good, text in lines if not good]
+    lines = examine(root).lines
+    faults = [text for good, text in lines if good is False]
     assert len(faults) == 3 and "0_0.pt, 0_1.pt, 0_2.pt and 11 more: lacks" in faults[0]
     assert faults[2] == "with --keys s,a,y it would be:"
     assert (True, "class numbers in the files: 1..2; nothing names the classes") in lines
