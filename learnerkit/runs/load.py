@@ -70,7 +70,8 @@ def rebuild_dls(path: PathLike, data: PathLike | None = None, **changes: Any) ->
     """The DataLoaders of a run, each recorded sample in its part; DataError where one is gone or is another.
 
     path: the run folder; data: where the data are now, where they have moved.
-    changes: arguments of the `*_dls` function to use instead of the recorded ones, such as size.
+    changes: arguments of the `*_dls` function to use instead of the recorded ones, such as size; the pixels may
+        then be others than the run's.
     """
     run = RunFolder.open(path)
     described = run.described()
