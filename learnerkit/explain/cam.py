@@ -50,7 +50,8 @@ def layercam(
 ) -> Any:
     """LayerCAM (Jiang et al. 2021): as `gradcam`, each place weighted by its own gradient where that is above 0.
 
-    Finer than Grad-CAM on early layers. Arguments and result: those of `gradcam`.
+    Finer than Grad-CAM on early layers. The result is as that of `gradcam`.
+    model, images, targets, layer, score, reshape: those of `gradcam`.
     """
     return _class_map(model, images, targets, layer, score, reshape, torch.relu)
 

@@ -1,6 +1,7 @@
 """Which layer an explanation looks at, and its output as a map [B,C,h,w]: that of a transformer's tokens too."""
 
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
@@ -9,6 +10,7 @@ from learnerkit.models.inputs import name_of
 from learnerkit.models.target import map_layers
 
 PLACES = ("early", "middle", "late")
+_known: WeakKeyDictionary = WeakKeyDictionary()  # models: their modules, and the names of their maps by size
 Layer = nn.Module | str
 Reshape = Callable[[Tensor], Tensor]
 
@@ -39,8 +41,16 @@ def feature_layer(model: nn.Module, place: str, size: int | None = None) -> nn.M
     """
     if place not in PLACES:
         raise ModelError(f"layer '{place}': {', '.join(PLACES)}, or a module of the model")
-    found = map_layers(model, size)
-    return found[max(0, round(len(found) * (PLACES.index(place) + 1) / 3) - 1)]
+    parts = [id(module) for module in model.modules()]
+    known_parts, known = _known.get(model, (None, {}))
+    if parts != known_parts:  # its layers are others than when it was looked at
+        known = {}
+        _known[model] = parts, known
+    if size not in known:
+        names = {id(module): name for name, module in model.named_modules()}
+        known[size] = [names[id(layer)] for layer in map_layers(model, size)]
+    found = known[size]
+    return model.get_submodule(found[max(0, round(len(found) * (PLACES.index(place) + 1) / 3) - 1)])
 
 
 def as_map(output: Tensor, sides: tuple[int, int], name: str) -> Tensor:

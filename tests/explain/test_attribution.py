@@ -291,3 +291,14 @@ def test_an_image_of_one_colour_is_warned_of():
         gradcam(CNN, images, layer="0")
     with pytest.warns(UserWarning, match="images of one colour: 0, 1, 2 and 1 more"):
         saliency_map(CNN, torch.zeros(4, 3, 8, 8))
+
+
+def test_a_place_is_looked_for_again_where_the_layers_are_others():
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    )
+    assert feature_layer(model, "late") is feature_layer(model, "late") is model[1]
+    model[1] = nn.Sequential(nn.Conv2d(4, 4, 3), nn.ReLU())
+    assert feature_layer(model, "late") is model[1]
+    model.insert(2, nn.Conv2d(4, 4, 1))
+    assert feature_layer(model, "late") is model[2]
