@@ -134,6 +134,8 @@ def make_maps(learn: KitLearner, chosen: Chosen, asked: Asked, at_size: AtSize) 
             found.heat[name, side] = torch.cat(heat)
             if name in OF_A_LAYER:
                 found.layers[name, side] = find_layer(learn.model, asked.layer, side)[0]
+    methods = list(asked.methods or METHODS)
+    found.heat = dict(sorted(found.heat.items(), key=lambda item: methods.index(item[0][0])))  # its sizes side by side
     if not found.heat:
         raise DataError("nothing could be explained:\n  " + "\n  ".join(found.notes))
     return found

@@ -82,7 +82,7 @@ def _draw(found: Explained, learn: KitLearner, chosen: Chosen, maps: Maps, vocab
     """The grid of images and maps, right beside wrong predictions, and the mean map of each class."""
     pictures, names = learn.dls.source.pictures(chosen.rows), [plain_text(name, 18) for name in vocab]
     first = next(iter(maps.heat))
-    what = f"{first[0]}" + (f" of {maps.layers[first]}" if first in maps.layers else "") + f", {first[1]} px"
+    what = first[0] + (f", layer {maps.layers[first]}" if first in maps.layers else "") + f", {first[1]} px"
     found.draw("explanations", "What the model looked at", _grid(pictures, chosen, maps, names))
     heat = maps.heat[first].numpy()
     if pairs := _pairs(chosen):

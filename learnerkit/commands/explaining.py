@@ -8,6 +8,8 @@ import typer
 from learnerkit.commands.shared import console, heavy, numbers
 from learnerkit.core.errors import RecipeError
 
+MOST_ROWS = 12  # of a table that are printed
+
 
 def explain(
     runs: Annotated[list[Path], typer.Argument(help="finished runs; several are explained on the same images")],
@@ -46,8 +48,10 @@ def explain(
             console.print(f"  {run}: not explained: {note}")
         for table in explained.tables:
             console.print(f"  {table.title}")
-            for row in table.rows[:12]:
+            for row in table.rows[:MOST_ROWS]:
                 console.print("    " + "  ".join(row))
+            if len(table.rows) > MOST_ROWS:
+                console.print(f"    ... and {len(table.rows) - MOST_ROWS} rows more on the page")
     console.print(f"  written to           {folder}")
     for run in runs:
         console.print(f"  page                 {run / 'report.html'}")

@@ -56,7 +56,7 @@ def box_scores(model: nn.Module, frames: Tensor, rows: Tensor) -> Tensor:
 
 @checked
 def explain_detection(
-    model: nn.Module, frame: Tensor, row: Tensor, groups: Groups, maps: bool = True, n_steps: AtLeastOne = 32
+    model: nn.Module, frame: Tensor, row: Tensor, groups: Groups, maps: bool = True, n_steps: AtLeastOne | None = 32
 ) -> ExplainedBox:
     """How much of one detection came from each modality, and where.
 

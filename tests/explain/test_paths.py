@@ -72,6 +72,22 @@ def test_a_gap_is_warned_of():
         integrated_gradients(Step(), torch.tensor([[[[1.0, 0.9], [1.1, 1.0]]]] * 2), 0, n_steps=3)
 
 
+def test_a_path_gets_more_points_where_its_sum_does_not_close(recwarn):
+    """Image 0 rises evenly; image 1 crosses a step that 50 points do not resolve: it alone is looked at again."""
+
+    class Steps(nn.Module):
+        def forward(self, images):
+            means = images.mean((1, 2, 3))
+            return (means + 40 * torch.sigmoid(200 * (means - 1.13)))[:, None]
+
+    images = torch.stack([torch.tensor([[[0.4, 0.6]]]), torch.tensor([[[2.0, 1.9]]])])
+    found = integrated_gradients(Steps(), images, 0)
+    captums = captum.IntegratedGradients(Steps()).attribute(images, target=0)
+    assert torch.allclose(found[0], captums[0]) and not torch.allclose(found[1], captums[1], rtol=0.04)
+    score = Steps()(images) - Steps()(torch.zeros_like(images))
+    assert found.sum((1, 2, 3)).tolist() == pytest.approx(score[:, 0].tolist(), rel=0.05) and not recwarn.list
+
+
 def test_smoothgrad_is_the_mean_over_noise_and_is_seeded():
     """The gradient of x**2 is 2x: the mean over noise of 2(x + noise) nears 2x, signs kept until the end."""
     images = torch.rand(2, 1, 4, 4) + 0.5
