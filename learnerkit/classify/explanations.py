@@ -9,22 +9,21 @@ from matplotlib.figure import Figure
 from learnerkit.callbacks.identity import class_names
 from learnerkit.classify.explain import AtSize, Chosen, Maps, batches, choose, joined, make_maps, own_side
 from learnerkit.core.run_folder import RunFolder
-from learnerkit.core.text import formatted
 from learnerkit.explain.consistency import consistency_of
 from learnerkit.explain.faithfulness import faithfulness
 from learnerkit.explain.grid import RIGHT, WRONG, Cell, draw_cells
 from learnerkit.explain.methods import Asked, Explained, method_of
 from learnerkit.explain.randomised import randomisation_control
 from learnerkit.learner.kit import KitLearner
+from learnerkit.pages.control_tables import agreement_table, faithfulness_table, group_table, randomisation_table
 from learnerkit.pages.controls import draw_agreement, draw_curves, draw_depths
 from learnerkit.pages.letters import plain_text
-from learnerkit.pages.page import Table
 
 SHOWN, CLASSES = 10, 24  # images of the grid, classes with a mean map
 ACROSS = 8  # pictures that stand beside one another
 PAIRS = 6  # of a right and a wrong prediction
+LEAST, MOST_VARIANTS = 3, 6  # images of a class, and variants of maps, whose agreement is told for each class
 STEPS, RANDOM = 16, 3  # of the curves, and random orders beside each
-MEASURES = {"spearman": "rank correlation", "ssim": "SSIM", "overlap": "overlap of the top 20 %"}
 
 
 def explain(learn: KitLearner, run: RunFolder, asked: Asked, at_size: AtSize) -> Explained:
@@ -42,13 +41,27 @@ def explain(learn: KitLearner, run: RunFolder, asked: Asked, at_size: AtSize) ->
     found.rows["images"] = _image_rows(chosen, vocab)
     _draw(found, learn, chosen, maps, vocab)
     if len(found.heat) > 1:
-        rows = consistency_of(found.heat)
-        found.rows["consistency"] = rows
-        found.draw("agreement", "Do methods and resolutions agree?", draw_agreement(rows))
-        found.tables.append(agreement_table(rows))
+        _agree(found, chosen, vocab)
     if asked.controls:
         _control(found, learn, chosen, maps, asked)
     return found
+
+
+def _agree(found: Explained, chosen: Chosen, vocab: list[str]) -> None:
+    """How alike the maps of one image are, of all images, of right and wrong predictions, and of each class."""
+    rows = consistency_of(found.heat)
+    found.draw("agreement", "Do methods and resolutions agree?", draw_agreement(rows))
+    groups = {"right": chosen.right, "wrong": ~chosen.right}
+    groups |= {f"class {vocab[code]}": chosen.classes == code for code in np.unique(chosen.classes)}
+    parts = {
+        name: consistency_of({variant: heat[torch.from_numpy(of)] for variant, heat in found.heat.items()})
+        for name, of in groups.items()
+        if of.sum() >= LEAST and len(found.heat) <= MOST_VARIANTS
+    }
+    found.rows["consistency"] = [
+        {"images": name, **row} for name, each in {"all": rows, **parts}.items() for row in each
+    ]
+    found.tables += [agreement_table(rows), *([group_table(parts)] if parts else [])]
 
 
 def _label(key: tuple[str, int], maps: Maps) -> str:
@@ -166,68 +179,3 @@ def _control(found: Explained, learn: KitLearner, chosen: Chosen, maps: Maps, as
     found.draw("faithfulness", "Does the score follow the map?", drawn)
     found.draw("randomisation", "Do the maps depend on what was learnt?", draw_depths(depths))
     found.tables += [faithfulness_table(followed.rows), randomisation_table(depths)]
-
-
-def agreement_table(rows: list[dict[str, Any]]) -> Table:
-    """How alike the maps of each two variants are."""
-    texts = [
-        (
-            row["first"],
-            row["second"],
-            MEASURES[row["measure"]],
-            *_interval(row, "mean", "low", "high"),
-            str(row["n"]),
-            str(row["n_na"]),
-        )
-        for row in rows
-    ]
-    heads = ("maps", "beside", "measure", "mean", "95 % interval", "other images", "images", "n/a")
-    texts = [
-        (*text[:5], formatted(row["other_images"], "{:.2f}"), *text[5:]) for text, row in zip(texts, rows, strict=True)
-    ]
-    note = (
-        "On maps of one size, the least of all. 'Other images' is what maps of different images have in common: "
-        "an agreement that is no higher says nothing of the image. n/a: images of which a map is 0 everywhere."
-    )
-    return Table("Agreement of the maps", heads, texts, note, long=len(texts) > 15)
-
-
-def faithfulness_table(rows: list[dict[str, Any]]) -> Table:
-    """The area under each curve beside that of random orders."""
-    texts = [
-        (
-            row["curve"],
-            row["map"],
-            *_interval(row, "area", "low", "high"),
-            formatted(row["random"], "{:.3f}"),
-            *_interval(row, "gain", "gain_low", "gain_high"),
-            str(row["n"]),
-            str(row["n_na"]),
-        )
-        for row in rows
-    ]
-    heads = ("curve", "map", "area", "95 % interval", "random", "gain", "95 % interval", "images", "n/a")
-    note = (
-        "The mean probability of the class while pixels are taken away (deletion: less is better) or put in "
-        f"(insertion: more is better), in {STEPS} lots by the map, or at random. A map whose gain's interval "
-        "holds 0 is no better than chance."
-    )
-    return Table("Faithfulness", heads, texts, note)
-
-
-def randomisation_table(depths: dict[str, list[dict[str, Any]]]) -> Table:
-    """How alike the maps stay when all weights are drawn anew."""
-    texts = []
-    for name, rows in depths.items():
-        for row in rows:
-            if row["measure"] == "spearman" and row["depth"] == max(each["depth"] for each in rows):
-                other = formatted(row["other_images"], "{:.2f}")
-                texts.append((name, *_interval(row, "mean", "low", "high"), other, str(row["n"]), str(row["n_na"])))
-    heads = ("map", "rank correlation", "95 % interval", "other images", "images", "n/a")
-    note = "With the maps of a twin whose weights are all drawn anew: near 0 where a map shows what was learnt."
-    return Table("Randomised weights", heads, texts, note)
-
-
-def _interval(row: dict[str, Any], mean: str, low: str, high: str) -> tuple[str, str]:
-    ends = [formatted(row[key], "{:.2f}") for key in (low, high)]
-    return formatted(row[mean], "{:.2f}"), "n/a" if "n/a" in ends else " to ".join(ends)
