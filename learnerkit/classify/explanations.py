@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 
 from learnerkit.callbacks.identity import class_names
-from learnerkit.classify.explain import AtSize, Chosen, Maps, batches, choose, joined, make_maps, own_side
+from learnerkit.classify.explain import AtSize, Chosen, Maps, as_pictures, batches, choose, joined, make_maps, own_side
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.explain.consistency import consistency_of
 from learnerkit.explain.faithfulness import faithfulness
@@ -19,6 +19,7 @@ from learnerkit.pages.control_tables import agreement_table, faithfulness_table,
 from learnerkit.pages.controls import draw_agreement, draw_curves, draw_depths
 from learnerkit.pages.letters import plain_text
 
+Key = tuple[str, int]  # a method, and the side of the images in pixels
 SHOWN, CLASSES = 10, 24  # images of the grid, classes with a mean map
 ACROSS = 8  # pictures that stand beside one another
 PAIRS = 6  # of a right and a wrong prediction
@@ -96,8 +97,9 @@ def _draw(found: Explained, learn: KitLearner, chosen: Chosen, maps: Maps, vocab
     pictures, names = learn.dls.source.pictures(chosen.rows), [plain_text(name, 18) for name in vocab]
     first = next(iter(maps.heat))
     what = first[0] + (f", layer {maps.layers[first]}" if first in maps.layers else "") + f", {first[1]} px"
-    found.draw("explanations", "What the model looked at", _grid(pictures, chosen, maps, names))
-    heat = maps.heat[first].numpy()
+    shown = {key: as_pictures(heat, learn.dls.n_inp, pictures) for key, heat in maps.heat.items()}
+    found.draw("explanations", "What the model looked at", _grid(pictures, shown, chosen, maps.layers, names))
+    heat = shown[first]
     if pairs := _pairs(chosen):
         rows = [
             [cell for place in pair for cell in _beside(pictures[place], heat[place], chosen, place, names)]
@@ -119,18 +121,20 @@ def _draw(found: Explained, learn: KitLearner, chosen: Chosen, maps: Maps, vocab
     found.draw("mean_maps", "Where each class is looked for", draw_cells(rows, (), "", small))
 
 
-def _grid(pictures: np.ndarray, chosen: Chosen, maps: Maps, names: list[str]) -> Figure:
+def _grid(
+    pictures: np.ndarray, shown: dict[Key, np.ndarray], chosen: Chosen, layers: dict[Key, str], names: list[str]
+) -> Figure:
     """Some wrong and some right predictions, a row each, with every method and size."""
     wrong, right = np.flatnonzero(~chosen.right), np.flatnonzero(chosen.right)
     few = min(len(wrong), max(SHOWN // 2, SHOWN - len(right)))
     heads = ["image"]
-    for name, side in maps.heat:
-        layer = f"\nlayer {maps.layers[name, side]}" if (name, side) in maps.layers else ""
+    for name, side in shown:
+        layer = f"\nlayer {layers[name, side]}" if (name, side) in layers else ""
         heads.append(f"{name}\n{side} px{layer}")
     rows = []
     for place in [*wrong[:few], *right[: SHOWN - few]]:
         cells = [Cell(pictures[place], None, *_said(chosen, place, names), bare=True)]
-        rows.append([*cells, *(Cell(pictures[place], heat[place].numpy()) for heat in maps.heat.values())])
+        rows.append([*cells, *(Cell(pictures[place], heat[place]) for heat in shown.values())])
     if 2 * len(heads) <= ACROSS:  # two images beside one another
         half = -(-len(rows) // 2)
         rows = [row + (rows[half + place] if half + place < len(rows) else []) for place, row in enumerate(rows[:half])]

@@ -4,11 +4,9 @@ import csv
 import shutil
 import warnings
 
-import numpy as np
 import pytest
 
 from learnerkit.all import DataError, Run, RunError, fusion_learner, saliency_dls, write_report
-from learnerkit.classify.explain import _spread
 from learnerkit.core.files import read_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz
@@ -55,18 +53,6 @@ def test_a_run_is_explained_on_its_page(digits_run, command):
     pairs = {(row["first"], row["second"], row["measure"]) for row in rows}
     assert pairs == {("gradcam", "saliency", measure) for measure in ("spearman", "ssim", "overlap")}
     assert write_report(digits_run).read_text().count("data:image/png") == page.count("data:image/png")
-
-
-def test_half_of_the_images_are_wrong_predictions_where_there_are_so_many():
-    targets = np.repeat(np.arange(10), 20)
-    right = np.tile([False] + [True] * 19, 10)  # one of each class is wrong
-    chosen = _spread(right, targets, 10, seed=3)
-    assert (~right[chosen]).sum() == 5 and len(set(chosen.tolist())) == 10
-    assert set(targets[chosen][right[chosen]]) == set(targets[chosen][~right[chosen]])  # of the same classes
-    assert (~right[_spread(right, targets, 100, seed=3)]).sum() == 10  # all there are
-    assert len(_spread(right, targets, 500, seed=3)) == 200
-    assert np.array_equal(chosen, _spread(right, targets, 10, seed=3))
-    assert not np.array_equal(chosen, _spread(right, targets, 10, seed=4))
 
 
 def test_without_controls_none_are_written(digits_run):
