@@ -1,7 +1,8 @@
 """What a classifier's run looked at: maps of right and wrong predictions, over methods and sizes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -179,15 +180,16 @@ def as_pictures(heat: Tensor, n_inputs: int, pictures: np.ndarray) -> np.ndarray
 class Joined(nn.Module):
     """A model of several inputs as one of a single one, in which their channels stand one after another.
 
-    A pixel is then taken away from all of them at once.
+    A pixel is then taken away from all of them at once. channels: of each input.
     """
 
-    def __init__(self, model: nn.Module, n_inputs: int) -> None:
+    def __init__(self, model: nn.Module, channels: Sequence[int]) -> None:
         super().__init__()
-        self.model, self.n_inputs = model, n_inputs
+        self.model, ends = model, list(accumulate(channels, initial=0))
+        self.slices = [slice(*ends_of) for ends_of in pairwise(ends)]
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.model(*images.chunk(self.n_inputs, dim=1))
+        return self.model(*(images[:, own] for own in self.slices))  # torch.fx traces slices, and not chunks
 
     def target_layer(self) -> nn.Module:
         """That of the model."""
@@ -198,4 +200,4 @@ def joined(model: nn.Module, images: Any) -> tuple[nn.Module, Tensor]:
     """A model and its images as one tensor."""
     if isinstance(images, Tensor):
         return model, images
-    return Joined(model, len(images)), torch.cat(images, dim=1)
+    return Joined(model, [one.shape[1] for one in images]), torch.cat(images, dim=1)

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -38,23 +38,29 @@ class ClassFolders:
         return [str(file.relative_to(self.root)) for file in self.files]
 
 
-def list_folder(root: PathLike, vocab: Sequence[str] | None = None, parts: PathLike | None = None) -> ClassFolders:
+def list_folder(
+    root: PathLike,
+    vocab: Sequence[str] | None = None,
+    parts: PathLike | None = None,
+    known_files: Collection[Path] = (),
+) -> ClassFolders:
     """Find the images, parts and classes below `root`; DataError when there are none or one class only.
 
     vocab: class names in their order; sorted folder names, or labels of the table, without it.
     parts: a table of the pictures, see `classify.table`; one that lies in the root when None.
+    known_files: those that are told elsewhere, and so not noted as left out.
     """
-    root = Path(root)
+    root, known = Path(root), set(known_files)
     if not root.is_dir():
         what = "is a file" if root.exists() else "no such folder"
         raise DataError(f"{root}: {what}. Expected class folders with images, or train/ and test/ above them.")
     tables = parts is not None or files_in(root, FORMATS)
     table = find_table(root, parts and Path(parts), files_below(root, SUFFIXES)) if tables else None
     if table is None:
-        return _class_folders(root, vocab, set())
+        return _class_folders(root, vocab, known)
     if not table.labelled or _has_classes(root, vocab):
-        return _as_listed(_class_folders(root, vocab, {table.path}), table, vocab is not None)
-    return _flat_pictures(root, table, vocab)
+        return _as_listed(_class_folders(root, vocab, {table.path, *known}), table, vocab is not None)
+    return _flat_pictures(root, table, vocab, known)
 
 
 def has_labels(root: Path) -> bool:
@@ -92,8 +98,8 @@ def _as_listed(listing: ClassFolders, table: Table, measured: bool) -> ClassFold
     )
 
 
-def _flat_pictures(root: Path, table: Table, vocab: Sequence[str] | None) -> ClassFolders:
-    """Pictures whose classes a table alone says."""
+def _flat_pictures(root: Path, table: Table, vocab: Sequence[str] | None, known_files: set[Path]) -> ClassFolders:
+    """Pictures whose classes a table alone says. known_files: further ones that are accounted for."""
     files = files_below(root, SUFFIXES)
     entries = listed(table, root, files)
     rows = sorted(entries)
@@ -106,7 +112,7 @@ def _flat_pictures(root: Path, table: Table, vocab: Sequence[str] | None) -> Cla
     _check_several(table.path, classes, vocab is not None)
     codes = {name: code for code, name in enumerate(classes)}
     left = [files[row] for row in sorted(set(range(len(files))) - set(rows))]
-    told = [_left_out(why, those, root) for why, those in not_pictures(root, {*files, table.path})]
+    told = [_left_out(why, those, root) for why, those in not_pictures(root, {*files, table.path, *known_files})]
     return ClassFolders(
         root,
         [files[row] for row in rows],

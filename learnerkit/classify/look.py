@@ -39,8 +39,9 @@ class Looked:
 
 def look_at_set(path: Path) -> Looked:
     """Look at a CIFAR set or at class folders."""
-    seen = _cifar(path) if is_cifar(path) else _folder(list_folder(path))
-    seen.faults = unfinished_downloads(path) + seen.faults
+    left = unfinished_downloads(path)
+    seen = _cifar(path) if is_cifar(path) else _folder(list_folder(path, known_files=[path / one.file for one in left]))
+    seen.faults = left + seen.faults
     return seen
 
 

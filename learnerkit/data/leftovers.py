@@ -42,6 +42,8 @@ def not_whole(path: Path) -> str:
     left = unfinished_downloads(path)
     if left:
         return f"Its download did not end: {some([fault.file for fault in left])}; fetch what is missing again"
+    if path.is_file() and path.suffix.lower() in ARCHIVES:
+        return "It is still packed; unpack it first (tar -xf, unzip) and give the folder"
     packed = files_below(path, ARCHIVES) if path.is_dir() else []
     if packed:
         names = [str(file.relative_to(path)) for file in packed]

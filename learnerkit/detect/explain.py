@@ -143,7 +143,7 @@ def _check(frame: Tensor, row: Tensor, groups: Groups) -> None:
 
 
 def facts(found: ExplainedBox, frame: str, vocab: Sequence[str]) -> dict[str, Any]:
-    """A row of explanations.csv."""
+    """A row of detections.csv."""
     row = {"frame": frame, "class": vocab[found.code], "score": round(found.score, 4)}
     row |= {
         f"{side}": round(value, 1) for side, value in zip(("x1", "y1", "x2", "y2"), found.box.tolist(), strict=True)

@@ -34,17 +34,17 @@ AROUND = 1.0  # of a box's longer side, that is shown around it
 
 
 def explain(learn: DetectionLearner, run: RunFolder, asked: Asked, at_size: Callable[[int], Any]) -> Explained:
-    """How much of a run's detections came from each modality, and where: in frames of the test part, evenly spread.
+    """How much of a run's detections came from each modality, and where: in frames of the test part, drawn by a seed.
 
-    asked: its methods are not asked; every map is by integrated gradients. at_size: is not used.
+    asked: without methods, sizes and a layer; every map is by integrated gradients. at_size: is not used.
     """
     split, source = learn.dls.split, learn.dls.source
     part = "test" if len(split.test) else "valid"
     rows, groups = getattr(split, part), modality_groups(source)
-    if asked.at or asked.methods:
+    if asked.at or asked.methods or asked.layer != Asked.layer:
         raise DataError(
-            "explain: sizes and methods are a classifier's; a detection is shared among its modalities by Shapley "
-            "values, and its maps are integrated gradients. Leave --sizes and --methods out"
+            "explain: sizes, methods and layers are a classifier's; a detection is shared among its modalities by "
+            "Shapley values, and its maps are integrated gradients. Leave --sizes, --methods and --layer out"
         )
     wanted, seen, missing = asked.images or FRAMES, [], []
     for row in _in_turn(rows, asked.seed):

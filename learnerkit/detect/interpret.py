@@ -197,6 +197,8 @@ class DetectionInterpretation:
 
         number: of the image; score: least of a detection, DataError where the image has none such; most: how many.
         """
+        if not 0 <= number < len(self.detections):
+            raise DataError(f"number: {number}; the images are 0 to {len(self.detections) - 1}")
         frame, _ = frame_of(self.learn, self.dl.items[number])
         chosen = best_detections(self.detections[number], self.ids[number], score, most)
         groups = modality_groups(self.learn.dls.source)

@@ -21,7 +21,7 @@ def predicted(model: nn.Module, images: Tensor, bs: int = 64) -> Tensor:
     found = []
     with in_mode(model, training=False), torch.no_grad():
         for batch in images.split(bs):
-            logits = model(batch)
+            logits = model(batch.clone())  # a first layer may work in place
             if not isinstance(logits, Tensor) or logits.ndim != 2:
                 raise ModelError(f"{name_of(model)}: puts out no logits [B,K], so that no class is known; give targets")
             found.append(class_indices(None, logits).cpu())

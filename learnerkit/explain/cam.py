@@ -50,8 +50,7 @@ def layercam(
 ) -> Any:
     """LayerCAM (Jiang et al. 2021): as `gradcam`, each place weighted by its own gradient where that is above 0.
 
-    Finer than Grad-CAM on early layers. The result is as that of `gradcam`.
-    model, images, targets, layer, score, reshape: those of `gradcam`.
+    model, images, targets, layer, score, reshape: as in `gradcam`, and so is the result. Finer than it on early layers.
     """
     return _class_map(model, images, targets, layer, score, reshape, torch.relu)
 

@@ -18,7 +18,6 @@ def saliency_map(model: nn.Module, images: Images, targets: Targets = None, scor
     """
     with explained(model) as used:
         leaves = tuple(values.clone().requires_grad_(True) for values in prepared(used, images))
-        seen = tuple(values.clone() for values in leaves)  # a first layer may work in place
-        scores = scored(used, score, seen, images, targets)
+        scores = scored(used, score, leaves, images, targets)
         found = gradients(scores, leaves, used, "its input")
     return as_given([gradient.abs().float() for gradient in found], images)

@@ -23,8 +23,7 @@ def overlay(
     alpha: how much of the map is seen where it is greatest, 0 to 1; where it is 0 the image is seen dimmed.
     greatest: the value that is brightest, for maps that share a scale; the map's own greatest when None.
     """
-    picture = _picture(torch.as_tensor(np.asarray(image)))
-    values = torch.as_tensor(np.asarray(map)).float()
+    picture, values = _picture(_plain(image)), _plain(map).float()
     if values.ndim not in (2, 3):
         raise DataError(f"map: of shape {list(values.shape)}; [h,w] or [C,h,w] is needed, the map of one image")
     values = values.abs() if values.ndim == 2 else values.abs().sum(dim=0)
@@ -32,6 +31,12 @@ def overlay(
     heat = (enlarged / max(greatest or float(enlarged.max()), 1e-12)).clip(0, 1)
     colours = colormaps[COLOURS](heat)[..., :3]
     return (255 * ((1 - alpha) * picture + alpha * colours)).round().astype(np.uint8)
+
+
+def _plain(values: Tensor | np.ndarray) -> Tensor:
+    """A tensor on the CPU, apart from any graph."""
+    tensor = values.as_subclass(Tensor) if isinstance(values, Tensor) else torch.as_tensor(np.asarray(values))
+    return tensor.detach().cpu()
 
 
 def _picture(image: Tensor) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from learnerkit.core.errors import DataError, ModelError
+from learnerkit.core.errors import DataError, LearnerkitError, ModelError
 from learnerkit.core.text import some
 from learnerkit.core.warn import warn
 from learnerkit.explain.scores import Images, Score, as_inputs
@@ -41,8 +41,7 @@ def prepared(model: nn.Module, images: Images) -> tuple[Tensor, ...]:
 
     DataError where they are no images of numbers; a warning names those of one colour.
     """
-    kinds = [parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()]
-    found = []
+    kind, found = precision(model), []
     for number, values in enumerate(as_inputs(images)):
         name = "images" if isinstance(images, Tensor) else f"images[{number}]"
         if not isinstance(values, Tensor) or values.ndim != 4:
@@ -58,11 +57,16 @@ def prepared(model: nn.Module, images: Images) -> tuple[Tensor, ...]:
         plain = values.detach().as_subclass(Tensor)
         if not plain.isfinite().all():
             raise DataError(f"{name}: holds values that are not finite")
-        found.append(plain.clone() if plain.is_inference() else plain.to(kinds[0] if kinds else plain.dtype))
+        found.append(plain.clone() if plain.is_inference() else plain.to(kind or plain.dtype))
     if len({len(values) for values in found}) > 1:
         raise DataError(f"images: {', '.join(str(len(values)) for values in found)} of each input; as many are needed")
     _warn_of_plain(found)
     return tuple(found)
+
+
+def precision(model: nn.Module) -> torch.dtype | None:
+    """The number format of a model's weights, None where it has none."""
+    return next((each.dtype for each in model.parameters() if each.is_floating_point()), None)
 
 
 def _warn_of_plain(inputs: list[Tensor]) -> None:
@@ -74,9 +78,20 @@ def _warn_of_plain(inputs: list[Tensor]) -> None:
 
 
 def scored(model: nn.Module, score: Score, inputs: tuple[Tensor, ...], images: Images, targets: object) -> Tensor:
-    """The scores [B] of inputs, in the form in which `images` were given; ModelError where they are none."""
-    given = inputs[0] if isinstance(images, Tensor) else inputs
-    scores = score(model, given, targets)
+    """The scores [B] of inputs, in the form in which `images` were given; ModelError where they are none.
+
+    The model gets copies in its precision: a first layer may work in place, and noise may have made them finer.
+    """
+    kind = precision(model)
+    copies = tuple(one.to(kind or one.dtype, copy=True) for one in inputs)
+    try:
+        scores = score(model, copies[0] if isinstance(images, Tensor) else copies, targets)
+    except (LearnerkitError, torch.OutOfMemoryError):
+        raise
+    except (RuntimeError, ValueError, AssertionError) as error:  # whatever it raises on what it cannot take
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        sizes = " and ".join(str(list(one.shape)) for one in copies)
+        raise ModelError(f"{name_of(model)}: fails on images of {sizes} ({said})") from error
     n = len(inputs[0])
     if not isinstance(scores, Tensor) or scores.shape != (n,):
         what = list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__

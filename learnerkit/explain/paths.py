@@ -142,8 +142,7 @@ class _Scored(nn.Module):
 
     def forward(self, *values: Tensor) -> Tensor:
         *inputs, targets = values
-        copies = tuple(one.clone() for one in inputs)  # a first layer may work in place
-        return scored(self.model, self.score, copies, self.images, targets)
+        return scored(self.model, self.score, tuple(inputs), self.images, targets)
 
 
 @contextmanager
@@ -157,8 +156,8 @@ def _asked(model: nn.Module, images: Images, targets: Targets, score: Score) -> 
 def _fixed(model: nn.Module, inputs: tuple[Tensor, ...], images: Images, targets: Any, score: Score) -> Any:
     """Targets [B], which stay the same at every point of a path: the predicted classes where none are given."""
     with torch.no_grad():
-        copies = tuple(values.clone() for values in inputs)
-        scored(model, score, copies, images, targets)  # refuses what is no target
+        scored(model, score, inputs, images, targets)  # refuses what is no target
+        copies = (values.clone() for values in inputs)  # a first layer may work in place
         return class_indices(targets, model(*copies)) if score is class_scores else targets
 
 

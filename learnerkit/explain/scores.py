@@ -38,7 +38,10 @@ def class_indices(targets: Targets, logits: Tensor) -> Tensor:
     if targets is None:
         return logits.argmax(dim=1)
     n, n_classes = logits.shape
-    given = torch.as_tensor(targets).as_subclass(Tensor)
+    try:
+        given = torch.as_tensor(targets).as_subclass(Tensor)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"targets: {targets!r:.60}; class indices are whole numbers ({error})") from error
     if given.is_floating_point() or given.is_complex() or given.dtype == torch.bool:
         raise DataError(f"targets of {str(given.dtype).removeprefix('torch.')}: class indices are whole numbers")
     given = given.to(logits.device, torch.int64)

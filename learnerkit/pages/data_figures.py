@@ -42,12 +42,17 @@ def draw_class_distribution(classes: Sequence[dict[str, Any]], things: str) -> F
     return figure
 
 
-def draw_split_comparison(classes: Sequence[dict[str, Any]], things: str) -> Figure:
-    """The share of each class in train, valid and test, beside one another: where they differ the marks lie apart."""
+def draw_split_comparison(classes: Sequence[dict[str, Any]], things: str) -> Figure | None:
+    """The share of each class in train, valid and test, beside one another: where they differ the marks lie apart.
+
+    None where nothing is in a part.
+    """
     sums = {part: sum(row[part] for row in classes) for part in PARTS}
     parts = [part for part in PARTS if sums[part]]
+    if not parts:
+        return None
     figure, columns, left = _class_panels(classes)
-    most = max((row[part] / sums[part] for row in classes for part in parts), default=1)
+    most = max(row[part] / sums[part] for row in classes for part in parts)
     for panel, rows in columns:
         places = np.arange(len(rows))
         shares = np.array([[100 * row[part] / sums[part] for row in rows] for part in parts])

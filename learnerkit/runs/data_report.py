@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from learnerkit.core.errors import LearnerkitError, RecipeError
-from learnerkit.core.files import atomic_write, made_folder
+from learnerkit.core.files import atomic_write, made_folder, read_json
 from learnerkit.core.levels import LEVELS, level_of, told_lines
 from learnerkit.core.text import now
 from learnerkit.pages.examined import Examined, report_text
@@ -16,7 +16,7 @@ NAME = "data_report"
 
 
 def write_data_report(found: Diagnosis, folder: Path) -> list[Path]:
-    """Write data_report.json, .txt and .html, and figures/*.png; returns these files.
+    """Write data_report.json, .txt and .html, and figures/*.png; returns these files. An earlier report's are replaced.
 
     found: what was examined, of a data set; folder: for the files, made where it is missing. RecipeError where that
     lies in the set, whose next report would find its own pictures there.
@@ -25,8 +25,10 @@ def write_data_report(found: Diagnosis, folder: Path) -> list[Path]:
         raise RecipeError("--out: of which data? `learnerkit doctor DATA --out FOLDER`")
     _check_place(folder, found.path)
     made_folder(folder)
+    _remove_pictures(folder)
     examined = Examined(found.said) if found.data is None else found.data
     drawn = _draw(examined, folder)
+    found.pictures = [file.relative_to(folder).as_posix() for _, file in drawn]
     name, level, lines = found.path.resolve().name, level_of(found.said), told_lines(found.said)
     warnings = sum(line["level"] == LEVELS[None] for line in lines)
     page = render(
@@ -53,6 +55,18 @@ def _check_place(folder: Path, data: Path) -> None:
         raise RecipeError(
             f"--out {folder}: lies in {data}, and its pictures would be taken for the set's; choose another"
         )
+
+
+def _remove_pictures(folder: Path) -> None:
+    """Remove the pictures that an earlier report in a folder has written, and nothing else that lies there."""
+    file = folder / f"{NAME}.json"
+    try:
+        pictures = read_json(file)["pictures"] if file.exists() else []
+    except (LearnerkitError, KeyError, TypeError):
+        pictures = []  # of another program, or cut off
+    for picture in pictures:
+        if (place := folder / "figures" / Path(picture).name).suffix == ".png":
+            place.unlink(missing_ok=True)
 
 
 def _draw(examined: Examined, folder: Path) -> list[tuple[str, Path]]:

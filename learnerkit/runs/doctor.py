@@ -24,6 +24,7 @@ class Diagnosis:
 
     installation: lines of (good, text), good None for a warning; said: such lines of a set.
     path, task, data: of that set; its task and `Examined` are None where it cannot be examined.
+    pictures: files of a written report, below its folder.
     """
 
     installation: list[Line] = field(default_factory=list)
@@ -31,6 +32,7 @@ class Diagnosis:
     path: Path | None = None
     task: str | None = None
     data: Any = None
+    pictures: list[str] = field(default_factory=list)
 
     @property
     def lines(self) -> list[Line]:
@@ -52,6 +54,7 @@ class Diagnosis:
                 "installation": told_lines(self.installation),
                 "lines": told_lines(self.said),
                 "facts": {} if self.data is None else self.data.facts,
+                "pictures": self.pictures,
             }
         )
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from learnerkit._fastai import DataLoaders
 from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import PathLike, atomic_write, made_folder, write_json
 from learnerkit.core.run_folder import RunFolder, csv_text
@@ -21,11 +22,14 @@ from learnerkit.tasks import task_of
 
 
 def explain_runs(
-    paths: Sequence[PathLike], asked: Asked | None = None, data: PathLike | None = None, out: PathLike | None = None
+    paths: Sequence[PathLike],
+    asked: Asked | None = None,
+    data: PathLike | DataLoaders | None = None,
+    out: PathLike | None = None,
 ) -> tuple[Path, list[Explained]]:
     """Explain the same samples with the best weights of each run; write explanations/ into it and its page anew.
 
-    paths: finished runs of one task; data: where the data are now, where they have moved.
+    paths: finished runs of one task; data: where the data are now, where they have moved, or the DataLoaders.
     out: where the agreement of several runs goes; `explanations/` in what holds them all without it.
     Returns the folder that says most: a single run's, or that of the agreement.
     """
@@ -38,19 +42,26 @@ def explain_runs(
         learn = load_run(run.path, data)
 
         def at_size(side: int, run: RunFolder = run) -> Any:
+            if isinstance(data, DataLoaders):
+                raise DataError("the DataLoaders that were given have a size of their own; leave further sizes out")
             return rebuild_dls(run.path, data, size=side)
 
         again = replace(asked, names=found[0].names, classes=found[0].classes) if found and found[0].heat else asked
         found.append(explain(learn, run, again, at_size))
         _write(run, found[-1], asked)
         write_report(run)
+        if len(runs) > 1 and not found[-1].heat:
+            raise RunError(f"{run.path}: explanations of the task '{task.name}' are not compared; explain each alone")
     if len(runs) == 1:
         return runs[0].file(FOLDER), found
     return _write_together(runs, found, out), found
 
 
 def _check(runs: Sequence[RunFolder]) -> None:
-    """RunError where a run is not finished, or they are of several tasks."""
+    """RunError where a run is not finished or is given twice, or they are of several tasks."""
+    places = [run.path.resolve() for run in runs]
+    if twice := next((run for run, place in zip(runs, places, strict=True) if places.count(place) > 1), None):
+        raise RunError(f"{twice.path}: is given twice; each run is explained once")
     for run in runs:
         if not run.is_done:
             raise RunError(

@@ -46,6 +46,7 @@ def test_a_path_that_holds_no_set_is_told_what_it_lacks(tmp_path):
     assert "The folder is empty." in missing(tmp_path)
     (tmp_path / "set.zip").write_bytes(b"PK")
     assert "It holds set.zip, still packed; unpack that first" in missing(tmp_path)
+    assert "It is still packed; unpack it first" in missing(tmp_path / "set.zip")
     (tmp_path / "cifar-10-python.tar.gz.part").write_bytes(b"x")
     said = missing(tmp_path)
     assert "Its download did not end: cifar-10-python.tar.gz.part; fetch what is missing again" in said

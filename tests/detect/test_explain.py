@@ -5,6 +5,7 @@ import torch
 
 from learnerkit.all import (
     DataError,
+    DetectionInterpretation,
     ModelError,
     create_model,
     gradcam,
@@ -102,3 +103,12 @@ def test_a_frame_without_a_detection_is_said(detector, frame):
         best_detections(detections_of(detector, frame), "night_004", 0.99, 3)
     with pytest.raises(ModelError, match="simple_cnn: is no detector"):
         box_scores(create_model("simple_cnn"), frame[None, :3], ROW[None])
+
+
+@pytest.mark.parametrize("number", [-1, 2, 999])
+def test_an_image_that_the_part_has_not_is_refused(tmp_path, number):
+    learn = toy_detector(tmp_path / "set")
+    seen = DetectionInterpretation.from_learner(learn)
+    number = number if number != 2 else len(seen.detections)
+    with pytest.raises(DataError, match=rf"number: {number}; the images are 0 to {len(seen.detections) - 1}"):
+        seen.explain(number)

@@ -9,6 +9,7 @@ from torch import nn
 
 from learnerkit.all import ModelError, create_model, gradcam, layercam, saliency_map, target_layer
 from learnerkit.core.errors import DataError
+from learnerkit.explain.batches import predicted
 from learnerkit.explain.layers import as_map, feature_layer
 from learnerkit.explain.scores import class_scores
 from learnerkit.fuse.model import Fused
@@ -88,6 +89,7 @@ def test_one_class_is_that_of_all_images(one):
         (-1, "targets: -1 is no class"),
         ([0.0, 1.0], "targets of float32: class indices are whole numbers"),
         (torch.zeros(2, 2, dtype=torch.int64), "targets of shape"),
+        (["cat", "dog"], r"targets: \[.cat., .dog.\]; class indices are whole numbers"),
     ],
 )
 def test_what_is_no_class_is_refused(targets, said):
@@ -302,3 +304,39 @@ def test_a_place_is_looked_for_again_where_the_layers_are_others():
     assert feature_layer(model, "late") is model[1]
     model.insert(2, nn.Conv2d(4, 4, 1))
     assert feature_layer(model, "late") is model[2]
+
+
+METHODS = {"gradcam": gradcam, "layercam": layercam, "saliency": saliency_map}
+
+
+@pytest.mark.parametrize("explain", METHODS.values(), ids=METHODS)
+def test_the_callers_images_stay_where_the_first_layer_works_in_place(explain):
+    layer = nn.Conv2d(3, 4, 3)
+    model = nn.Sequential(nn.ReLU(inplace=True), layer, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    images = torch.randn(2, 3, 8, 8)
+    before = images.clone()
+    explain(model, images, [1, 2])
+    assert torch.equal(predicted(model, images), model(before.clone()).argmax(1)) and torch.equal(images, before)
+
+
+@pytest.mark.parametrize(
+    "raised", [RuntimeError("too small\nat"), AssertionError("too small"), ValueError("too small")]
+)
+def test_what_a_model_cannot_take_is_said_by_its_name_and_it_is_left_as_it_was(raised):
+    class Picky(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Conv2d(3, 4, 3)
+
+        def forward(self, images):
+            found = self.layer(images).mean((2, 3))
+            if images.shape[-1] == 20:
+                raise raised
+            return found
+
+    model = Picky()
+    for explain in METHODS.values():
+        given = {} if explain is saliency_map else {"layer": "layer"}
+        with pytest.raises(ModelError, match=r"Picky: fails on images of \[1, 3, 20, 20\] \(too small\)"):
+            explain(model, torch.randn(1, 3, 20, 20), 0, **given)
+        assert model.training and model.layer.weight.requires_grad and not model.layer._forward_hooks

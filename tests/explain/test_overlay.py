@@ -37,3 +37,10 @@ def test_channels_are_summed_by_magnitude_and_grey_is_shown():
 def test_what_is_no_image_or_map_is_refused(image, heat, said):
     with pytest.raises(DataError, match=said):
         overlay(image, heat)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16], ids=str)
+def test_maps_with_a_graph_and_in_half_precision_are_laid_over(kind):
+    image, heat = torch.rand(3, 8, 8), torch.rand(1, 4, 4).to(kind).float()
+    expected = overlay(image, heat)
+    assert np.array_equal(overlay(image.clone().requires_grad_(), heat.to(kind).requires_grad_()), expected)

@@ -169,3 +169,14 @@ def test_what_cannot_be_traced_names_another_method():
 
     with pytest.raises(ModelError, match=r"(?s)Branches: cannot be traced.*integrated_gradients"):
         deeplift(Branches(), torch.rand(2, 1, 3, 3), 0)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16], ids=str)
+def test_models_in_half_precision_are_explained(name, kind):
+    torch.manual_seed(0)
+    model, images = create_model("tiny_cnn", 3, 10), torch.randn(2, 3, 32, 32)
+    expected = METHODS[name](model, images, [1, 2], **CHEAP[name])
+    found = METHODS[name](model.to(kind), images, [1, 2], **CHEAP[name])
+    assert found.dtype == torch.float32 and found.shape == expected.shape
+    assert float(torch.corrcoef(torch.stack([found.flatten(), expected.flatten()]))[0, 1]) > 0.9

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -384,6 +385,38 @@ def test_unfinished_files_are_named_where_the_set_cannot_be_opened(command, tmp_
     code, found = looked(command, root)
     assert code == 2 and "class folder(s) without a picture: dog" in said(found, "fault")[0]
     assert any(line.startswith("dog/0.png.part: a download that did not end") for line in said(found, "fault"))
+
+
+def test_an_unfinished_file_is_told_once(command, tmp_path):
+    root = photographs(tmp_path / "set", parts=("",))
+    (root / "dog" / "more.png.part").write_bytes(b"x")
+    (root / "dog" / "notes.txt").write_text("x")
+    _, found = looked(command, root)
+    assert [line["text"].split(":")[0] for line in found["lines"] if "more.png" in line["text"]] == [
+        "dog/more.png.part"
+    ]
+    assert "1 file(s) of no picture format left out: dog/notes.txt" in said(found, "warn")
+
+
+def test_a_report_replaces_the_pictures_of_an_earlier_one_alone(command, tmp_path):
+    out = tmp_path / "report"
+    root = photographs(tmp_path / "set", parts=("",))
+    shutil.copy(root / "dog" / "0.png", root / "dog" / "copy.png")
+    _, first = looked(command, root, "--out", out)
+    (out / "figures" / "mine.png").write_bytes(b"x")
+    (root / "dog" / "copy.png").unlink()
+    _, second = looked(command, root, "--out", out)
+    assert set(first["pictures"]) - set(second["pictures"]) == {"figures/copies.png"}
+    assert {f"figures/{file.name}" for file in (out / "figures").iterdir()} == {*second["pictures"], "figures/mine.png"}
+    (out / "data_report.json").write_text("[")
+    assert looked(command, root, "--out", out)[1]["pictures"] == second["pictures"]
+
+
+def test_a_set_without_parts_has_no_picture_of_them(command, tmp_path):
+    root = photographs(tmp_path / "set", {"cat": 1, "dog": 1}, ("",))
+    code, found = looked(command, root, "--out", tmp_path / "report")
+    assert code == 2 and "the valid part is empty" in said(found, "fault")[0]
+    assert not any("could not be drawn" in text for text in said(found, "warn"))
 
 
 def test_frames_of_several_types_are_warned_of(command, tmp_path):

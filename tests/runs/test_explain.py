@@ -6,11 +6,20 @@ import warnings
 
 import pytest
 
-from learnerkit.all import DataError, Run, RunError, fusion_learner, saliency_dls, write_report
+from learnerkit.all import (
+    DataError,
+    Run,
+    RunError,
+    array_dls,
+    fusion_learner,
+    image_learner,
+    saliency_dls,
+    write_report,
+)
 from learnerkit.core.files import read_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz
-from learnerkit.explain.methods import Asked
+from learnerkit.explain.methods import METHODS, Asked
 from learnerkit.runs.explain import explain_runs
 from tests.pairs import write_pairs
 from tests.scenes import toy_detector
@@ -109,6 +118,36 @@ def test_a_run_that_is_not_finished_is_refused(digits_run):
         explain_runs([digits_run])
 
 
+def test_a_run_that_is_given_twice_is_refused(digits_run):
+    with pytest.raises(RunError, match="is given twice"):
+        explain_runs([digits_run, digits_run.parent / "." / digits_run.name])
+
+
+def test_a_script_gives_its_loaders_which_have_one_size(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (60, 16, 16, 3), dtype=np.uint8)
+    dls = array_dls(images, np.arange(60) % 2, bs=16)
+    learn = image_learner(dls, "tiny_cnn", cbs=Run(tmp_path, name="script"))
+    with learn.no_bar():
+        learn.fit(1)
+    with pytest.raises(RunError, match="not made by plain arguments"):
+        explain_runs([tmp_path / "script"], Asked(images=2))
+    _, (found,) = explain_runs([tmp_path / "script"], Asked(images=2, at=(32,), controls=False), dls)
+    assert list(found.heat) == ["gradcam", "saliency"] and found.notes[0].startswith("32 pixels: the DataLoaders")
+
+
+@pytest.mark.parametrize("fusion", ["concat", "max"])
+def test_every_method_has_controls_on_pairs(tmp_path, fusion):
+    pytest.importorskip("captum")
+    write_pairs(tmp_path / "maps", n=12)
+    dls = saliency_dls(tmp_path / "maps", bs=8)
+    learn = fusion_learner(dls, "tiny_cnn", fusion=fusion, cbs=Run(tmp_path, name="pairs"))
+    with learn.no_bar():
+        learn.fit(1)
+    with warnings.catch_warnings(action="ignore"):  # of gaps, on weights that have learnt nothing
+        _, (found,) = explain_runs([tmp_path / "pairs"], Asked(tuple(METHODS), images=2))
+    assert not found.notes and {row["method"] for row in found.rows["randomisation"]} == set(METHODS)
+
+
 def test_pairs_and_frames_are_explained(tmp_path):
     write_pairs(tmp_path / "maps", n=12)
     learn = fusion_learner(
@@ -125,11 +164,19 @@ def test_pairs_and_frames_are_explained(tmp_path):
     assert {"faithfulness", "randomisation"} <= set(found.rows)
     with pytest.raises(DataError, match=r"none of the 2 frames of its test part has a detection of a score of 0.99"):
         explain_runs([tmp_path / "frames"], Asked(score=0.99))
-    with pytest.raises(DataError, match="Leave --sizes and --methods out"):
+    with pytest.raises(DataError, match="Leave --sizes, --methods and --layer out"):
         explain_runs([tmp_path / "frames"], Asked(at=(32,)))
+    with pytest.raises(DataError, match="Leave --sizes, --methods and --layer out"):
+        explain_runs([tmp_path / "frames"], Asked(layer="middle"))
     with warnings.catch_warnings(action="ignore"):  # of gaps, on weights that have learnt nothing
         _, (found,) = explain_runs([tmp_path / "frames"], Asked(images=1, score=0.01))
     assert names_in(tmp_path / "frames" / "explanations") >= {"modalities.png", "shares.png", "detections.csv"}
+    shutil.copytree(tmp_path / "frames", tmp_path / "again")
+    with (
+        warnings.catch_warnings(action="ignore"),
+        pytest.raises(RunError, match="of the task 'detect' are not compared"),
+    ):
+        explain_runs([tmp_path / "frames", tmp_path / "again"], Asked(images=1, score=0.01))
     row = found.rows["detections"][0]
     assert {"share_RGB", "share_thermal", "share_event", "contribution_event"} <= set(row)
     with pytest.raises(RunError, match="runs of detect, fuse: explanations are compared within one task"):
