@@ -50,7 +50,7 @@ def integrated_gradients(
     attribute = _captum("integrated_gradients").IntegratedGradients
     with _asked(model, images, targets, score) as (_, inputs, forward, codes):
         begin = _baselines(baseline, inputs)
-        rows, found = torch.arange(len(inputs[0])), [torch.zeros_like(values) for values in inputs]
+        rows, found = torch.arange(len(inputs[0])), [torch.zeros_like(values, dtype=torch.float32) for values in inputs]
         for steps in (n_steps,) if n_steps else STEPS:
             here, there = ([values[rows] for values in part] for part in (inputs, begin))
             those = codes[rows] if isinstance(codes, Tensor) and len(codes) == len(inputs[0]) else codes
@@ -63,12 +63,12 @@ def integrated_gradients(
                 return_convergence_delta=True,
             )
             for whole, values in zip(found, part, strict=True):
-                whole[rows] = values.detach()
+                whole[rows] = values.detach().float()
             missing = _missing(gap, forward, here, there, those)
             if not len(rows := rows[(missing > GAP).cpu()]):
                 break
         _warn_of_gap("integrated_gradients", missing, len(inputs[0]), "more n_steps close it")
-    return as_given([one.float() for one in found], images)
+    return as_given(found, images)
 
 
 @checked

@@ -4,6 +4,7 @@ import csv
 import shutil
 import warnings
 
+import numpy as np
 import pytest
 
 from learnerkit.all import (
