@@ -58,7 +58,7 @@ def explain_runs(
 
 
 def _check(runs: Sequence[RunFolder]) -> None:
-    """RunError where a run is not finished or is given twice, or they are of several tasks."""
+    """RunError where a run is not finished or is given twice, or they are of several tasks or other classes."""
     places = [run.path.resolve() for run in runs]
     if twice := next((run for run, place in zip(runs, places, strict=True) if places.count(place) > 1), None):
         raise RunError(f"{twice.path}: is given twice; each run is explained once")
@@ -68,9 +68,15 @@ def _check(runs: Sequence[RunFolder]) -> None:
                 f"{run.path}: is {run.status().get('state')}; the weights that are explained are chosen when a "
                 "training ends. Finish it: learnerkit train --resume"
             )
-    names = {str(run.described().get("task")) for run in runs}
+    described = [run.described() for run in runs]
+    names = {str(each.get("task")) for each in described}
     if len(names) > 1:
         raise RunError(f"runs of {', '.join(sorted(names))}: explanations are compared within one task")
+    for run, each in zip(runs, described, strict=True):
+        if each.get("classes") != described[0].get("classes"):
+            raise RunError(
+                f"{run.path}: has other classes than {runs[0].path}; the same class is explained of each run"
+            )
 
 
 def _write(run: RunFolder, found: Explained, asked: Asked) -> None:

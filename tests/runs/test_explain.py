@@ -17,7 +17,7 @@ from learnerkit.all import (
     saliency_dls,
     write_report,
 )
-from learnerkit.core.files import read_json
+from learnerkit.core.files import read_json, write_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz
 from learnerkit.explain.methods import METHODS, Asked
@@ -111,6 +111,15 @@ def test_several_runs_are_explained_on_the_same_images_and_classes(digits_run, t
 def test_what_is_asked_wrongly_is_refused(digits_run, command, words, said):
     code, _, text = command("explain", digits_run, *words, "--images", 4, "--no-controls")
     assert code == 2 and said in text
+
+
+def test_runs_of_other_classes_are_not_compared(digits_run, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(digits_run, other)
+    described = read_json(other / "run.json")
+    write_json(other / "run.json", {**described, "classes": described["classes"][::-1]})
+    with pytest.raises(RunError, match="other: has other classes than .*a; the same class is explained of each run"):
+        explain_runs([digits_run, other])
 
 
 def test_a_run_that_is_not_finished_is_refused(digits_run):
