@@ -44,6 +44,9 @@ def explain(
     )
     folder, found = explaining.explain_runs(runs, wanted, data, out)
     for run, explained in zip(runs, found, strict=True):
+        facts = explained.facts
+        counts = [f"{facts[key]:,} {key}" for key in ("images", "frames", "detections") if key in facts]
+        console.print(f"  explained            {', '.join(counts)} of the {facts.get('part', 'whole')} part")
         for note in explained.notes:
             console.print(f"  {run}: not explained: {note}")
         for table in explained.tables:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from learnerkit.commands.shared import console, heavy
-from learnerkit.core.errors import LearnerkitError, RecipeError, RunError
+from learnerkit.core.errors import DataError, LearnerkitError, RecipeError, RunError
 from learnerkit.core.levels import line_text
 
 
@@ -48,6 +48,8 @@ def doctor(
         raise RecipeError(f"--bad {bad}: refuse, skip or clip")
     if out is not None and data is None:
         raise RecipeError("--out: of which data? `learnerkit doctor DATA --out FOLDER`")
+    if out is not None and not data.exists():
+        raise DataError(f"{data}: no such file or folder; there is nothing to report on")
     found = heavy("runs.doctor").examine(data, bad)
     written = [] if out is None else heavy("runs.data_report").write_data_report(found, out)
     if as_json:

@@ -79,6 +79,8 @@ def test_exit_codes(command, tmp_path):
     assert looked(command, root)[0] == 2 and looked(command, root, "--strict")[0] == 2
     code, _, err = command("doctor", "--out", tmp_path / "report")
     assert code == 2 and "--out: of which data?" in err
+    code, _, err = command("doctor", tmp_path / "nowhere", "--out", tmp_path / "report")
+    assert code == 2 and "nowhere: no such file or folder" in err and not (tmp_path / "report").exists()
     code, _, err = command("doctor", root, "--out", root / "report")
     assert code == 2 and "lies in" in err and not (root / "report").exists()
 

@@ -42,6 +42,7 @@ def test_a_run_is_explained_on_its_page(digits_run, command):
     code, said, _ = command("explain", digits_run, "--images", 12, "--methods", "gradcam,saliency")
     folder = digits_run / "explanations"
     assert code == 0 and f"written to           {folder}" in said
+    assert "explained            12 images of the test part" in said
     assert names_in(folder) >= MAPS | CONTROLS | {"consistency.csv", "agreement.png"}
     content = read_json(folder / "explanations.json")
     assert (
