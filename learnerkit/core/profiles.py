@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from learnerkit.core.errors import LearnerkitError
-from learnerkit.core.files import read_json, sha256, write_json
+from learnerkit.core.files import read_json, write_json
+from learnerkit.core.stamp import is_of, stamp
 
 FILE = "profile.json"
 BASIS = {  # keys of a summary in which latencies must be equal to be ranked together, and how each is called
@@ -18,20 +19,6 @@ BASIS = {  # keys of a summary in which latencies must be equal to be ranked tog
 }
 DISTURBED = 2  # a median is not over so many times the least pass on a machine that does nothing else
 Basis = tuple[Any, ...]
-
-
-def stamp(weights: Path) -> dict[str, Any]:
-    """What tells a file of weights from another: its name, its size, its time and its digest."""
-    facts = weights.stat()
-    known = {"file": weights.name, "bytes": facts.st_size, "modified_ns": facts.st_mtime_ns}
-    return {**known, "sha256": sha256(weights.read_bytes())}
-
-
-def is_of(said: dict[str, Any], weights: Path) -> bool:
-    """Whether a stamp is of this file; its digest is asked where its time is another, as in a copy of a folder."""
-    if not weights.exists() or said.get("file") != weights.name or said.get("bytes") != weights.stat().st_size:
-        return False
-    return said.get("modified_ns") == weights.stat().st_mtime_ns or said.get("sha256") == sha256(weights.read_bytes())
 
 
 def write_profile(folder: Path, weights: Path, content: dict[str, Any]) -> Path:

@@ -10,6 +10,7 @@ from learnerkit._fastai import DataLoaders
 from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import PathLike, atomic_write, made_folder, write_json
 from learnerkit.core.run_folder import RunFolder, csv_text
+from learnerkit.core.stamp import stamp
 from learnerkit.core.tensors import weights_file, write_npz
 from learnerkit.explain.consistency import consistency_of
 from learnerkit.explain.methods import Asked, Explained
@@ -46,7 +47,7 @@ def explain_runs(
                 raise DataError("the DataLoaders that were given have a size of their own; leave further sizes out")
             return rebuild_dls(run.path, data, size=side)
 
-        again = replace(asked, names=found[0].names, classes=found[0].classes) if found and found[0].heat else asked
+        again = replace(asked, names=found[0].names, classes=found[0].classes) if found else asked
         found.append(explain(learn, run, again, at_size))
         _write(run, found[-1], asked)
         write_report(run)
@@ -90,7 +91,7 @@ def _write(run: RunFolder, found: Explained, asked: Asked) -> None:
     if found.arrays:
         write_npz(folder / "maps.npz", **found.arrays)
     content = {
-        "weights": weights_file(run.path).name,
+        "weights": stamp(weights_file(run.path)),
         "asked": {key: value for key, value in vars(asked).items() if key not in ("names", "classes")},
         **found.facts,
         "notes": found.notes,

@@ -114,6 +114,14 @@ def test_what_is_asked_wrongly_is_refused(digits_run, command, words, said):
     assert code == 2 and said in text
 
 
+def test_a_page_leaves_out_explanations_of_other_weights(digits_run):
+    explain_runs([digits_run], Asked(images=4, controls=False))
+    title = "What the model looked at"
+    assert title in write_report(digits_run).read_text()
+    (digits_run / "best_model.safetensors").write_bytes((digits_run / "final_model.safetensors").read_bytes() + b" ")
+    assert title not in write_report(digits_run).read_text()
+
+
 def test_runs_of_other_classes_are_not_compared(digits_run, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(digits_run, other)
