@@ -6,6 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+EXTRAS = ("timm", "detect", "tiff", "mlflow", "explain", "clean", "onnx", "dev")
 parser = ConfigParser(delimiters=["="])
 parser.read(HERE / "settings.ini", encoding="utf-8")
 config = parser["DEFAULT"]
@@ -23,10 +24,8 @@ setup(
     keywords=config["keywords"],
     python_requires=">=" + config["min_python"],
     install_requires=config["requirements"].split(),
-    extras_require={
-        name: config[f"{name}_requirements"].split() for name in ("timm", "detect", "tiff", "mlflow", "explain", "dev")
-    },
+    extras_require={name: config[f"{name}_requirements"].split() for name in EXTRAS},
     packages=find_packages(include=["learnerkit", "learnerkit.*"]),
-    package_data={"learnerkit": ["py.typed", "recipes/*.yaml", "pages/*.j2"]},
+    package_data={"learnerkit": ["py.typed", "recipes/*.yaml", "pages/*.j2", "pages/vendor/*"]},
     entry_points={"console_scripts": ["learnerkit=learnerkit.cli:main"]},
 )

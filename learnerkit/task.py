@@ -20,6 +20,7 @@ from learnerkit.data.faults import Report
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.measure import measure
+from learnerkit.pages.blocks import Block
 from learnerkit.pages.examined import Examined
 from learnerkit.pages.page import Headline, Table
 from learnerkit.pages.ranking import BY_MONITOR, Ranking
@@ -70,7 +71,8 @@ class Task:
     measures: figures that results.json has for each part, the first the most telling.
     headlines: figures at the top of a run's page; evaluation: a run folder to what its figures and tables share.
     figures: that, the run folder and the ledger to pictures by name; pictures: (name, title) in the page's order.
-    tables: that and the results to the page's tables; ranking: how its runs are compared.
+    tables: that and the results to the page's tables; blocks: that and the run folder to its galleries and matrices.
+    ranking: how its runs are compared.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Task:
     figures: Callable[[Any, RunFolder, list[dict]], dict[str, Figure]] = lambda seen, run, rows: {}
     pictures: tuple[tuple[str, str], ...] = CURVES + RATE
     tables: Callable[[Any, dict[str, Any]], list[Table]] = lambda seen, results: []
+    blocks: Callable[[Any, RunFolder], list[Block]] = lambda seen, run: []
     ranking: Ranking = BY_MONITOR
 
     def verb(self, name: str) -> Callable:
