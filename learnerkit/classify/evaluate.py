@@ -9,16 +9,18 @@ import torch
 from learnerkit._fastai import Callback, DataLoader
 from learnerkit.callbacks.identity import class_names
 from learnerkit.callbacks.tta import TTA
+from learnerkit.classify.calibration import fit_calibration, is_distribution
+from learnerkit.classify.evaluation import evaluation_of
+from learnerkit.classify.kept import write_samples
 from learnerkit.classify.metrics import activation_of, figures_of, report_text
+from learnerkit.core.calibrated import write_calibration
 from learnerkit.core.files import atomic_write
 from learnerkit.core.run_folder import RunFolder, csv_text
-from learnerkit.core.tensors import write_npz
+from learnerkit.core.tensors import weights_file, write_npz
 from learnerkit.data.loaders import KitLoaders
-from learnerkit.data.split import evenly
+from learnerkit.data.twins import twins_in_train
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.measure import measured_ids, measured_rows, part_loader
-
-SAMPLES = 25  # pictures kept for each gallery of the report
 
 
 def predict_part(learn: KitLearner, dl: DataLoader, cbs: list[Callback] | None = None) -> tuple[np.ndarray, Any]:
@@ -67,16 +69,52 @@ def evaluate(learn: KitLearner, run: RunFolder, parts: list[str], tta: int = 0, 
         figures |= named_figures(predicted, targets, part) | said
         for key, value in {"ids": ids, "part": np.full(len(ids), part), "targets": targets, **predicted}.items():
             columns.setdefault(key, []).append(value)
+        if isinstance(learn.dls, KitLoaders):
+            twins = twins_in_train(learn.dls.source, learn.dls.split, part)[rows]
+            figures |= without_twins(predicted, targets, part, twins)
+            columns.setdefault("twins", []).append(twins)
     results = run.write_results(figures)
     arrays = {key: np.concatenate(value) for key, value in columns.items()}
     write_npz(run.file("predictions.npz"), **arrays)
-    last = arrays["part"] == parts[-1]
-    chosen, targets = arrays.get("probabilities_tta", arrays["probabilities"])[last], arrays["targets"][last]
-    write_predictions(run.file("predictions.csv"), arrays["ids"][last], chosen, vocab, codes)
-    write_report_text(run.file("classification_report.txt"), targets, chosen, vocab, parts[-1])
+    seen = evaluation_of(run)
+    write_predictions(run.file("predictions.csv"), seen.ids, seen.probabilities, vocab, codes)
+    write_report_text(run.file("classification_report.txt"), seen.targets, seen.probabilities, vocab, seen.part)
+    calibrate(run.path, arrays)
     if isinstance(learn.dls, KitLoaders):
-        write_samples(learn, run, parts[-1], rows, targets, chosen)
+        in_set, source = getattr(learn.dls.split, seen.part)[rows], learn.dls.source
+        write_samples(run, seen, lambda some: source.pictures(in_set[some]))
     return results
+
+
+def without_twins(
+    predicted: dict[str, np.ndarray], targets: np.ndarray, part: str, twins: np.ndarray
+) -> dict[str, float]:
+    """How many samples of a part have a twin in the training part and, where some have, the accuracy on the others.
+
+    twins: whether each has, bool [N]; predicted: of `predict_views`.
+    """
+    figures: dict[str, float] = {f"{part}_twins": int(twins.sum())}
+    if twins.any() and not twins.all():
+        for name, probabilities in predicted.items():
+            right = probabilities.argmax(axis=1) == targets
+            figures[f"{part}_accuracy{name.removeprefix('probabilities')}_without_twins"] = float(right[~twins].mean())
+    return figures
+
+
+def calibrate(folder: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Keep the temperature and the sets of the valid part beside the weights, where both are there.
+
+    arrays: as predictions.npz has them. A loss whose activation gives no distribution, such as a sigmoid, has none.
+    """
+    valid = arrays["part"] == "valid"
+    if not valid.any() or not weights_file(folder).exists():
+        return
+    ways = {"plain": arrays["probabilities"][valid]}
+    if "probabilities_tta" in arrays:
+        ways["tta"] = arrays["probabilities_tta"][valid]
+    if all(is_distribution(probabilities) for probabilities in ways.values()):
+        targets = arrays["targets"][valid]
+        write_calibration(folder, {name: fit_calibration(values, targets) for name, values in ways.items()})
 
 
 def write_predictions(
@@ -94,26 +132,3 @@ def write_report_text(path: Path, targets: np.ndarray, probabilities: np.ndarray
     text = report_text(targets, probabilities.argmax(axis=1), vocab)
     convention = "a class that is never seen or never predicted counts as 0, scikit-learn's default"
     atomic_write(path, f"part: {part}, {len(targets)} images; {convention}\n\n{text}")
-
-
-def write_samples(
-    learn: KitLearner, run: RunFolder, part: str, chosen: np.ndarray, targets: np.ndarray, probabilities: np.ndarray
-) -> None:
-    """Keep the pixels of the worst and of evenly spaced images, so that pictures can be drawn from the files alone.
-
-    chosen: positions in the part that were evaluated; targets, probabilities: of those.
-    """
-    rows = getattr(learn.dls.split, part)[chosen]
-    losses = -np.log(probabilities[np.arange(len(targets)), targets].clip(1e-12))
-    worst = np.argsort(-losses, kind="stable")[:SAMPLES]
-    spread = evenly(len(targets), SAMPLES)
-    pictures = learn.dls.source.pictures
-    write_npz(
-        run.file("samples.npz"),
-        worst=worst,
-        worst_images=pictures(rows[worst]),
-        spread=spread,
-        spread_images=pictures(rows[spread]),
-        losses=losses[worst],
-        part=np.array(part),
-    )

@@ -1,161 +1,160 @@
-"""The pictures and tables of a classifier's run, from the run folder's files alone."""
+"""The pictures of a classifier's run, from the run folder's files alone."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from sklearn.metrics import precision_recall_fscore_support
 
-from learnerkit.classify.metrics import confusion
-from learnerkit.core.errors import DataError
-from learnerkit.core.files import read_json
+from learnerkit.classify.calibration import is_distribution, reliability
+from learnerkit.classify.confidence import aurc, coverage_curve
+from learnerkit.classify.confused import confused_pairs
+from learnerkit.classify.evaluation import Evaluation
+from learnerkit.classify.kept import SPREAD, read_samples
+from learnerkit.classify.per_class import per_class_table
+from learnerkit.classify.superclasses import block_sums, grouped_order
 from learnerkit.core.run_folder import RunFolder
-from learnerkit.core.tensors import read_npz
-from learnerkit.core.text import formatted
-from learnerkit.pages.confusion import draw_confusion
+from learnerkit.data.split import evenly
+from learnerkit.explain.grid import RIGHT, WRONG, Cell, draw_cells
+from learnerkit.pages.calibration import draw_confidence, draw_reliability
+from learnerkit.pages.class_bars import draw_class_bars
+from learnerkit.pages.confusion import MOST_NAMED, draw_confusion
 from learnerkit.pages.figure import new_figure
 from learnerkit.pages.letters import plain_text
-from learnerkit.pages.page import Table
 
-MOST_CONFUSED = 10  # pairs of classes that are listed
+DRAWN, ACROSS = 25, 5  # samples of a gallery, and of one of its rows
+
 PICTURES = (
     ("training_curves", "Curves"),
     ("learning_rate", "Learning rate"),
     ("confusion_matrix", "Confusion matrix"),
-    ("top_losses", "Highest losses: the wrong and the unsure"),
-    ("predictions", "Predictions, evenly spaced over the part"),
+    ("confusion_groups", "Confusion of groups"),
+    ("class_accuracy", "Accuracy of each class"),
+    ("calibration", "Calibration"),
+    ("confidence", "Confidence"),
 )
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The last evaluated part of a run, the probabilities averaged over views where there are any.
-
-    targets [N], probabilities [N,K]; matrix: counts [K,K], rows the true classes.
-    """
-
-    part: str
-    tta: bool
-    targets: np.ndarray
-    probabilities: np.ndarray
-    vocab: list[str]
-    matrix: np.ndarray
-
-    @property
-    def predicted(self) -> np.ndarray:
-        """Class indices [N]."""
-        return self.probabilities.argmax(axis=1)
-
-    @property
-    def note(self) -> str:
-        """The part, and whether views were averaged."""
-        return f"{self.part}{', TTA' if self.tta else ''}"
-
-
-def evaluation_of(run: RunFolder) -> Evaluation | None:
-    """What predictions.npz holds of the last evaluated part; None before an evaluation."""
-    if not run.file("predictions.npz").exists():
-        return None
-    arrays = read_npz(run.file("predictions.npz"))
-    missing = {"ids", "part", "targets", "probabilities"} - set(arrays)
-    if missing:
-        raise DataError(
-            f"{run.file('predictions.npz')}: lacks {', '.join(sorted(missing))}; run `learnerkit evaluate` again"
-        )
-    part = str(arrays["part"][-1])
-    chosen = arrays["part"] == part
-    probabilities = arrays.get("probabilities_tta", arrays["probabilities"])[chosen]
-    targets, vocab = arrays["targets"][chosen], read_json(run.file("class_names.json"))
-    if not isinstance(vocab, list) or len(vocab) != probabilities.shape[1]:
-        raise DataError(
-            f"{run.file('class_names.json')}: does not fit the predictions of {probabilities.shape[1]} classes"
-        )
-    matrix = confusion(targets, probabilities.argmax(axis=1), len(vocab))
-    return Evaluation(part, "probabilities_tta" in arrays, targets, probabilities, vocab, matrix)
 
 
 def figures(seen: Evaluation | None, run: RunFolder, rows: list[dict]) -> dict[str, Figure]:
     """The pictures of an evaluated classifier, by the names of their files."""
-    if seen is None:
+    if seen is None or not len(seen.targets):
         return {}
-    drawn = {"confusion_matrix": draw_confusion(seen.matrix, seen.vocab, f"Confusion ({seen.note})")}
-    if run.file("samples.npz").exists():
-        samples = read_npz(run.file("samples.npz"))
-        drawn["predictions"] = _gallery(samples, seen, "spread", "Predictions")
-        drawn["top_losses"] = _gallery(samples, seen, "worst", "Highest losses")
+    drawn = {
+        "confusion_matrix": confusion_figure(seen),
+        "class_accuracy": class_figure(seen),
+        "confidence": confidence_figure(seen),
+    }
+    if seen.groups:
+        drawn["confusion_groups"] = groups_figure(seen)
+    if is_distribution(seen.probabilities):
+        drawn["calibration"] = calibration_figure(seen)
+    if pictures := read_samples(run, seen):
+        kept = np.array(sorted(pictures))
+        spread = [row for row in evenly(len(seen.targets), SPREAD).tolist() if row in pictures]
+        worst = kept[np.argsort(-seen.losses[kept], kind="stable")]
+        drawn["predictions"] = draw_samples(seen, spread, pictures, f"Predictions ({seen.note})")
+        drawn["top_losses"] = draw_samples(seen, worst[:DRAWN], pictures, f"Highest losses ({seen.note})", losses=True)
+        if len(wrong := [row for row in seen.surest_mistakes if row in pictures]):
+            drawn["wrong"] = draw_samples(seen, wrong[:DRAWN], pictures, f"The surest mistakes ({seen.note})")
     return drawn
 
 
-def _gallery(samples: dict[str, np.ndarray], seen: Evaluation, kind: str, name: str) -> Figure:
-    rows, vocab = samples[kind], [plain_text(name, 24) for name in seen.vocab]
-    predicted, targets = seen.predicted[rows], seen.targets[rows]
-    sure = seen.probabilities.max(axis=1)[rows]
-    titles = [f"{vocab[p]} {s:.0%}\ntrue: {vocab[t]}" for p, s, t in zip(predicted, sure, targets, strict=True)]
-    right = (predicted == targets).tolist()
-    return draw_gallery(samples[f"{kind}_images"], titles, right, f"{name} ({samples['part']}, predicted and true)")
+def confusion_figure(seen: Evaluation, normalize: str | None = None) -> Figure:
+    """The confusion matrix, classes of a group side by side; of very many classes, the most confused ones alone.
 
-
-def draw_gallery(images: np.ndarray, titles: list[str], right: list[bool], title: str) -> Figure:
-    """Pictures in a grid, titles green where right and red where wrong.
-
-    images: uint8 [N,C,H,W]; titles: with names as `plain_text`.
+    normalize: None for counts, 'true' or 'pred' for shares of rows or columns.
     """
-    columns = min(5, max(1, len(images)))
-    rows = max(1, -(-len(images) // columns))
-    side = 2.1 * images.shape[2] / images.shape[3] if len(images) else 2.1  # pairs of maps are wider than high
-    figure, axes = new_figure(2.1 * columns, (side + 0.35) * rows + 0.4, rows, columns)
-    for number, panel in enumerate(np.ravel(axes)):
-        panel.set_axis_off()
-        if number < len(images):
-            picture = images[number].transpose(1, 2, 0)
-            panel.imshow(picture if picture.shape[2] == 3 else picture[..., 0], cmap="gray", vmin=0, vmax=255)
-            panel.set_title(titles[number], fontsize=8, color="green" if right[number] else "red")
-    figure.suptitle(title)
-    return figure
+    order, title = np.arange(len(seen.vocab)), f"Confusion ({seen.note})"
+    if len(order) > MOST_NAMED:
+        pairs, counts = confused_pairs(seen.targets, seen.predicted)
+        mistakes = np.bincount(pairs.ravel(), np.repeat(counts, 2), minlength=len(order))
+        order = np.sort(np.argsort(-mistakes, kind="stable")[: MOST_NAMED // 4])
+        title = f"Confusion ({seen.note}), the {len(order)} classes with most mistakes of {len(seen.vocab):,}"
+    if seen.groups:
+        order = order[grouped_order([seen.groups[code] for code in order])]
+    return draw_confusion(
+        counts_of(seen, order),
+        [seen.vocab[code] for code in order],
+        title,
+        normalize,
+        [seen.groups[code] for code in order] if seen.groups else (),
+    )
 
 
-def tables(seen: Evaluation | None, results: dict[str, Any]) -> list[Table]:
-    """The tables of a classifier's page: views, most confused, classes."""
-    found = [view_table(results)] if results.get("tta_views") else []
-    if seen is not None:
-        confused = most_confused(seen.matrix, seen.vocab)
-        rows = [(actual, predicted, str(count)) for actual, predicted, count in confused]
-        found += [Table("Most confused", ("true", "predicted as", "times"), rows)] if rows else []
-        found.append(class_table(seen))
-    return found
+def counts_of(seen: Evaluation, order: np.ndarray) -> np.ndarray:
+    """The counts [k,k] of some classes in an order; what was taken for another class than these is not among them."""
+    place = np.full(len(seen.vocab), -1)
+    place[order] = np.arange(len(order))
+    rows, columns = place[seen.targets], place[seen.predicted]
+    held = (rows >= 0) & (columns >= 0)
+    matrix = np.zeros((len(order), len(order)), np.int64)
+    np.add.at(matrix, (rows[held], columns[held]), 1)
+    return matrix
 
 
-def view_table(results: dict[str, Any]) -> Table:
-    """Accuracy and log loss without and with test-time views."""
-    rows = []
-    for part in ("valid", "test"):
-        if f"{part}_accuracy_tta" in results:
-            accuracy = [formatted(results[f"{part}_accuracy{end}"], "{:.2%}") for end in ("", "_tta")]
-            loss = [formatted(results[f"{part}_log_loss{end}"], "{:.4f}") for end in ("", "_tta")]
-            rows.append((part, *accuracy, *loss))
-    heads = ("part", "accuracy", f"with {results['tta_views']} views", "log loss", "with views")
-    return Table("Test-time augmentation", heads, rows, early=True)
+def groups_figure(seen: Evaluation) -> Figure:
+    """The confusion of groups of classes: counts summed over the classes of each."""
+    sums = block_sums(seen.matrix, seen.groups)
+    return draw_confusion(sums.to_numpy(), list(sums.index), f"Confusion of groups ({seen.note})")
 
 
-def class_table(seen: Evaluation) -> Table:
-    """Precision, recall and F1 of each class, worst first; 'n/a' where a class has no image in the part."""
-    labels = list(range(len(seen.vocab)))
-    scores = precision_recall_fscore_support(seen.targets, seen.predicted, labels=labels, zero_division=0)
-    rows = []
-    for code, (precision, recall, f1, support) in enumerate(zip(*scores, strict=True)):
-        values = precision, recall, f1 if support else np.nan
-        order = -1 if np.isnan(f1) else f1
-        rows.append((order, (seen.vocab[code], *(formatted(value, "{:.3f}") for value in values), str(int(support)))))
-    rows.sort(key=lambda row: row[0])
-    heads = ("class", "precision", "recall", "F1", "images")
-    return Table(f"Classes, worst first ({seen.note})", heads, [row for _, row in rows], long=True)
+def class_figure(seen: Evaluation) -> Figure:
+    """The accuracy of each class with its interval."""
+    table = per_class_table(seen.targets, seen.predicted, seen.vocab)
+    values, low, high = (table[name].to_numpy() for name in ("accuracy", "accuracy_low", "accuracy_high"))
+    title = f"Accuracy of each class ({seen.note})"
+    return draw_class_bars(seen.vocab, values, low, high, title, "share of its samples that are right, 95 % interval")
 
 
-def most_confused(matrix: np.ndarray, vocab: list[str], k: int = MOST_CONFUSED) -> list[tuple[str, str, int]]:
-    """The k largest off-diagonal entries of a confusion matrix: (true, predicted, count)."""
-    off = matrix - np.diag(np.diag(matrix))
-    best = np.argsort(-off, axis=None, kind="stable")[:k]
-    rows, columns = np.unravel_index(best, off.shape)
-    pairs = zip(rows, columns, strict=True)
-    return [(vocab[row], vocab[column], int(off[row, column])) for row, column in pairs if off[row, column]]
+def calibration_figure(seen: Evaluation) -> Figure:
+    """How often it is right at each confidence, as it is and with the temperature that was fitted on valid."""
+    after = None
+    if seen.fitted is not None and seen.fitted.temperature != 1.0:
+        after = reliability(seen.fitted.probabilities(seen.probabilities), seen.targets)
+    texts = {"title": f"Calibration ({seen.note})", "before": "as it is"}
+    texts["after"] = f"temperature {seen.fitted.temperature:.2f}" if after is not None else ""
+    return draw_reliability(reliability(seen.probabilities, seen.targets), after, texts)
+
+
+def confidence_figure(seen: Evaluation) -> Figure:
+    """Confidence of right and wrong predictions, and accuracy over coverage."""
+    curve, area = coverage_curve(seen.probabilities, seen.targets), aurc(seen.probabilities, seen.targets)
+    return draw_confidence(seen.confidence, seen.right, curve, area, f"Confidence ({seen.note})")
+
+
+def draw_samples(
+    seen: Evaluation,
+    rows: Sequence[int] | np.ndarray,
+    pictures: Mapping[int, np.ndarray],
+    title: str,
+    maps: Sequence[np.ndarray] | None = None,
+    losses: bool = False,
+) -> Figure:
+    """Samples in a grid with what was predicted and what is true, a tick or a cross, and the three likeliest classes.
+
+    rows: of the part; pictures: uint8 [C,H,W] by row; maps: [h,w] of each, which are drawn beside it.
+    losses: the loss of each instead of its likeliest classes.
+    """
+    cells: list[Cell] = []
+    for number, row in enumerate(map(int, rows)):
+        image = pictures[row]
+        image = image if len(image) in (1, 3) else image[:1]
+        right = bool(seen.right[row])
+        below = f"loss {seen.losses[row]:.2f}" if losses else _likeliest(seen, row)
+        text = f"{'✓' if right else '✗'} {plain_text(seen.vocab[seen.predicted[row]], 20)} {seen.confidence[row]:.0%}"
+        text += f"\ntrue: {plain_text(seen.vocab[seen.targets[row]], 20)}\n{below}"
+        cells.append(Cell(image, title=text, color=RIGHT if right else WRONG, bare=True))
+        if maps is not None:
+            cells.append(Cell(image, maps[number], title="\n\n"))
+    if not cells:
+        figure, axes = new_figure(5, 1.2)
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "there is none", ha="center", va="center")
+        figure.suptitle(title)
+        return figure
+    across = min(len(cells), ACROSS + (ACROSS % 2 if maps is not None else 0))
+    return draw_cells([cells[start : start + across] for start in range(0, len(cells), across)], (), title)
+
+
+def _likeliest(seen: Evaluation, row: int) -> str:
+    """The second and third likeliest classes of a sample, in a line."""
+    return ", ".join(f"{plain_text(name, 12)} {chance:.0%}" for name, chance in seen.top(row)[1:])

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import accuracy_score, classification_report, confusion_matrix, f1_score, log_loss
+from sklearn.metrics import accuracy_score, classification_report, confusion_matrix, f1_score
 
 from learnerkit._fastai import Metric
+from learnerkit.classify.calibration import nll
 from learnerkit.core.ranges import AtLeastOne, checked
 from learnerkit.core.text import one_line
 
@@ -34,11 +35,10 @@ def activation_of(loss_func: Callable) -> Callable:
 def figures_of(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     """Accuracy, macro F1 over the whole vocabulary, and mean cross entropy; see `MEASURES`."""
     n_out, predicted = probabilities.shape[1], probabilities.argmax(axis=1)
-    safe = probabilities.astype(np.float64).clip(1e-12)
     return {
         "accuracy": float(accuracy_score(targets, predicted)),
         "macro_f1": macro_f1(targets, predicted, n_out),
-        "log_loss": float(log_loss(targets, safe / safe.sum(axis=1, keepdims=True), labels=list(range(n_out)))),
+        "log_loss": nll(probabilities, targets),
     }
 
 

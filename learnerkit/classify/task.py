@@ -10,12 +10,13 @@ from torch import nn
 from learnerkit._fastai import Callback
 from learnerkit.callbacks.mix import CutMix, MixUp
 from learnerkit.callbacks.stochastic_depth import StochasticDepth
-from learnerkit.classify import doctor, figures
+from learnerkit.classify import doctor, figures, page
 from learnerkit.classify.cifar import LAYOUTS, is_cifar
 from learnerkit.classify.compare import RANKING
 from learnerkit.classify.dls import array_dls, cifar_dls, digits_dls, folder_dls
 from learnerkit.classify.ensemble import ensemble
 from learnerkit.classify.evaluate import evaluate
+from learnerkit.classify.evaluation import evaluation_of
 from learnerkit.classify.explanations import explain
 from learnerkit.classify.folder import EXPECTED
 from learnerkit.classify.learner import image_learner
@@ -136,9 +137,10 @@ TASK = Task(
     explain=explain,
     measures=MEASURES,
     headlines=HEADLINES,
-    evaluation=figures.evaluation_of,
+    evaluation=evaluation_of,
     figures=figures.figures,
     pictures=figures.PICTURES,
-    tables=figures.tables,
+    tables=page.tables,
+    blocks=page.blocks,
     ranking=RANKING,
 )

@@ -7,7 +7,7 @@ is drawn, or exchanged, as a whole.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 RESAMPLES = 9999
 CELLS = 4_000_000  # numbers held at a time
@@ -110,3 +110,16 @@ def holm(p_values: Sequence[float]) -> list[float]:
         least = max(least, min(1.0, (len(p_values) - rank) * p_values[place]))
         corrected[place] = least
     return corrected
+
+
+def wilson(right: np.ndarray, n: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson's score interval (1927) of shares: its lower and upper ends, nan where there is no sample.
+
+    right: counts of what was right; n: of how many each; level: of the interval.
+    """
+    z = norm.ppf(0.5 + level / 2)
+    n = np.where(np.asarray(n) > 0, n, np.nan).astype(np.float64)
+    share = np.asarray(right) / n
+    middle, half = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    low, high = (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
+    return np.where(share == 0, 0.0, low.clip(0)), np.where(share == 1, 1.0, high.clip(max=1))

@@ -11,23 +11,25 @@ from learnerkit.classify import figures as classify
 from learnerkit.classify.compare import RANKING
 from learnerkit.classify.dls import digits_dls
 from learnerkit.classify.ensemble import ensemble
+from learnerkit.classify.evaluation import evaluation_of
 from learnerkit.classify.explanations import explain
 from learnerkit.classify.learner import image_learner
 from learnerkit.classify.metrics import MEASURES
 from learnerkit.classify.other import evaluate_other
+from learnerkit.classify.page import blocks
 from learnerkit.classify.task import HEADLINES, check_views, classifier_callbacks
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.explain.scores import class_scores
 from learnerkit.fuse import doctor
 from learnerkit.fuse.dls import NAME, saliency_dls
 from learnerkit.fuse.evaluate import evaluate
-from learnerkit.fuse.figures import tables
 from learnerkit.fuse.learner import fusion_learner
 from learnerkit.fuse.listing import EXPECTED, is_pairs
 from learnerkit.fuse.make import make_saliency_pairs
 from learnerkit.fuse.model import PREFIX
 from learnerkit.fuse.names import RELATION_NAMES
 from learnerkit.fuse.other import open_other
+from learnerkit.fuse.page import tables
 from learnerkit.fuse.recipe import FuseRecipe
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.wiring import training_arguments
@@ -101,9 +103,10 @@ TASK = Task(
     explain=explain,
     measures=MEASURES,
     headlines=HEADLINES,
-    evaluation=classify.evaluation_of,
+    evaluation=evaluation_of,
     figures=classify.figures,
     pictures=classify.PICTURES,
     tables=tables,
+    blocks=blocks,
     ranking=replace(RANKING, picture="fusion_comparison"),
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib import colormaps
+from matplotlib import colormaps, pyplot
 from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -25,12 +25,25 @@ class NamedFigure(Figure):
         set_fonts(self)
         super().draw(renderer)
 
+    def _ipython_display_(self) -> None:
+        """Nothing where pyplot has the figure: a notebook shows it at the end of the cell, and must not do so twice."""
+        if not hasattr(self, "number"):
+            raise NotImplementedError  # IPython then takes its usual way
 
-def new_figure(width: float = 7, height: float = 4.5, rows: int = 1, columns: int = 1) -> tuple[Figure, Any]:
-    """A figure on the Agg canvas and its axes; width and height in inches."""
+
+def new_figure(
+    width: float = 7, height: float = 4.5, rows: int = 1, columns: int = 1, **grid: Any
+) -> tuple[Figure, Any]:
+    """A figure on the Agg canvas and its axes; width and height in inches; grid: of `Figure.subplots`."""
     figure = NamedFigure(figsize=(width, height), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns)
+    return figure, figure.subplots(rows, columns, **grid)
+
+
+def shown(figure: Figure) -> Figure:
+    """A figure handed to pyplot, so that a notebook shows it and `pyplot.savefig` saves it."""
+    pyplot.figure(FigureClass=lambda *args, **kwargs: figure)
+    return figure
 
 
 def look_of(number: int) -> dict[str, Any]:

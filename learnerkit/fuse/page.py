@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from learnerkit.classify import figures as classify
+from learnerkit.classify import page as classify
+from learnerkit.classify.evaluation import Evaluation
 from learnerkit.pages.page import Table
 
 
-def tables(seen: classify.Evaluation | None, results: dict[str, Any]) -> list[Table]:
+def tables(seen: Evaluation | None, results: dict[str, Any]) -> list[Table]:
     """A classifier's tables and, where the mode has any, the weight of each map in each channel."""
     found = classify.tables(seen, results)
     if weights := results.get("fusion_weights"):

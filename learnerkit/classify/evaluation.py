@@ -1,0 +1,127 @@
+"""The predictions of one part, with everything that is read from them computed once: of a pass, or of a run's files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from learnerkit.classify.calibration import fit_calibration, is_distribution
+from learnerkit.classify.metrics import confusion
+from learnerkit.classify.superclasses import Groups, groups_of
+from learnerkit.core.calibrated import Calibration
+from learnerkit.core.errors import DataError
+from learnerkit.core.files import read_json
+from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.tensors import read_npz
+
+NEEDED = {"ids", "part", "targets", "probabilities"}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a classifier said of the samples of a part.
+
+    part: its name; tta: whether the probabilities are averaged over views; ids: names of the samples [N].
+    targets: class indices [N]; probabilities: [N,K]; vocab: names of the classes.
+    groups: the group of each class, none where there are none; fitted: temperature and sets, of the valid part.
+    twins: whether a sample is a copy or near copy of one of the training part, bool [N]; None where nobody looked.
+    """
+
+    part: str
+    tta: bool
+    ids: np.ndarray
+    targets: np.ndarray
+    probabilities: np.ndarray
+    vocab: list[str]
+    groups: list[str] = field(default_factory=list)
+    fitted: Calibration | None = None
+    twins: np.ndarray | None = None
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """Class indices [N]."""
+        return self.probabilities.argmax(axis=1)
+
+    @cached_property
+    def confidence(self) -> np.ndarray:
+        """The probability of the predicted class [N]."""
+        return self.probabilities.max(axis=1)
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """Whether the prediction is the true class [N]."""
+        return self.predicted == self.targets
+
+    @cached_property
+    def losses(self) -> np.ndarray:
+        """The negative logarithm of the true class's probability [N]."""
+        return -np.log(self.probabilities[np.arange(len(self.targets)), self.targets].clip(1e-12))
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """Counts [K,K], rows the true classes."""
+        return confusion(self.targets, self.predicted, len(self.vocab))
+
+    @property
+    def note(self) -> str:
+        """The part, and whether views were averaged."""
+        return f"{self.part}{', TTA' if self.tta else ''}"
+
+    def top(self, row: int, k: int = 3) -> list[tuple[str, float]]:
+        """The k likeliest classes of a sample with their probabilities, the likeliest first."""
+        chances = self.probabilities[row]
+        codes = np.argsort(-chances, kind="stable")[:k]
+        return [(self.vocab[code], float(chances[code])) for code in codes]
+
+    @cached_property
+    def surest_mistakes(self) -> np.ndarray:
+        """The rows of all mistakes, the most confident first."""
+        wrong = np.flatnonzero(~self.right)
+        return wrong[np.argsort(-self.confidence[wrong], kind="stable")]
+
+
+def evaluation_of(run: RunFolder, part: str | None = None, groups: Groups | None = None) -> Evaluation | None:
+    """What predictions.npz holds of a part; None before an evaluation.
+
+    run: the run folder; part: 'valid' or 'test', the last that was evaluated when None.
+    groups: of the classes, see `superclasses.groups_of`.
+    DataError where the file lacks something, or does not hold that part.
+    """
+    file = run.file("predictions.npz")
+    if not file.exists():
+        return None
+    arrays = read_npz(file)
+    if missing := NEEDED - set(arrays):
+        raise DataError(f"{file}: lacks {', '.join(sorted(missing))}; run `learnerkit evaluate` again")
+    held = list(dict.fromkeys(arrays["part"].tolist()))
+    if part is not None and part not in held:
+        raise DataError(f"{file}: holds no part '{part}'; it holds {' and '.join(map(repr, held))}")
+    part = part or (held[-1] if held else "")
+    vocab = _vocab(run, arrays["probabilities"])
+    views = "probabilities_tta" in arrays
+    probabilities = arrays.get("probabilities_tta", arrays["probabilities"])
+    chosen, valid = arrays["part"] == part, arrays["part"] == "valid"
+    fitted = None
+    if valid.any() and is_distribution(probabilities[valid]):
+        fitted = fit_calibration(probabilities[valid], arrays["targets"][valid])
+    return Evaluation(
+        part,
+        views,
+        arrays["ids"][chosen],
+        arrays["targets"][chosen],
+        probabilities[chosen],
+        vocab,
+        groups_of(vocab, groups),
+        fitted,
+        arrays["twins"][chosen] if "twins" in arrays else None,
+    )
+
+
+def _vocab(run: RunFolder, probabilities: np.ndarray) -> list[str]:
+    vocab: Sequence[str] = read_json(run.file("class_names.json"))
+    if not isinstance(vocab, list) or len(vocab) != probabilities.shape[1]:
+        raise DataError(
+            f"{run.file('class_names.json')}: does not fit the predictions of {probabilities.shape[1]} classes"
+        )
+    return vocab
