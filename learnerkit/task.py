@@ -67,6 +67,8 @@ class Task:
     scores: model, batch and targets to one score a sample [B], which explanations are of.
     explain: learner, run folder, `explain.methods.Asked` and a function of a side in pixels to DataLoaders at it, to
         what the run looked at, an `explain.methods.Explained`.
+    suspects: DataLoaders, a function of names by part to a trained learner, what `evaluation` gives, folds and a seed,
+        to a table of the labels that are probably wrong, and arrays to be kept beside it.
 
     measures: figures that results.json has for each part, the first the most telling.
     headlines: figures at the top of a run's page; evaluation: a run folder to what its figures and tables share.
@@ -94,6 +96,7 @@ class Task:
     demo: Callable[[Path, Console], Demo] | None = None
     scores: Callable[[nn.Module, Any, Any], Tensor] | None = None
     explain: Callable[..., Any] | None = None
+    suspects: Callable[..., Any] | None = None
 
     measures: tuple[str, ...] = ("loss",)
     headlines: tuple[Headline, ...] = ()

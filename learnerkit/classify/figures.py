@@ -144,7 +144,7 @@ def draw_samples(
         text += f"\ntrue: {plain_text(seen.vocab[seen.targets[row]], 20)}\n{below}"
         cells.append(Cell(image, title=text, color=RIGHT if right else WRONG, bare=True))
         if maps is not None:
-            cells.append(Cell(image, maps[number], title="\n\n"))
+            cells.append(Cell(image, maps[number], title="Grad-CAM"))
     if not cells:
         figure, axes = new_figure(5, 1.2)
         axes.set_axis_off()
@@ -156,5 +156,5 @@ def draw_samples(
 
 
 def _likeliest(seen: Evaluation, row: int) -> str:
-    """The second and third likeliest classes of a sample, in a line."""
-    return ", ".join(f"{plain_text(name, 12)} {chance:.0%}" for name, chance in seen.top(row)[1:])
+    """The second and third likeliest classes of a sample, a line each."""
+    return "\n".join(f"{plain_text(name, 16)} {chance:.0%}" for name, chance in seen.top(row)[1:])

@@ -56,13 +56,13 @@ def write_samples(run: RunFolder, seen: Evaluation, pictures: Callable[[np.ndarr
     seen: the part; pictures: rows of it to their pictures, uint8 [n,C,H,W].
     """
     one = pictures(np.array([0])) if len(seen.targets) else np.zeros((0, 1, 1, 1), np.uint8)
-    size = max(1, int(np.prod(_small(one).shape[1:])))
+    size = max(1, int(np.prod(small(one).shape[1:])))
     rows = rows_to_keep(seen, int(np.clip(BYTES // size, FEWEST, MOST)))
-    images = [_small(pictures(some)) for some in np.array_split(rows, -(-len(rows) // 50))] if len(rows) else [one]
+    images = [small(pictures(some)) for some in np.array_split(rows, -(-len(rows) // 50))] if len(rows) else [one]
     write_npz(run.file("samples.npz"), rows=rows, images=np.concatenate(images), part=np.array(seen.part))
 
 
-def _small(images: np.ndarray) -> np.ndarray:
+def small(images: np.ndarray) -> np.ndarray:
     """Pictures uint8 [n,C,H,W] of at most `SIDE` pixels a side."""
     longest = max(images.shape[2:])
     if longest <= SIDE or not len(images):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from learnerkit.classify.calibration import calibration_figures, is_distribution
 from learnerkit.classify.confidence import aurc, coverage_at
@@ -13,6 +14,7 @@ from learnerkit.classify.per_class import per_class_table, summary_of
 from learnerkit.classify.superclasses import grouped_order
 from learnerkit.core.calibrated import Calibration
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.tensors import read_npz
 from learnerkit.core.text import formatted
 from learnerkit.pages.blocks import Block, Card, Gallery, Matrix
 from learnerkit.pages.page import Table
@@ -171,7 +173,34 @@ def blocks(seen: Evaluation | None, run: RunFolder) -> list[Block]:
         )
         order = sorted(pictures, key=lambda row: -seen.losses[row])
         found.append(Gallery(f"Samples ({seen.note})", [_card(seen, row, pictures[row]) for row in order], note))
-    return found
+    return [*found, *suspect_gallery(run)]
+
+
+def suspect_gallery(run: RunFolder) -> list[Gallery]:
+    """The samples whose label is probably wrong, as `learnerkit suspects` has left them; none before that."""
+    file = run.file("suspects") / "suspects.csv"
+    if not file.exists():
+        return []
+    table = pd.read_csv(file, dtype={"id": str, "label": str, "suggested": str}, keep_default_na=False)
+    arrays = read_npz(file.with_name("samples.npz"))
+    images = dict(zip(arrays["ids"].tolist(), arrays["images"], strict=True))
+    cards = [
+        Card(
+            as_rgb(images[row.id]),
+            row.id,
+            (f"label: {row.label} {row.label_probability:.1%}", f"rather {row.suggested}", f"of {row.part}"),
+            row.label,
+            row.suggested,
+            confidence=float(row.suggested_probability),
+        )
+        for row in table.itertuples()
+        if row.id in images
+    ]
+    note = (
+        f"{len(table):,} labels in suspects/suspects.csv, found by confident learning from predictions of models that "
+        "were not trained on the sample. They are suspected, not wrong: look at them."
+    )
+    return [Gallery("Suspected labels", cards, note)]
 
 
 def _card(seen: Evaluation, row: int, picture: np.ndarray) -> Card:

@@ -24,6 +24,7 @@ from learnerkit.classify.loaders import NAME
 from learnerkit.classify.metrics import MEASURES
 from learnerkit.classify.other import evaluate_other, open_other
 from learnerkit.classify.recipe import ClassifyRecipe
+from learnerkit.classify.suspects import find_suspects
 from learnerkit.core.errors import DataError
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.explain.scores import class_scores
@@ -135,6 +136,7 @@ TASK = Task(
     demo=demo,
     scores=class_scores,
     explain=explain,
+    suspects=find_suspects,
     measures=MEASURES,
     headlines=HEADLINES,
     evaluation=evaluation_of,

@@ -1,4 +1,4 @@
-"""The command that shows what runs looked at: `explain`."""
+"""The commands that ask more of a run: `explain`, `suspects`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -58,3 +58,20 @@ def explain(
     console.print(f"  written to           {folder}")
     for run in runs:
         console.print(f"  page                 {run / 'report.html'}")
+
+
+def suspects(
+    run: Annotated[Path, typer.Argument(help="a finished run")],
+    folds: Annotated[int, typer.Option(min=2, help="models that are trained, each without one fold")] = 5,
+    epochs: Annotated[int | None, typer.Option(min=1, help="of each; those of the run without it")] = None,
+    data: Annotated[Path | None, typer.Option(help="where the data are now, where they have moved")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of the folds")] = 0,
+) -> None:
+    """Find labels of a run's set that are probably wrong, from predictions out of fold; needs the extra `clean`."""
+    folder, table = heavy("runs.suspects").find_suspects(run, data, folds, epochs, seed)
+    for row in table.head(MOST_ROWS).itertuples():
+        console.print(f"  {row.id} ({row.part}): {row.label}, rather {row.suggested} {row.suggested_probability:.0%}")
+    counts = ", ".join(f"{n:,} of {part}" for part, n in table["part"].value_counts(sort=False).items())
+    console.print(f"  suspected labels     {len(table):,}{f' ({counts})' if counts else ''}")
+    console.print(f"  written to           {folder}")
+    console.print(f"  page                 {run / 'report.html'}")

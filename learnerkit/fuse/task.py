@@ -17,6 +17,7 @@ from learnerkit.classify.learner import image_learner
 from learnerkit.classify.metrics import MEASURES
 from learnerkit.classify.other import evaluate_other
 from learnerkit.classify.page import blocks
+from learnerkit.classify.suspects import find_suspects
 from learnerkit.classify.task import HEADLINES, check_views, classifier_callbacks
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.explain.scores import class_scores
@@ -101,6 +102,7 @@ TASK = Task(
     demo=demo,
     scores=class_scores,
     explain=explain,
+    suspects=find_suspects,
     measures=MEASURES,
     headlines=HEADLINES,
     evaluation=evaluation_of,

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from learnerkit.pages.figure import new_figure
 
-RIGHT, WRONG = "#2b7bba", "#d1495b"
+RIGHT, WRONG, HEATED = "#2b7bba", "#d1495b", "#b35c00"
+FEW = 10  # samples of a bin that say little
 
 
 def draw_reliability(
@@ -23,9 +24,9 @@ def draw_reliability(
     middles, width = (np.arange(bins) + 0.5) / bins, 1 / bins
     axes.plot([0, 1], [0, 1], color="0.45", linewidth=1, linestyle="--", label="right as often as it says")
     axes.bar(middles, np.nan_to_num(before["accuracy"]), width * 0.92, color=RIGHT, alpha=0.35)
-    axes.plot(before["confidence"], before["accuracy"], "o-", color=RIGHT, markersize=4, label=texts["before"])
+    _points(axes, before, "o-", RIGHT, texts["before"])
     if after is not None:
-        axes.plot(after["confidence"], after["accuracy"], "s--", color="#b35c00", markersize=4, label=texts["after"])
+        _points(axes, after, "s--", HEATED, texts["after"])
     axes.set(title=texts["title"], ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02))
     axes.legend(fontsize=8, loc="upper left")
     low.bar(middles, before["count"] / max(1, before["count"].sum()), width * 0.92, color=RIGHT)
@@ -33,6 +34,16 @@ def draw_reliability(
     for panel in (axes, low):
         panel.grid(alpha=0.3)
     return figure
+
+
+def _points(axes: Any, bins: dict[str, np.ndarray], style: str, color: str, name: str) -> None:
+    """The bins that hold samples, joined; those of few samples are hollow, for they say little."""
+    held = bins["count"] > 0
+    confidence, accuracy, few = (values[held] for values in (bins["confidence"], bins["accuracy"], bins["count"] < FEW))
+    axes.plot(confidence, accuracy, style[1:], color=color, linewidth=1.2)
+    for chosen, face, label in ((~few, color, name), (few, "white", f"{name}, fewer than {FEW} samples")):
+        if chosen.any():
+            axes.plot(confidence[chosen], accuracy[chosen], style[0], color=color, mfc=face, markersize=5, label=label)
 
 
 def draw_confidence(

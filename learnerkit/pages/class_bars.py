@@ -25,16 +25,17 @@ def draw_class_bars(
     shown = order if few else [*order[:ENDS], *order[-ENDS:]]
     places = np.arange(len(shown), 0, -1, dtype=float)
     if not few:
-        places[ENDS:] -= 1  # a gap between the best and the worst
+        places[:ENDS] += 1  # a gap between the best and the worst
     figure, axes = new_figure(7.5, max(2.2, 0.24 * len(shown) + 1.4))
     held = values[shown]
     ends = np.stack([held - low[shown], high[shown] - held]).clip(0)
     axes.barh(places, held, 0.72, xerr=ends, color="#2b7bba", ecolor="0.3", error_kw={"linewidth": 1, "capsize": 2})
+    axes.set_ylim(0.3, places.max(initial=1) + 0.7)
     axes.set_yticks(places, [plain_text(names[code], 28) for code in shown], fontsize=8)
     mean = float(np.nanmean(values)) if order else float("nan")
     if order:
         axes.axvline(mean, color="#b35c00", linewidth=1, linestyle="--", label=f"mean over classes {mean:.3f}")
-        axes.legend(fontsize=8, loc="lower left")
+        axes.legend(fontsize=8, loc="lower right")
     unsaid = [f"{ENDS} best and {ENDS} worst of {len(order):,}"] if not few else []
     unsaid += [f"{len(values) - len(order):,} classes without samples"] if len(order) < len(values) else []
     axes.set(title=title, xlim=(0, 1), xlabel=f"{xlabel} ({'; '.join(unsaid)})" if unsaid else xlabel)

@@ -38,13 +38,17 @@ def draw_confusion(
     groups: of each class, side by side; a line is drawn between them, and each is named where there is room.
     """
     n, vocab = len(vocab), [plain_text(name, 24) for name in vocab]
-    side = min(32.0, 3 + (0.45 if n <= MOST_NUMBERED else SMALL) * n) if n <= MOST_NAMED else 14
-    figure, axes = new_figure(side + 1 + 1.6 * bool(len(groups)), side)
+    cells = (0.45 if n <= MOST_NUMBERED else SMALL) * n if n <= MOST_NAMED else 11
+    small = 10 if n <= MOST_NUMBERED else 7.5
+    names = 0.0092 * small * max(map(len, vocab), default=0) if n <= MOST_NAMED else 0
+    beside = 0.062 * max((len(name) for name in groups), default=0)
+    cells = max(cells, 2.2)
+    figure, axes = new_figure(cells + names + beside + 1.0, cells + names + 1.7)
     shares = normalised(matrix, normalize or "true")
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(image, ax=axes, shrink=0.6, label=KINDS[normalize], pad=0.14 if len(groups) else 0.02)
+    look = {"location": "bottom", "shrink": min(1.0, 4 / cells), "aspect": 30, "pad": 0.01}
+    figure.colorbar(image, ax=axes, label=KINDS[normalize], **look)
     if n <= MOST_NAMED:
-        small = 10 if n <= MOST_NUMBERED else 7.5
         axes.set_xticks(range(n), vocab, rotation=90, fontsize=small)
         axes.set_yticks(range(n), vocab, fontsize=small)
     if n <= MOST_NUMBERED:

@@ -70,8 +70,8 @@ def rebuild_dls(path: PathLike, data: PathLike | None = None, **changes: Any) ->
     """The DataLoaders of a run, each recorded sample in its part; DataError where one is gone or is another.
 
     path: the run folder; data: where the data are now, where they have moved.
-    changes: arguments of the `*_dls` function to use instead of the recorded ones, such as size; the pixels may
-        then be others than the run's.
+    changes: arguments of the `*_dls` function to use instead of the recorded ones, such as size (the pixels may then be
+        others than the run's) or split.
     """
     run = RunFolder.open(path)
     described = run.described()
@@ -82,7 +82,7 @@ def rebuild_dls(path: PathLike, data: PathLike | None = None, **changes: Any) ->
     arguments, members = {**call["args"], **changes}, read_members(run.path)
     if data is not None and "path" in arguments:
         arguments["path"] = str(data)
-    if members is not None:
+    if members is not None and "split" not in changes:
         arguments["split"] = members.ids
     try:
         dls = _function(task, call["call"], run.path)(**arguments)
