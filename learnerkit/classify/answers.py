@@ -5,7 +5,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from learnerkit.classify.calibration import calibration_figures, fit_calibration
+from learnerkit.classify.calibration import calibration_figures, conformal_threshold, is_distribution
 from learnerkit.classify.confidence import aurc, coverage_curve
 from learnerkit.classify.confused import confused_pairs, confused_table
 from learnerkit.classify.evaluation import Evaluation
@@ -29,9 +29,16 @@ class Answers:
 
     seen: Evaluation
 
-    def valid_part(self) -> Evaluation:
-        """The predictions of the valid part, which temperature and sets are fitted on."""
-        raise NotImplementedError
+    def valid_part(self) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities and targets of the valid part, which temperature and sets are fitted on.
+
+        DataError where it is not known, or its probabilities are no distribution.
+        """
+        if self.seen.valid is None:
+            raise DataError("calibration: the valid part was not predicted, so that no temperature can be fitted on it")
+        if not is_distribution(self.seen.valid[0]):
+            raise DataError("calibration: the probabilities of a sample do not sum to 1; a temperature needs a softmax")
+        return self.seen.valid
 
     def confusion_matrix(self, normalize: Normalize = None) -> np.ndarray:
         """Counts [K,K]: rows the true classes, columns the predicted ones, in the order of `vocab`.
@@ -123,9 +130,9 @@ class Answers:
 
         coverage: above 0 and below 1. Fitted on the valid part: see `calibration.conformal_threshold`.
         """
-        valid = self.valid_part()
-        fitted = fit_calibration(valid.probabilities, valid.targets, coverages=(coverage,))
-        return sets_of(fitted.probabilities(self.seen.probabilities), fitted.thresholds[f"{coverage:g}"])
+        (probabilities, targets), fitted = self.valid_part(), self.fitted()
+        of_truth = fitted.probabilities(probabilities)[np.arange(len(targets)), targets]
+        return sets_of(fitted.probabilities(self.seen.probabilities), conformal_threshold(of_truth, coverage))
 
     def aurc(self) -> float:
         """The area under risk over coverage, 0 at best: see `confidence.aurc`."""
@@ -153,10 +160,8 @@ class Answers:
 
     def fitted(self) -> Calibration:
         """Temperature and sets, fitted on the valid part; DataError where its probabilities are no distribution."""
-        if self.seen.fitted is not None:
-            return self.seen.fitted
-        valid = self.valid_part()
-        return valid.fitted or fit_calibration(valid.probabilities, valid.targets)
+        self.valid_part()
+        return self.seen.fitted
 
     def _groups(self) -> list[str]:
         if not self.seen.groups:

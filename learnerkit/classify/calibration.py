@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from learnerkit.core.calibrated import LEAST, Calibration, tempered
+from learnerkit.core.calibrated import LEAST, Calibration, row_blocks, tempered
 from learnerkit.core.ranges import Inner, checked
 
 BINS = 15
@@ -72,9 +72,12 @@ def fit_temperature(probabilities: np.ndarray, targets: np.ndarray) -> float:
     of_truth = float(logits[np.arange(len(targets)), targets].mean(dtype=np.float64))
 
     def slope(cold: float) -> float:  # of the mean loss by 1/temperature, which it is convex in
-        powers = np.exp(logits * np.float32(cold))
-        expected = np.einsum("nk,nk->n", powers, logits, dtype=np.float64) / powers.sum(axis=1, dtype=np.float64)
-        return float(expected.mean()) - of_truth
+        total = 0.0
+        for block in row_blocks(*logits.shape):
+            powers = np.exp(logits[block] * np.float32(cold))
+            sums = powers.sum(axis=1, dtype=np.float64)
+            total += float((np.einsum("nk,nk->n", powers, logits[block], dtype=np.float64) / sums).sum())
+        return total / len(logits) - of_truth
 
     least, most = 1 / HOTTEST, 1 / COLDEST
     if slope(least) >= 0:

@@ -24,7 +24,8 @@ class Evaluation:
 
     part: its name; tta: whether the probabilities are averaged over views; ids: names of the samples [N].
     targets: class indices [N]; probabilities: [N,K]; vocab: names of the classes.
-    groups: the group of each class, none where there are none; fitted: temperature and sets, of the valid part.
+    groups: the group of each class, none where there are none.
+    valid: probabilities and targets of the valid part, which temperature and sets are fitted on; None where unknown.
     twins: whether a sample is a copy or near copy of one of the training part, bool [N]; None where nobody looked.
     """
 
@@ -35,8 +36,15 @@ class Evaluation:
     probabilities: np.ndarray
     vocab: list[str]
     groups: list[str] = field(default_factory=list)
-    fitted: Calibration | None = None
+    valid: tuple[np.ndarray, np.ndarray] | None = None
     twins: np.ndarray | None = None
+
+    @cached_property
+    def fitted(self) -> Calibration | None:
+        """Temperature and sets of the valid part; None where it is unknown or its probabilities are no distribution."""
+        if self.valid is None or not is_distribution(self.valid[0]):
+            return None
+        return fit_calibration(*self.valid)
 
     @cached_property
     def predicted(self) -> np.ndarray:
@@ -71,8 +79,8 @@ class Evaluation:
     def top(self, row: int, k: int = 3) -> list[tuple[str, float]]:
         """The k likeliest classes of a sample with their probabilities, the likeliest first."""
         chances = self.probabilities[row]
-        codes = np.argsort(-chances, kind="stable")[:k]
-        return [(self.vocab[code], float(chances[code])) for code in codes]
+        few = np.argpartition(-chances, min(k, len(chances)) - 1)[:k]
+        return [(self.vocab[code], float(chances[code])) for code in few[np.lexsort((few, -chances[few]))]]
 
     @cached_property
     def surest_mistakes(self) -> np.ndarray:
@@ -101,10 +109,7 @@ def evaluation_of(run: RunFolder, part: str | None = None, groups: Groups | None
     vocab = _vocab(run, arrays["probabilities"])
     views = "probabilities_tta" in arrays
     probabilities = arrays.get("probabilities_tta", arrays["probabilities"])
-    chosen, valid = arrays["part"] == part, arrays["part"] == "valid"
-    fitted = None
-    if valid.any() and is_distribution(probabilities[valid]):
-        fitted = fit_calibration(probabilities[valid], arrays["targets"][valid])
+    chosen, valid = (_rows(arrays["part"] == name) for name in (part, "valid"))
     return Evaluation(
         part,
         views,
@@ -113,9 +118,16 @@ def evaluation_of(run: RunFolder, part: str | None = None, groups: Groups | None
         probabilities[chosen],
         vocab,
         groups_of(vocab, groups),
-        fitted,
+        (probabilities[valid], arrays["targets"][valid]) if "valid" in held else None,
         arrays["twins"][chosen] if "twins" in arrays else None,
     )
+
+
+def _rows(chosen: np.ndarray) -> slice | np.ndarray:
+    """The rows of a part: a slice, which copies nothing, where they stand together as they are written."""
+    rows = np.flatnonzero(chosen)
+    together = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)
+    return slice(int(rows[0]), int(rows[-1]) + 1) if together else chosen
 
 
 def _vocab(run: RunFolder, probabilities: np.ndarray) -> list[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +12,6 @@ from learnerkit._fastai import ClassificationInterpretation, DataLoader, Learner
 from learnerkit.callbacks.identity import class_names
 from learnerkit.classify import figures
 from learnerkit.classify.answers import Answers, Normalize, shares
-from learnerkit.classify.calibration import is_distribution
 from learnerkit.classify.evaluation import Evaluation, evaluation_of
 from learnerkit.classify.kept import read_samples
 from learnerkit.classify.metrics import activation_of
@@ -129,7 +127,7 @@ class ImageInterpretation(Answers, ClassificationInterpretation):
 
     def plot_calibration(self) -> Figure:
         """Draw the reliability diagram, as it is and with the temperature."""
-        return shown(figures.calibration_figure(replace(self.seen, fitted=self.fitted())))
+        return shown(figures.calibration_figure(self._with_valid()))
 
     def plot_confidence(self) -> Figure:
         """Draw the confidence of right and wrong predictions, and accuracy over coverage."""
@@ -182,24 +180,18 @@ class ImageInterpretation(Answers, ClassificationInterpretation):
         inputs = loader.one_batch()[: loader.n_inp]
         return detuplify(inputs), self.preds[idxs], self.targs[idxs], self.decoded[idxs], self.losses[idxs]
 
-    def valid_part(self) -> Evaluation:
-        """The predictions of the valid part; a learner predicts it where another part was looked at.
+    def valid_part(self) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities and targets of the valid part; a learner predicts it where another part was looked at."""
+        if self.seen.valid is None and self.seen.part == "valid":
+            self.seen = replace(self.seen, valid=(self.seen.probabilities, self.seen.targets))
+        elif self.seen.valid is None and self.learn is not None:
+            valid = ImageInterpretation.from_learner(self.learn, cbs=self._cbs, act=self.act).seen
+            self.seen = replace(self.seen, valid=(valid.probabilities, valid.targets))
+        return super().valid_part()
 
-        DataError where it is not known, or its probabilities are no distribution.
-        """
-        if self.seen.part == "valid":
-            valid = self.seen
-        elif self.learn is not None:
-            valid = self._of_valid
-        else:
-            valid = evaluation_of(self.run, "valid")
-        if not is_distribution(valid.probabilities):
-            raise DataError("calibration: the probabilities of a sample do not sum to 1; a temperature needs a softmax")
-        return valid
-
-    @cached_property
-    def _of_valid(self) -> Evaluation:
-        return ImageInterpretation.from_learner(self.learn, cbs=self._cbs, act=self.act).seen
+    def _with_valid(self) -> Evaluation:
+        self.valid_part()
+        return self.seen
 
     def without_twins(self) -> dict[str, float | int | None]:
         """As `Answers.without_twins`; the twins of a learner's part are looked for once."""

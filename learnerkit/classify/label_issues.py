@@ -28,7 +28,7 @@ def suspects_of(seen: Evaluation) -> pd.DataFrame:
             seen.targets,
             probabilities,
             return_indices_ranked_by="normalized_margin",
-            filter_by="prune_by_noise_rate",
+            filter_by="prune_by_class",
             n_jobs=1,
         )
     suggested = seen.predicted[rows]

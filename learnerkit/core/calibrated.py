@@ -1,5 +1,6 @@
 """How far a classifier's probabilities can be believed, as a run keeps it: a temperature, and thresholds of sets."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,25 @@ class Calibration:
 
 
 def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Softmax of the logarithms divided by a temperature, float64 [N,K]: that of the logits, whose shift is lost."""
-    if temperature == 1.0:
-        return np.asarray(probabilities, dtype=np.float64)
-    logits = np.log(np.asarray(probabilities, dtype=np.float64).clip(LEAST)) / temperature
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    """Softmax of the logarithms divided by a temperature, float32 [N,K]: that of the logits, whose shift is lost."""
+    probabilities = np.asarray(probabilities, dtype=np.float32)
+    if temperature == 1.0 or not len(probabilities):
+        return probabilities
+    found = np.empty_like(probabilities)
+    for block in row_blocks(*probabilities.shape):
+        logits = np.log(probabilities[block].astype(np.float64).clip(LEAST)) / temperature
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        found[block] = powers / powers.sum(axis=1, keepdims=True)
+    return found
+
+
+def row_blocks(n: int, width: int) -> Iterator[slice]:
+    """Rows 0 to n in blocks of about a million numbers: a large table is never computed whole.
+
+    width: numbers of a row.
+    """
+    step = max(1, 1_000_000 // max(1, width))
+    return (slice(start, min(n, start + step)) for start in range(0, n, step))
 
 
 def sets_of(probabilities: np.ndarray, threshold: float) -> np.ndarray:
