@@ -60,6 +60,7 @@ from learnerkit.runs.load import load_run
 from learnerkit.runs.recipes import load_recipe
 from learnerkit.runs.report import write_report
 from learnerkit.runs.script import Run
+from learnerkit.runs.suspects import find_suspects
 from learnerkit.runs.sweep import run_sweep
 from learnerkit.runs.verify import verify
 from learnerkit.task import Task
@@ -127,6 +128,7 @@ RUNS = [
     "ensemble_runs",
     "evaluate_run",
     "export_model",
+    "find_suspects",
     "load_model",
     "load_recipe",
     "load_run",

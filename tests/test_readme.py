@@ -84,7 +84,7 @@ def test_the_ten_line_script(workplace):
 @pytest.mark.slow
 def test_the_commands(workplace):
     lines = [line for line in commands() if line.startswith("learnerkit") and line != "learnerkit demo"]
-    assert len(lines) == 18
+    assert len(lines) == 19
     for line in lines:
         words = shlex.split(line)
         if words[1] == "train" and "--resume" not in words:
@@ -98,6 +98,7 @@ def test_the_commands(workplace):
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
     assert (workplace / "runs/cifar10-se-resnet/first/report.html").exists()
     assert (workplace / "runs/cifar10-se-resnet/first/explanations/explanations.png").exists()
+    assert (workplace / "runs/cifar10-se-resnet/first/suspects/suspects.csv").exists()
     assert (workplace / "runs/saliency-wrn/comparison.html").exists()
     assert (workplace / "runs/rgbx-mit/comparison.html").exists()
     assert (workplace / "runs/resolution-sweep/summary.html").exists()

@@ -7,7 +7,16 @@ import torch
 from torch import nn
 
 from learnerkit._fastai import ClassificationInterpretation
-from learnerkit.all import ImageInterpretation, array_dls, image_learner
+from learnerkit.all import CutMix, DataError, ImageInterpretation, MixUp, RunError, array_dls, image_learner
+from learnerkit.classify.calibration import fit_temperature
+from learnerkit.classify.evaluate import evaluate
+from learnerkit.classify.evaluation import Evaluation
+from learnerkit.classify.figures import draw_samples
+from learnerkit.classify.page import tables
+from learnerkit.classify.per_class import per_class_table
+from learnerkit.core.files import write_json
+from learnerkit.core.run_folder import RunFolder
+from tests.conftest import toy_arrays, toy_learner
 
 TRUE = np.repeat([0, 1, 2], [20, 20, 20])
 SAID = TRUE.copy()
@@ -78,3 +87,121 @@ def test_any_part_and_any_loader(learn, capsys):
     assert train.decoded.tolist() == [2, 0, 2] and train.targs.tolist() == [0, 1, 2]
     train.print_classification_report()
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:5]] == ["a", "b", "c"]
+
+
+def kept(learn, tmp_path):
+    """A run folder with the learner's predictions, as an evaluation leaves it."""
+    run = RunFolder.create(tmp_path / "runs" / "few", "a")
+    write_json(run.file("run.json"), {"task": "classify", "classes": ["a", "b", "c"]})
+    write_json(run.file("class_names.json"), ["a", "b", "c"])
+    evaluate(learn, run, ["valid"])
+    return run.path
+
+
+def test_a_run_says_what_its_learner_said(learn, tmp_path):
+    ours = ImageInterpretation.from_learner(learn, groups={"x": ["a", "c"], "y": ["b"]})
+    read = ImageInterpretation.from_run(kept(learn, tmp_path), groups={"x": ["a", "c"], "y": ["b"]})
+    assert read.learn is None and read.vocab == ["a", "b", "c"] and read.seen.part == "valid"
+    assert torch.allclose(read.preds, ours.preds) and torch.allclose(read.losses.float(), ours.losses, atol=1e-5)
+    for name in ("confused", "per_class", "best", "worst", "averages", "block_sums"):
+        assert getattr(ours, name)().equals(getattr(read, name)()), name
+    assert ours.mistakes().drop(columns="confidence").equals(read.mistakes().drop(columns="confidence"))
+    assert ours.summary() == read.summary() and ours.most_confused() == read.most_confused()
+    assert ours.calibration() == read.calibration()
+    assert ours.without_twins() == read.without_twins() and ours.aurc() == pytest.approx(read.aurc())
+    assert np.array_equal(ours.sets(0.9), read.sets(0.9))
+    assert [row.item() for row in read.top_losses(3)[1]] == [row.item() for row in ours.top_losses(3)[1]]
+    for seen in (ours, read):
+        for draw in ("wrong", "samples", "plot_per_class", "plot_calibration", "plot_confidence"):
+            figure = getattr(seen, draw)()
+            assert plt.gcf() is figure and figure.axes
+        seen.plot_top_losses(2)
+        assert seen.plot_confusion_matrix(groups=True).axes[0].get_xticklabels()[0].get_text() == "x"
+
+
+def test_what_needs_the_model_or_the_data_says_so(learn, tmp_path):
+    read = ImageInterpretation.from_run(kept(learn, tmp_path))
+    for ask in (lambda: read.wrong(explain=True), lambda: read[[0]]):
+        with pytest.raises(RunError, match=r"load_run\(path\)"):
+            ask()
+    with pytest.raises(DataError, match="no part 'test'; it holds 'valid'"):
+        ImageInterpretation.from_run(tmp_path / "runs" / "few" / "a", "test")
+    with pytest.raises(DataError, match="groups"):
+        read.block_sums()
+    with pytest.raises(DataError, match="normalize: 'rows'"):
+        read.confusion_matrix(normalize="rows")
+    empty = RunFolder.create(tmp_path / "runs" / "few", "b")
+    write_json(empty.file("run.json"), {"task": "classify", "classes": []})
+    with pytest.raises(RunError, match="was not evaluated yet"):
+        ImageInterpretation.from_run(empty.path)
+
+
+def test_the_surest_mistakes_in_words_and_pictures(learn):
+    seen = ImageInterpretation.from_learner(learn, dl=learn.dls.test_dl([2, 3, 25, 40, 7], with_labels=True))
+    table = seen.mistakes()
+    assert table["id"].tolist() == ["25", "7", "3"] and table["predicted"].tolist() == ["a", "c", "c"]
+    assert (np.diff(table["confidence"]) <= 0).all() and table["second"][0].split()[0] in ("b", "c")
+    titles = [axes.get_title() for axes in seen.wrong().axes if axes.get_title()]
+    assert titles[0].splitlines()[:2] == [f"✗ a {table['confidence'][0]:.0%}", "true: b"] and len(titles) == 3
+    titles = [axes.get_title() for axes in seen.samples(5).axes if axes.get_title()]
+    assert [title[0] for title in titles] == ["✓", "✗", "✗", "✓", "✗"]
+
+
+def test_shares_of_rows_and_columns(learn):
+    seen = ImageInterpretation.from_learner(learn)
+    counts = seen.confusion_matrix()
+    assert np.array_equal(seen.confusion_matrix(normalize=True), counts / counts.sum(axis=1, keepdims=True))
+    assert np.array_equal(seen.confusion_matrix(normalize="pred"), counts / counts.sum(axis=0, keepdims=True))
+
+
+def test_a_temperature_for_test_is_fitted_on_valid():
+    images, labels = toy_arrays(n=240)
+    labels = np.where(np.arange(240) % 7 == 0, (labels + 1) % 3, labels)  # some that no model can learn
+    learn = toy_learner(dls=array_dls(images, labels, bs=16))
+    learn.fit_one_cycle(2, 0.05)
+    test, valid = (ImageInterpretation.from_learner(learn, ds_idx=number) for number in (2, 1))
+    found = test.calibration()
+    assert found["fitted_on"] == "valid" and found["temperature"] == valid.calibration()["temperature"] != 1
+    assert found["temperature"] == pytest.approx(fit_temperature(valid.preds.numpy(), valid.targs.numpy()))
+    assert found["nll"] == pytest.approx(float(test.losses.mean()), abs=1e-5)
+
+
+@pytest.mark.parametrize("mix", [CutMix, MixUp])
+def test_the_losses_after_mixing_are_plain_ones(mix):
+    learn = toy_learner(cbs=mix(p=1.0))
+    learn.fit_one_cycle(1, 0.05)
+    seen = ImageInterpretation.from_learner(learn)
+    plain = -seen.preds[torch.arange(len(seen.targs)), seen.targs].log()
+    assert torch.allclose(seen.losses, plain, atol=1e-5)
+
+
+def test_twins_of_the_training_part_are_told_apart():
+    images, labels = toy_arrays(n=120, size=32)
+    images[100:110] = images[:10]  # copies in what will be the test part
+    parts = {"train": range(80), "valid": range(80, 100), "test": range(100, 120)}
+    with pytest.warns(UserWarning, match="10 of 20 test samples stand in the training part"):
+        dls = array_dls(images, labels, bs=16, split={part: list(map(str, rows)) for part, rows in parts.items()})
+    learn = toy_learner(dls=dls)
+    seen = ImageInterpretation.from_learner(learn, ds_idx=2)
+    told, right = seen.without_twins(), (seen.decoded == seen.targs).numpy()
+    assert seen.seen.twins.tolist() == [True] * 10 + [False] * 10
+    assert told == {"accuracy": right.mean(), "accuracy_without_twins": right[10:].mean(), "twins": 10}
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_grad_cam_stands_beside_the_picture(n):
+    learn = toy_learner()
+    seen = ImageInterpretation.from_learner(learn)
+    figure = seen.samples(n, explain=True)
+    assert sum(axes.get_title() == "Grad-CAM" for axes in figure.axes) == n
+
+
+def test_one_class_none_right_and_nothing_at_all():
+    """A part of one class, of none, and a class that the part lacks: tables and pictures, no crash."""
+    chances = np.array([[0.1, 0.9], [0.2, 0.8]], np.float32)
+    for rows in (slice(0, 2), slice(0, 1), slice(0, 0)):
+        seen = Evaluation("test", False, np.array(["x", "y"])[rows], np.zeros(2, int)[rows], chances[rows], ["a", "b"])
+        if len(seen.ids):
+            assert list(per_class_table(seen.targets, seen.predicted, seen.vocab)["support"]) == [len(seen.ids), 0]
+        assert len(tables(seen, {})) == (0 if not len(seen.ids) else 5)
+    assert draw_samples(seen, [], {}, "nothing").axes
