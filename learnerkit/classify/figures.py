@@ -128,11 +128,12 @@ def draw_samples(
     title: str,
     maps: Sequence[np.ndarray] | None = None,
     losses: bool = False,
+    given: str = "true",
 ) -> Figure:
     """Samples in a grid with what was predicted and what is true, a tick or a cross, and the three likeliest classes.
 
     rows: of the part; pictures: uint8 [C,H,W] by row; maps: [h,w] of each, which are drawn beside it.
-    losses: the loss of each instead of its likeliest classes.
+    losses: the loss of each instead of its likeliest classes; given: what its label is called.
     """
     cells: list[Cell] = []
     for number, row in enumerate(map(int, rows)):
@@ -141,7 +142,7 @@ def draw_samples(
         right = bool(seen.right[row])
         below = f"loss {seen.losses[row]:.2f}" if losses else _likeliest(seen, row)
         text = f"{'✓' if right else '✗'} {plain_text(seen.vocab[seen.predicted[row]], 20)} {seen.confidence[row]:.0%}"
-        text += f"\ntrue: {plain_text(seen.vocab[seen.targets[row]], 20)}\n{below}"
+        text += f"\n{given}: {plain_text(seen.vocab[seen.targets[row]], 20)}\n{below}"
         cells.append(Cell(image, title=text, color=RIGHT if right else WRONG, bare=True))
         if maps is not None:
             cells.append(Cell(image, maps[number], title="Grad-CAM"))

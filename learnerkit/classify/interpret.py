@@ -149,7 +149,7 @@ class ImageInterpretation(Answers, ClassificationInterpretation):
     @checked
     def plot_suspects(self, k: AtLeastOne = SHOWN) -> Figure:
         """Draw the samples whose label is most probably wrong; k: how many."""
-        return self._draw(self.suspects()["row"].to_numpy(), k, "Suspected labels", False)
+        return self._draw(self.suspects()["row"].to_numpy(), k, "Suspected labels", False, "label")
 
     def plot_top_losses(self, k: int | list, largest: bool = True, **kwargs: Any) -> Any:
         """Draw the samples with the greatest losses, or the least; pairs of maps side by side.
@@ -199,14 +199,14 @@ class ImageInterpretation(Answers, ClassificationInterpretation):
             self.seen = with_twins(self.learn, self.seen)
         return super().without_twins()
 
-    def _draw(self, rows: Sequence[int] | np.ndarray, k: int, title: str, explain: bool) -> Figure:
+    def _draw(self, rows: Sequence[int] | np.ndarray, k: int, title: str, explain: bool, given: str = "true") -> Figure:
         """Draw the first k of some rows; of a run, of those whose pictures were kept."""
         if self.learn is None:
             if explain:
                 raise RunError(f"{self.run.path}: read without its model; from_learner(load_run(path)) can explain")
             pictures = read_samples(self.run, self.seen)
             rows = [int(row) for row in rows if int(row) in pictures][:k]
-            return shown(figures.draw_samples(self.seen, rows, pictures, f"{title} ({self.seen.note})"))
+            return shown(figures.draw_samples(self.seen, rows, pictures, f"{title} ({self.seen.note})", given=given))
         rows = [int(row) for row in rows[:k]]
         pictures, maps = pictures_of(self.learn, self.dl, rows, self.seen.predicted[rows] if explain else None)
-        return shown(figures.draw_samples(self.seen, rows, pictures, f"{title} ({self.seen.note})", maps))
+        return shown(figures.draw_samples(self.seen, rows, pictures, f"{title} ({self.seen.note})", maps, given=given))

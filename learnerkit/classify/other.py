@@ -7,12 +7,14 @@ import numpy as np
 
 from learnerkit.classify.cifar import is_cifar, read_cifar
 from learnerkit.classify.evaluate import named_figures, predict_views, write_predictions, write_report_text
+from learnerkit.classify.evaluation import Evaluation
+from learnerkit.classify.figures import confusion_figure
 from learnerkit.classify.folder import has_labels, list_folder
 from learnerkit.classify.loaders import evaluation_dls
-from learnerkit.classify.metrics import confusion
 from learnerkit.classify.packed import is_packed, read_packed
 from learnerkit.classify.reading import open_folder
 from learnerkit.classify.source import ImageSource
+from learnerkit.classify.superclasses import groups_of
 from learnerkit.core.errors import DataError
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import write_npz
@@ -24,7 +26,6 @@ from learnerkit.data.pictures import SUFFIXES, as_channels, decode_all
 from learnerkit.data.source import UNLABELLED, like_run, meant_part
 from learnerkit.data.walk import IMAGES, files_below, files_in, folders_in, holds
 from learnerkit.learner.kit import KitLearner
-from learnerkit.pages.confusion import draw_confusion
 
 
 def open_other(path: Path, described: dict[str, Any]) -> KitLoaders:
@@ -58,8 +59,8 @@ def evaluate_other(learn: KitLearner, target: RunFolder, tta: int = 0, codes: bo
         figures |= named_figures(predicted, source.labels, "all")
         arrays["targets"] = source.labels
         write_report_text(target.file("classification_report.txt"), source.labels, chosen, source.vocab, "all")
-        matrix = confusion(source.labels, chosen.argmax(axis=1), len(source.vocab))
-        draw_confusion(matrix, source.vocab, target.path.name).savefig(target.file("confusion_matrix.png"))
+        seen = Evaluation("all", bool(tta), ids, source.labels, chosen, source.vocab, groups_of(source.vocab))
+        confusion_figure(seen).savefig(target.file("confusion_matrix.png"))
     write_npz(target.file("predictions.npz"), **arrays)
     return target.write_results(figures)
 

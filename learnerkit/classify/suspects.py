@@ -14,10 +14,12 @@ from learnerkit.classify.kept import small
 from learnerkit.classify.label_issues import suspects_of
 from learnerkit.core.errors import DataError
 from learnerkit.core.ranges import Seed, Whole, checked
+from learnerkit.core.warn import warn
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.learner.kit import KitLearner
 
 Fitted = Callable[[dict[str, list[str]]], KitLearner]
+WEAK = 0.6  # share of the labels that models agree with, below which their word is little
 MOST_DRAWN = 60  # suspects whose pictures are kept
 
 
@@ -76,6 +78,8 @@ def find_suspects(
     """
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # of what is left out of a fold on purpose
         folded = out_of_fold(dls, fitted, folds, seed)
+    if (agreed := float(folded.right.mean())) < WEAK:
+        warn(f"the models agree with {agreed:.0%} of the labels; the suspects of weak models are mostly their mistakes")
     parts = {name: part for part in ("train", "valid", "test") for name in dls.ids(part)}
     looked_at = [folded] if seen is None or seen.part != "test" else [folded, seen]
     table = pd.concat([suspects_of(evaluation) for evaluation in looked_at], ignore_index=True).drop(columns="row")

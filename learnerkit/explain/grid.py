@@ -37,7 +37,9 @@ def draw_cells(rows: Sequence[Sequence[Cell]], heads: Sequence[str], title: str 
     small = fill(small, max(24, int(LETTERS * (columns * wide + 0.3))))
     above = 0.5 + 0.2 * small.count("\n") + 0.2 * max((head.count("\n") for head in heads), default=0)
     lines = max(cell.title.count("\n") + bool(cell.title) for row in rows for cell in row)
-    figure, axes = new_figure(columns * wide + 0.3, len(rows) * (high + 0.17 * lines + 0.1) + above, len(rows), columns)
+    figure, axes = new_figure(
+        columns * wide + 0.3, len(rows) * (high + 0.145 * lines + 0.1) + above, len(rows), columns
+    )
     for panels, row, number in zip(np.reshape(axes, (len(rows), columns)), rows, range(len(rows)), strict=True):
         for place, panel in enumerate(panels):
             panel.set_axis_off()
