@@ -21,6 +21,7 @@ from learnerkit.pages.confusion import MOST_NAMED, draw_confusion
 from learnerkit.pages.figure import new_figure
 from learnerkit.pages.letters import plain_text
 
+FEW_CLASSES = 50  # of very many that a matrix shows
 DRAWN, ACROSS = 25, 5  # samples of a gallery, and of one of its rows
 
 PICTURES = (
@@ -65,10 +66,11 @@ def confusion_figure(seen: Evaluation, normalize: str | None = None) -> Figure:
     """
     order, title = np.arange(len(seen.vocab)), f"Confusion ({seen.note})"
     if len(order) > MOST_NAMED:
-        pairs, counts = confused_pairs(seen.targets, seen.predicted)
-        mistakes = np.bincount(pairs.ravel(), np.repeat(counts, 2), minlength=len(order))
-        order = np.sort(np.argsort(-mistakes, kind="stable")[: MOST_NAMED // 4])
-        title = f"Confusion ({seen.note}), the {len(order)} classes with most mistakes of {len(seen.vocab):,}"
+        pairs, _ = confused_pairs(seen.targets, seen.predicted)
+        order = np.sort(list(dict.fromkeys(pairs.ravel().tolist()))[:FEW_CLASSES] or order[:FEW_CLASSES])
+        title = (
+            f"Confusion ({seen.note}), {len(order)} of {len(seen.vocab):,} classes: those of the most confused pairs"
+        )
     if seen.groups:
         order = order[grouped_order([seen.groups[code] for code in order])]
     return draw_confusion(

@@ -38,6 +38,6 @@ def draw_class_bars(
         axes.legend(fontsize=8, loc="lower right")
     unsaid = [f"{ENDS} best and {ENDS} worst of {len(order):,}"] if not few else []
     unsaid += [f"{len(values) - len(order):,} classes without samples"] if len(order) < len(values) else []
-    axes.set(title=title, xlim=(0, 1), xlabel=f"{xlabel} ({'; '.join(unsaid)})" if unsaid else xlabel)
+    axes.set(title=title, xlim=(0, 1), xlabel=f"{xlabel}\n{'; '.join(unsaid)}" if unsaid else xlabel)
     axes.grid(alpha=0.3, axis="x")
     return figure
