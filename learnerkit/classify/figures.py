@@ -68,9 +68,7 @@ def confusion_figure(seen: Evaluation, normalize: str | None = None) -> Figure:
     if len(order) > MOST_NAMED:
         pairs, _ = confused_pairs(seen.targets, seen.predicted)
         order = np.sort(list(dict.fromkeys(pairs.ravel().tolist()))[:FEW_CLASSES] or order[:FEW_CLASSES])
-        title = (
-            f"Confusion ({seen.note}), {len(order)} of {len(seen.vocab):,} classes: those of the most confused pairs"
-        )
+        title = f"Confusion ({seen.note}), {len(order)} of {len(seen.vocab):,} classes, those most confused"
     if seen.groups:
         order = order[grouped_order([seen.groups[code] for code in order])]
     return draw_confusion(

@@ -13,10 +13,10 @@ from learnerkit.classify.dls import digits_dls
 from learnerkit.classify.ensemble import ensemble
 from learnerkit.classify.evaluation import evaluation_of
 from learnerkit.classify.explanations import explain
+from learnerkit.classify.galleries import blocks
 from learnerkit.classify.learner import image_learner
 from learnerkit.classify.metrics import MEASURES
 from learnerkit.classify.other import evaluate_other
-from learnerkit.classify.page import blocks
 from learnerkit.classify.suspects import find_suspects
 from learnerkit.classify.task import HEADLINES, check_views, classifier_callbacks
 from learnerkit.data.loaders import KitLoaders
@@ -30,8 +30,8 @@ from learnerkit.fuse.make import make_saliency_pairs
 from learnerkit.fuse.model import PREFIX
 from learnerkit.fuse.names import RELATION_NAMES
 from learnerkit.fuse.other import open_other
-from learnerkit.fuse.page import tables
 from learnerkit.fuse.recipe import FuseRecipe
+from learnerkit.fuse.tables import tables
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.wiring import training_arguments
 from learnerkit.models.create import create_model

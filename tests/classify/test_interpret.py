@@ -12,8 +12,8 @@ from learnerkit.classify.calibration import fit_temperature
 from learnerkit.classify.evaluate import evaluate
 from learnerkit.classify.evaluation import Evaluation
 from learnerkit.classify.figures import draw_samples
-from learnerkit.classify.page import tables
 from learnerkit.classify.per_class import per_class_table
+from learnerkit.classify.tables import tables
 from learnerkit.core.files import write_json
 from learnerkit.core.run_folder import RunFolder
 from tests.conftest import toy_arrays, toy_learner

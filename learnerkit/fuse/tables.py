@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from learnerkit.classify import page as classify
+from learnerkit.classify import tables as classify
 from learnerkit.classify.evaluation import Evaluation
 from learnerkit.pages.page import Table
 
