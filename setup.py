@@ -26,6 +26,6 @@ setup(
     install_requires=config["requirements"].split(),
     extras_require={name: config[f"{name}_requirements"].split() for name in EXTRAS},
     packages=find_packages(include=["learnerkit", "learnerkit.*"]),
-    package_data={"learnerkit": ["py.typed", "recipes/*.yaml", "pages/*.j2", "pages/vendor/*"]},
+    package_data={"learnerkit": ["py.typed", "recipes/*.yaml", "pages/*.j2", "pages/*.css", "pages/*.js", "pages/vendor/*"]},
     entry_points={"console_scripts": ["learnerkit=learnerkit.cli:main"]},
 )
