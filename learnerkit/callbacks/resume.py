@@ -59,13 +59,14 @@ def longer(learn: Learner, folder: RunFolder, before: int, extra: dict[str, Any]
 
 
 def write_resume(folder: RunFolder, checkpoint: str) -> None:
-    """Add to run.json when and by which command a run went on.
+    """Add to run.json and to the log when and by which command a run went on.
 
     checkpoint: name of the one that it went on from.
     """
     described = folder.described()
     resumes = [*described.get("resumes", []), {"time": now(), "command": command_line(), "from": checkpoint}]
     write_json(folder.file("run.json"), {**described, "resumes": resumes})
+    folder.log(f"resumed from {checkpoint}")
 
 
 def _of_the_weights(recipe: dict[str, Any]) -> dict[str, Any]:

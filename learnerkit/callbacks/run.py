@@ -159,7 +159,6 @@ class RunKeeper(KitCallback):
         if now != before:
             longer(self.learn, folder, before, self.extra)
         write_resume(folder, checkpoint.path.name)
-        folder.log(f"resumed from {checkpoint.path.name}")
 
     # epochs and batches
 

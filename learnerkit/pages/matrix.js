@@ -27,7 +27,7 @@ for (const section of document.querySelectorAll(".matrix")) {
   table.setAttribute("aria-label", section.querySelector("h2").textContent);
   drawer.setAttribute("aria-live", "polite");
   table.style.setProperty("--count", wide);
-  table.style.setProperty("--cell", numbered ? "2.4rem" : wide <= 60 ? "1.15rem" : ".9rem");
+  table.style.setProperty("--cell", numbered ? "2.4rem" : wide <= 60 ? "1.15rem" : "1rem");
 
   const head = make("tr");
   head.append(make("th", { scope: "col", textContent: "true ↓ predicted →" }));
@@ -60,6 +60,7 @@ for (const section of document.querySelectorAll(".matrix")) {
   grid.append(table);
   section.append(fieldset, hint, grid, drawer);
 
+  const group = (groups, place) => (groups[place] ? ` (${groups[place]})` : "");
   const percent = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(1)} %` : "n/a");
 
   function paint() {
@@ -80,7 +81,7 @@ for (const section of document.querySelectorAll(".matrix")) {
     table.rows[row + 1].cells[0].classList.add("on");
     head.cells[column + 1].classList.add("on");
     const count = counts[row][column];
-    const text = `true ${rows[row]}, predicted ${columns[column]}: ${count.toLocaleString("en")} of `
+    const text = `true ${rows[row]}${group(rowGroups, row)}, predicted ${columns[column]}${group(columnGroups, column)}: ${count.toLocaleString("en")} of `
       + `${sums[row].toLocaleString("en")} (${percent(count, sums[row])} of the row, `
       + `${percent(count, columnSums[column])} of the column)`;
     hint.textContent = text;
@@ -106,6 +107,7 @@ for (const section of document.querySelectorAll(".matrix")) {
     const list = make("ul", { className: wideCards ? "cards wide" : "cards" });
     list.append(...found.map((card) => Object.assign(card.cloneNode(true), { hidden: false })));
     drawer.append(make("p", { className: "soft", textContent: `${found.length} of ${count} are kept.` }), list);
+    drawer.scrollIntoView({ block: "nearest" });
   }
 
   const place = (cell) => [Number(cell.dataset.row), Number(cell.dataset.column)];

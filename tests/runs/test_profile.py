@@ -44,7 +44,7 @@ def test_a_run_is_profiled_with_its_own_weights_size_and_precision(digits_run, m
     assert read_summary(digits_run) == summary
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
     place = f"model_summaries/tiny_cnn/{side}"
-    assert names == {"profile.csv", "profile.png", f"{place}/summary.txt", f"{place}/summary.json"}
+    assert names == {"profile.csv", "profile.png", "profile.pdf", f"{place}/summary.txt", f"{place}/summary.json"}
     table = read_json(folder / place / "summary.json")
     assert (
         sum(layer["multiply_adds"] for layer in table["layers"]) == table["multiply_adds"] == rows[0]["multiply_adds"]
