@@ -70,7 +70,7 @@
       swatch.style.borderTopStyle = dash.length ? "dashed" : "solid";
       const lone = () => line.values.flatMap((_, at) => (isLone(line.values, at) ? [at] : []));
       return { label: line.label, stroke, dash, width: 2, show: this.shows[number],
-        points: { show: true, size: 5, fill: stroke, stroke, filter: few ? null : lone } };
+        points: { show: true, size: this.content.x.length > 1 ? 5 : 9, fill: stroke, stroke, filter: few ? null : lone } };
     }
 
     draw() {
@@ -78,12 +78,14 @@
       const ink = colour(this.plot, "--soft"), rule = colour(this.plot, "--line"), { x, lines, x_label: label } = this.content;
       const axis = { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1 }, font: "12px system-ui" };
       const values = (_, splits) => splits.map((value) => (value === null ? "" : shown(value)));
+      const places = (_, splits) => splits.map((value) => (value < x[0] || value > x.at(-1) ? "" : shown(value)));
+      const room = (_, texts) => 18 + 7 * Math.max(2, ...(texts ?? []).map((text) => text.length));
       const ends = x.length > 1 ? [x[0], x.at(-1)] : [(x[0] ?? 0) - 1, (x[0] ?? 0) + 1];
       const whole = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6];
       this.uplot = new uPlot({
         width: this.plot.clientWidth, height: this.height(), legend: { show: false }, pxAlign: 1,
         scales: { x: { time: false, range: () => ends }, y: { range } },
-        axes: [{ ...axis, label, size: 30, labelSize: 18, labelFont: "12px system-ui", incrs: whole, values, space: 45 }, { ...axis, values, size: 58 }],
+        axes: [{ ...axis, label, size: 30, labelSize: 18, labelFont: "12px system-ui", incrs: whole, values: places, space: 45 }, { ...axis, values, size: room }],
         series: [{}, ...lines.map((line, number) => this.line(line, number))],
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 8 } },
         hooks: { setCursor: [(plot) => this.tell(plot.cursor.idx)], draw: [(plot) => this.mark(plot)] },

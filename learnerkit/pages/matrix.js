@@ -70,8 +70,8 @@ for (const section of document.querySelectorAll(".matrix")) {
       const cell = cells[row][column];
       const shade = Math.sqrt(share); // so that few errors among many can be seen
       cell.style.setProperty("--share", shade.toFixed(3));
-      cell.classList.toggle("strong", shade > 0.6);
-      cell.classList.toggle("full", shade > 0.83);
+      cell.classList.toggle("strong", shade > 0.59); // from where black is the better ink in the dark theme
+      cell.classList.toggle("full", shade > 0.8); // and white in the light one
       if (numbered) cell.textContent = kind === "count" ? count : `${Math.round(100 * share)}`;
     }
   }

@@ -93,7 +93,7 @@
     box.classList.toggle("below", box.scrollTop + box.clientHeight < box.scrollHeight - 2);
   };
   const sizes = new ResizeObserver((changes) => changes.forEach(({ target }) => watch(target)));
-  for (const box of document.querySelectorAll(".scroll")) {
+  for (const box of document.querySelectorAll(".scroll, .frame")) {
     sizes.observe(box);
     box.addEventListener("scroll", () => watch(box), { passive: true });
   }

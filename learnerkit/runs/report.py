@@ -18,6 +18,7 @@ from learnerkit.runs.explained import explained_of
 from learnerkit.tasks import task_of
 
 FAULTS = (LearnerkitError, OSError, ValueError, LookupError, TypeError, AttributeError)  # of files that are not a run's
+UNREAD: Any = object()  # in the place of predictions that there are, and that cannot be read
 Made = TypeVar("Made")
 log = logging.getLogger(__name__)
 
@@ -50,8 +51,8 @@ def write_report(path: PathLike | RunFolder) -> Path:
     status = tried.made("the state", lambda: _optional(run, "status.json"), {})
     results = tried.made("the results", lambda: _optional(run, "results.json"), {})
     history = tried.made("the epochs", run.history, [])
-    seen = tried.made("the predictions", lambda: task.evaluation(run), None)
-    readable = not tried.failed or seen is not None
+    seen = tried.made("the predictions", lambda: task.evaluation(run), UNREAD)
+    readable = seen is not UNREAD
     explained, explained_tables = tried.made("the explanations", lambda: explained_of(run), ([], []))
     drawn = tried.made("the curves", lambda: curve_figures(run, history), {})
     if readable:

@@ -2,11 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from learnerkit.core.files import atomic_write, write_json
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.pages.blocks import Matrix
 from learnerkit.pages.page import Table, render
+from learnerkit.pages.shown_blocks import shown_blocks
 from learnerkit.runs.compare import compare_runs, write_comparison
 from learnerkit.runs.data_report import write_data_report
 from learnerkit.runs.doctor import examine
@@ -133,6 +136,33 @@ def test_a_cell_of_a_matrix_leads_to_its_cards(opened, pages):
         assert "There is none." in drawer.inner_text()
         page.get_by_label("share of the row").check()
         assert cells.nth(0).inner_text() == "25" and cells.nth(13).inner_text() == "33"
+
+
+def test_every_shade_of_a_matrix_can_be_read(opened, tmp_path):
+    """Twenty cells of shares from 5 % to all of their row: the ink changes where the contrast would fail."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    names = [str(k) for k in range(20)]
+    counts = np.diag(np.arange(1, 21))
+    counts[:, 0] += 20 - np.arange(1, 21)
+    blocks = shown_blocks([Matrix("M", counts, names, names)])
+    run = {"run": {}, "status": {}, "title": "M", "name": "m", "blocks": blocks}
+    file = atomic_write(tmp_path / "a.html", render("report.html.j2", **run))
+    for theme in THEMES:
+        with opened(file, theme=theme) as page:
+            assert page.locator(".matrix td.full").count() and page.locator(".matrix td.strong").count()
+            faults = axe.run(page).response["violations"]
+            assert not faults, json.dumps(faults, indent=1)[:3000]
+
+
+def test_axe_sees_what_is_wrong(opened, tmp_path):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    file = atomic_write(
+        tmp_path / "a.html", "<html><body><img src='data:,'><p style='color:#999'>pale</p></body></html>"
+    )
+    with opened(file) as page:
+        assert {"image-alt", "color-contrast", "html-has-lang"} <= {
+            fault["id"] for fault in axe.run(page).response["violations"]
+        }
 
 
 def test_a_curve_is_read_by_keys_and_switched_in_its_legend(opened, pages):
