@@ -67,6 +67,6 @@ def write_figures(folder: Path, figures: dict[str, Figure]) -> dict[str, Path]:
     files = {name: folder / f"{name}.png" for name in figures}
     for name, figure in figures.items():
         figure.savefig(files[name])
-        figure.set_layout_engine("none")  # the room is shared out: the second file need not do it again
+        figure.set_layout_engine("none")  # the room is shared out: the second file costs half of the first
         figure.savefig(files[name].with_suffix(".pdf"), metadata={"CreationDate": None})
     return files

@@ -5,9 +5,13 @@ import math
 
 import pytest
 
+from learnerkit.core.files import atomic_write
 from learnerkit.pages.charts import MOST_POINTS, Chart, Curve, number, thinned
 from learnerkit.pages.course_charts import course_charts
 from learnerkit.pages.curves import curve_figures, metric_groups, run_charts
+from learnerkit.pages.figure import new_figure, write_figures
+from learnerkit.pages.letters import plain_text
+from learnerkit.pages.page import Picture, render
 from learnerkit.runs.compare import compare_runs
 from tests.runs.fake import fake_run
 
@@ -77,32 +81,24 @@ def test_validation_has_its_loss_and_its_accuracy_on_axes_of_their_own(tmp_path)
     assert left.get_lines()[0].get_color() != right.get_lines()[0].get_color()
 
 
-def test_one_epoch_and_a_thousand(opened, tmp_path):
-    """A point is drawn as one, and a thousand epochs are one line."""
-    from learnerkit.pages.page import Picture, render
-
-    for epochs in (1, 1000):
-        x = list(range(1, epochs + 1))
-        charts = [Chart("Loss", "epoch", x, [Curve("a", [1 / e for e in x]), Curve("b", [None] * epochs)], 1)]
-        page_text = render("sweep.html.j2", [], name="s", said=[], trials={"title": "T", "heads": [], "rows": []})
-        assert "uPlot" not in page_text
-        text = render(
-            "comparison.html.j2",
-            [Picture("Curves", "data:,", charts)],
-            name="c",
-            comparison={"runs": [], "measured_on": "", "notes": [], "left_out": []},
-            verdict="",
-            variants={"title": "V", "heads": [], "rows": []},
-            runs={"title": "R", "heads": [], "rows": []},
-        )
-        (tmp_path / "a.html").write_text(text)
-        with opened(tmp_path / "a.html") as page:
-            page.locator(".plot").press("Home")
-            assert page.locator(".chart output").inner_text() == "epoch 1"
-            assert page.locator(".legend b").all_inner_texts() == ["1", "\u2013"]
-            painted = """canvas => new Set(new Uint32Array(canvas.getContext('2d')
-                .getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size"""
-            assert page.locator(".plot canvas").evaluate(painted) > 10
+@pytest.mark.parametrize("epochs", [1, 1000])
+def test_one_epoch_and_a_thousand(opened, tmp_path, epochs):
+    """A point is drawn as one, a thousand epochs as lines, and what is known of no epoch as nothing."""
+    x = list(range(1, epochs + 1))
+    chart = Chart("Loss", "epoch", x, [Curve("a", [1 / e for e in x]), Curve("b", [None] * epochs)], 1)
+    shown = {"run": {}, "status": {}, "title": "a", "name": "a"}
+    page_text = render("report.html.j2", [Picture("Curves", "data:,", [chart])], **shown)
+    with opened(atomic_write(tmp_path / "a.html", page_text)) as page:
+        page.locator(".plot").press("Home")
+        assert page.locator(".chart output").inner_text() == "epoch 1"
+        assert page.locator(".legend b").all_inner_texts() == ["1", "\u2013"]
+        blue = """canvas => {
+            const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+            let found = 0;
+            for (let k = 0; k < pixels.length; k += 4)
+                found += pixels[k] === 11 && pixels[k + 1] === 99 && pixels[k + 2] === 165 && pixels[k + 3] === 255;
+            return found; }"""  # the first line's colour, --c0
+        assert page.locator(".plot canvas").evaluate(blue) > 20
 
 
 def test_courses_of_variants_are_means_over_their_seeds(tmp_path):
@@ -116,3 +112,15 @@ def test_courses_of_variants_are_means_over_their_seeds(tmp_path):
     assert loss.x == [1, 2, 3, 4] and [curve.label for curve in loss.curves] == ["add", "max"]
     losses = [run.history[1]["train_loss"] for run in comparison.runs if run.label == "add"]
     assert loss.curves[0].values[1] == pytest.approx(sum(losses) / 2) and loss.curves[1].values[3] is None
+
+
+def test_figures_are_written_as_pixels_and_as_lines(tmp_path):
+    """The PDF holds its curve as a path and the pixels of an image as they are, and nothing of the day it was made."""
+    figure, (left, right) = new_figure(4, 2, 1, 2)
+    left.plot([0, 1], [0, 1])
+    left.set_title(plain_text("$x$ 中文"))
+    right.imshow([[0, 1], [1, 0]])
+    files = write_figures(tmp_path / "figures", {"a": figure})
+    assert files == {"a": tmp_path / "figures" / "a.png"} and files["a"].read_bytes()[:4] == b"\x89PNG"
+    vector = files["a"].with_suffix(".pdf").read_bytes()
+    assert vector[:5] == b"%PDF-" and b"/Subtype /Image" in vector and b"CreationDate" not in vector

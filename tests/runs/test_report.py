@@ -13,6 +13,7 @@ from learnerkit.classify.evaluate import evaluate
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import write_json
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.stamp import stamp
 from learnerkit.pages.blocks import Card, Gallery
 from learnerkit.runs.report_all import write_reports
 from learnerkit.runs.report_parts import about, commands, recipe_tables, state_text, title_of
@@ -103,8 +104,6 @@ def test_a_damaged_picture_and_broken_contents_of_a_task_are_said(run, monkeypat
     run.file("explanations").mkdir()
     run.file("explanations").joinpath("maps.png").write_bytes(b"\x89PNG\r\n\x1a\n cut off")
     run.file("best_model.safetensors").write_bytes(b"weights")
-    from learnerkit.core.stamp import stamp
-
     said = {"weights": stamp(run.file("best_model.safetensors")), "pictures": [["maps.png", "Maps"]]}
     write_json(run.file("explanations") / "explanations.json", said)
     with_blocks(monkeypatch, [Gallery("Broken", [Card(np.zeros(3), "x")])])
