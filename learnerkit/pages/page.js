@@ -46,7 +46,7 @@
 })();
 
 (() => {
-  const FIGURE = /^([-+\u2212]?)([\d,]*\.?\d+(?:e[-+]?\d+)?)\s?(%|[kMGT]|s|ms|MB|GB|\u00b0|\*)?(?:\s*(?:\u00b1|\+-|\[|\(|\.\.\.).*)?$/i;
+  const FIGURE = /^([-+\u2212]?)([\d,]*\.?\d+(?:e[-+]?\d+)?)\s?(%|[kMGT]|s|ms|MB|GB|\u00b0|\*)?(?:\s*(?:\u00b1|\+-|to |\[|\(|\.\.\.).*)?$/i;
   const TIMES = { k: 1e3, M: 1e6, G: 1e9, T: 1e12 };
   const isMissing = (text) => ["", "n/a", "\u2013", "-"].includes(text);
 

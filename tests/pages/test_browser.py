@@ -85,7 +85,7 @@ def test_a_refused_storage_and_no_script_leave_a_page(opened, pages, chromium):
 
 
 def test_tables_sort_figures_as_figures_and_the_unknown_last(opened, tmp_path):
-    rows = [("b", "9.00%"), ("a", "n/a"), ("c", "10.00% +- 1.00%"), ("d", "-1,000.5%")]
+    rows = [("b", "9.00%"), ("a", "n/a"), ("c", "10.00% +- 1.00%"), ("d", "-1,000.5% to 3%")]
     page_text = render("sweep.html.j2", name="s", said=[], trials=Table("T", ("name", "figure"), rows))
     with opened(atomic_write(tmp_path / "a.html", page_text)) as page:
         head = page.locator("thead th").nth(1)
