@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 EXTRAS = ("timm", "detect", "tiff", "mlflow", "explain", "clean", "onnx", "dev")
+OF_PAGES = ("*.j2", "*.css", "*.js", "vendor/*")
 parser = ConfigParser(delimiters=["="])
 parser.read(HERE / "settings.ini", encoding="utf-8")
 config = parser["DEFAULT"]
@@ -26,6 +27,6 @@ setup(
     install_requires=config["requirements"].split(),
     extras_require={name: config[f"{name}_requirements"].split() for name in EXTRAS},
     packages=find_packages(include=["learnerkit", "learnerkit.*"]),
-    package_data={"learnerkit": ["py.typed", "recipes/*.yaml", "pages/*.j2", "pages/vendor/*"]},
+    package_data={"learnerkit": ["py.typed", "recipes/*.yaml", *(f"pages/{kind}" for kind in OF_PAGES)]},
     entry_points={"console_scripts": ["learnerkit=learnerkit.cli:main"]},
 )

@@ -8,7 +8,7 @@ from fastai.learner import Learner
 from learnerkit.callbacks.identity import identity
 from learnerkit.core.calls import NOT_THE_WEIGHTS
 from learnerkit.core.checkpoint import Checkpoint, candidates, newest, tidy
-from learnerkit.core.environment import environment
+from learnerkit.core.environment import command_line, environment
 from learnerkit.core.errors import RunError, differing
 from learnerkit.core.files import write_json
 from learnerkit.core.run_folder import RunFolder
@@ -56,6 +56,17 @@ def longer(learn: Learner, folder: RunFolder, before: int, extra: dict[str, Any]
     write_json(folder.file("run.json"), {**described, **said})
     folder.file("predictions.npz").unlink(missing_ok=True)  # with it a run counts as measured
     folder.log(f"goes on to {learn.n_epoch} epochs, from {before}")
+
+
+def write_resume(folder: RunFolder, checkpoint: str) -> None:
+    """Add to run.json and to the log when and by which command a run went on.
+
+    checkpoint: name of the one that it went on from.
+    """
+    described = folder.described()
+    resumes = [*described.get("resumes", []), {"time": now(), "command": command_line(), "from": checkpoint}]
+    write_json(folder.file("run.json"), {**described, "resumes": resumes})
+    folder.log(f"resumed from {checkpoint}")
 
 
 def _of_the_weights(recipe: dict[str, Any]) -> dict[str, Any]:

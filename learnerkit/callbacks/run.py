@@ -12,7 +12,7 @@ from learnerkit.callbacks.identity import write_identity
 from learnerkit.callbacks.keep import Retention, save_state, save_weights
 from learnerkit.callbacks.kit import KitCallback, watch
 from learnerkit.callbacks.ledger import append_batches, epoch_row, short
-from learnerkit.callbacks.resume import check_same, longer, newest_state, nothing_to_train
+from learnerkit.callbacks.resume import check_same, longer, newest_state, nothing_to_train, write_resume
 from learnerkit.callbacks.track import never_a_number
 from learnerkit.core import fsops
 from learnerkit.core.checkpoint import folder_name, point, set_aside
@@ -158,7 +158,7 @@ class RunKeeper(KitCallback):
             write_json(folder.file("run.json"), {**read_json(folder.file("run.json")), "allowed": self.allow})
         if now != before:
             longer(self.learn, folder, before, self.extra)
-        folder.log(f"resumed from {checkpoint.path.name}")
+        write_resume(folder, checkpoint.path.name)
 
     # epochs and batches
 

@@ -17,12 +17,22 @@ def recipe(recipe: str | None, **given: Any) -> None:
 
 
 def report(
-    runs: Annotated[list[Path] | None, typer.Argument(help="run folders")] = None,
-    all_runs: Annotated[bool, typer.Option("--all", help="every run below --root")] = False,
-    root: Annotated[Path, typer.Option(help="where --all looks")] = Path("runs"),
+    runs: Annotated[list[Path] | None, typer.Argument(help="run folders; with --all any folders of runs")] = None,
+    all_runs: Annotated[bool, typer.Option("--all", help="every run below these folders, or below --root")] = False,
+    root: Annotated[Path, typer.Option(help="where --all looks without a folder")] = Path("runs"),
 ) -> None:
-    """Redraw figures and report.html of existing runs from their files."""
-    folders = sorted({path.parent for path in root.rglob("run.json")}) if all_runs else list(runs or [])
+    """Redraw figures and report.html of existing runs from their files. With --all, exits with 1 where one failed."""
+    if not all_runs:
+        _report_each(list(runs or []))
+        return
+    found = heavy("runs.report_all").write_reports(list(runs or [root]), lambda line: console.print(line))
+    if found.failed:
+        raise typer.Exit(1)
+    if not found.written:
+        raise RecipeError(f"no run below {', '.join(map(str, runs or [root]))}; a run is a folder with run.json")
+
+
+def _report_each(folders: list[Path]) -> None:
     if not folders:
         raise RecipeError("which runs? Give run folders, or --all for every run below --root (runs)")
     write_report = heavy("runs.report").write_report

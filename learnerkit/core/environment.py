@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -32,8 +33,14 @@ def environment(device: torch.device) -> dict[str, Any]:
         "versions": versions(),
         "device": {"type": device.type, "name": name, "cores": os.cpu_count(), "threads": torch.get_num_threads()},
         "platform": platform.platform(),
-        "command": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
+        "command": command_line(),
     }
+
+
+def command_line() -> str:
+    """The command of this process as a shell takes it; `python -m learnerkit` as `learnerkit`."""
+    name = os.path.basename(sys.argv[0])
+    return shlex.join(["learnerkit" if name == "__main__.py" else name, *sys.argv[1:]])
 
 
 def processor(device: torch.device) -> str:

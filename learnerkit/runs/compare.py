@@ -14,7 +14,10 @@ from learnerkit.core.run_folder import csv_text
 from learnerkit.pages.choice import leaders
 from learnerkit.pages.comparison import draw_all_courses
 from learnerkit.pages.costs import add_costs, columns_of, draw_costs
-from learnerkit.pages.page import embedded, render
+from learnerkit.pages.course_charts import course_charts
+from learnerkit.pages.figure import write_figures
+from learnerkit.pages.page import Picture, embedded, render
+from learnerkit.pages.page import Table as PageTable
 from learnerkit.pages.ranking import Column
 from learnerkit.runs.candidates import comparable, find_candidates
 from learnerkit.tasks import get_task
@@ -93,24 +96,32 @@ def write_comparison(comparison: Comparison, out: PathLike | None = None) -> Pat
     }
     if ranking.gain and (costs := draw_costs(comparison, ranking.gain)):
         figures["cost"] = costs
-    for name, figure in figures.items():
-        figure.savefig(out / f"{name}.png")
-    cells = [ranking.run_cells(run) for run in runs]
+    files, cells = write_figures(out, figures), [ranking.run_cells(run) for run in runs]
+    charts = {"all_training_curves": course_charts(comparison, ranking.curve or (monitor, monitor))}
     page = render(
         "comparison.html.j2",
+        [
+            Picture(name.replace("_", " ").capitalize(), embedded(file), charts.get(name, []))
+            for name, file in files.items()
+        ],
         name=comparison.root.resolve().name,
         comparison=comparison,
         verdict=verdict(comparison),
         leading=len(leaders(comparison.rows)),
-        heads=[column.head for column in columns],
-        rows=[[column.text(row) for column in columns] for row in comparison.rows],
-        note=ranking.note,
-        pictures=[(name.replace("_", " ").capitalize(), embedded(out / f"{name}.png")) for name in figures],
-        run_heads=["run", "variant", "seed", *cells[0], "epochs"],
-        run_rows=[
-            [run.name, run.label, run.seed, *texts.values(), len(run.history)]
-            for run, texts in zip(runs, cells, strict=True)
-        ],
+        variants=PageTable(
+            "Variants",
+            tuple(column.head for column in columns),
+            [tuple(column.text(row) for column in columns) for row in comparison.rows],
+            ranking.note,
+        ),
+        runs=PageTable(
+            "Runs",
+            ("run", "variant", "seed", *cells[0], "epochs"),
+            [
+                (run.name, run.label, str(run.seed), *texts.values(), str(len(run.history)))
+                for run, texts in zip(runs, cells, strict=True)
+            ],
+        ),
     )
     return atomic_write(out / "comparison.html", page)
 

@@ -8,7 +8,7 @@ from learnerkit.core.levels import LEVELS, level_of, told_lines
 from learnerkit.core.text import now
 from learnerkit.pages.examined import Examined, report_text
 from learnerkit.pages.figure import write_figures
-from learnerkit.pages.page import embedded, render
+from learnerkit.pages.page import Picture, embedded, render
 from learnerkit.runs.doctor import Diagnosis
 
 VERDICTS = {"ok": "clean", "warn": "warnings", "fault": "faults"}
@@ -33,13 +33,13 @@ def write_data_report(found: Diagnosis, folder: Path) -> list[Path]:
     warnings = sum(line["level"] == LEVELS[None] for line in lines)
     page = render(
         f"{NAME}.html.j2",
+        [Picture(title, embedded(file)) for title, file in drawn],
         name=name,
         about=f"{found.path} · {examined.facts.get('kind', 'no set that is known')} · {now()}",
         level=level,
         verdict=VERDICTS[level],
         headlines=[*examined.headlines, ("warnings", f"{warnings:,}")] if examined.headlines else [],
-        lines=lines,
-        pictures=[(title, embedded(file)) for title, file in drawn],
+        told={kind: [line["text"] for line in lines if line["level"] == kind] for kind in VERDICTS},
         tables=examined.tables,
     )
     return [
@@ -67,6 +67,7 @@ def _remove_pictures(folder: Path) -> None:
     for picture in pictures:
         if (place := folder / "figures" / Path(picture).name).suffix == ".png":
             place.unlink(missing_ok=True)
+            place.with_suffix(".pdf").unlink(missing_ok=True)
 
 
 def _draw(examined: Examined, folder: Path) -> list[tuple[str, Path]]:

@@ -83,7 +83,7 @@ def _check(runs: Sequence[RunFolder]) -> None:
 def _write(run: RunFolder, found: Explained, asked: Asked) -> None:
     """Pictures, tables of numbers and maps of one run; explanations.json comes last and says what the page shows."""
     folder = made_folder(run.file(FOLDER))
-    for old in [*folder.glob("*.png"), *folder.glob("*.csv")]:
+    for old in [file for kind in ("png", "pdf", "csv") for file in folder.glob(f"*.{kind}")]:
         old.unlink()
     write_figures(folder, found.figures)
     for name, rows in found.rows.items():

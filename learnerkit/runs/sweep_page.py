@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from learnerkit.core.files import atomic_write
 from learnerkit.core.text import formatted
 from learnerkit.pages.figure import write_figures
-from learnerkit.pages.page import embedded, render
+from learnerkit.pages.page import Picture, Table, embedded, render
 from learnerkit.pages.sweep import draw_against, draw_front, draw_heat_map
 from learnerkit.runs.sweep_results import alike, marked, over_seeds, said_of, sign_of, write_results
 from learnerkit.runs.trials import Trial
@@ -72,15 +72,15 @@ def write_summary(trials: Sequence[Trial], out: Path) -> Path:
     axes, measures = list(trials[0].chosen), _measures(trials[0], rows)
     axis = numeric_axis(rows, axes)
     keys = [key for key in (*SHOWN[:2], *axes, *measures, *SHOWN[2:]) if any(row.get(key) is not None for row in rows)]
+    heads, cells = (key.replace("_", " ") for key in keys), [tuple(_cell(row.get(key)) for key in keys) for row in rows]
     page = render(
         "sweep.html.j2",
+        [Picture(PICTURES[name].format(axis=axis), embedded(file)) for name, file in files.items()],
         name=out.resolve().name,
         said=said_of(trials, rows),
-        heads=[key.replace("_", " ") for key in keys],
-        rows=[[_cell(row.get(key)) for key in keys] for row in rows],
         failed=[f"{row['trial']}: {row['reason']}" for row in rows if row["state"] == "failed"],
         marked=marked(rows),
-        pictures=[(PICTURES[name].format(axis=axis), embedded(file)) for name, file in files.items()],
+        trials=Table("Trials", tuple(heads), cells),
     )
     atomic_write(out / "summary.html", page)
     return out / "summary.html"

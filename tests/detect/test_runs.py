@@ -353,4 +353,4 @@ def test_a_second_evaluation_has_a_folder_with_pictures(tmp_path):
         place, results = evaluate_run(tmp_path / "a", **options)
         assert place == tmp_path / "a" / "evaluations" / name and "test_mAP50" in results
         assert list((place / "figures").glob("*.png"))
-        assert f"<td>{name}</td>" in (tmp_path / "a" / "report.html").read_text()
+        assert f'<th scope="row">{name}</th>' in (tmp_path / "a" / "report.html").read_text()

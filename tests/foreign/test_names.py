@@ -28,7 +28,7 @@ from learnerkit.pages import letters
 from learnerkit.pages.confusion import draw_confusion
 from learnerkit.pages.figure import new_figure
 from learnerkit.pages.letters import drawable, in_one_font, plain_text
-from learnerkit.pages.page import Table, render
+from learnerkit.pages.page import Table, json_text, render
 
 BYTES = os.fsdecode(b"caf\xe9")
 NAMES = [
@@ -76,9 +76,9 @@ def test_tables_are_valid_utf8_and_read_back_equal(tmp_path, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_pages_show_names_as_text(name):
     run = {"title": "", "device": {"name": name, "threads": 1}, "command": name, "classes": [name]}
-    content = {"run": run, "status": {}, "results": {}, "headlines": [], "pictures": [], "history": []}
+    content = {"run": run, "run_json": json_text(run), "commands": [("", name)], "title": name, "status": {}}
     page = render("report.html.j2", name=name, tables=[Table("T", ("class",), [(name,)])], **content)
-    heading, cell = (re.search(f"<{tag}>(.*?)</{tag}>", page)[1] for tag in ("h1", "td"))
+    heading, cell = (re.search(f"<{tag}>(.*?)</{tag[:2]}", page)[1] for tag in ("h1", 'th scope="row"'))
     assert html.unescape(heading) == html.unescape(cell) == one_line(name) and "<" not in cell
     assert page.encode("utf-8").count(b"<b>") == 0 and (not name.isalpha() or page.count(valid_text(name)) >= 4)
 

@@ -65,7 +65,8 @@ def test_a_clean_set_is_clean_in_every_form(command, tmp_path):
     assert set(os.listdir(tmp_path / "report")) == FILES
     assert json.loads((tmp_path / "report" / "data_report.json").read_text()) == found
     names = set(os.listdir(tmp_path / "report" / "figures"))
-    assert names == {"class_distribution.png", "split_comparison.png", "brightness.png", "samples_1.png"}
+    drawn = ("class_distribution", "split_comparison", "brightness", "samples_1")
+    assert names == {f"{name}.{kind}" for name in drawn for kind in ("png", "pdf")}
     page = (tmp_path / "report" / "data_report.html").read_text()
     assert page.count("data:image/png;base64,") == 4 and "clean" in page and "http" not in page
     text = (tmp_path / "report" / "data_report.txt").read_text()
@@ -409,7 +410,9 @@ def test_a_report_replaces_the_pictures_of_an_earlier_one_alone(command, tmp_pat
     (root / "dog" / "copy.png").unlink()
     _, second = looked(command, root, "--out", out)
     assert set(first["pictures"]) - set(second["pictures"]) == {"figures/copies.png"}
-    assert {f"figures/{file.name}" for file in (out / "figures").iterdir()} == {*second["pictures"], "figures/mine.png"}
+    left = {f"figures/{file.name}" for file in (out / "figures").iterdir()}
+    vectors = {name.replace(".png", ".pdf") for name in second["pictures"]}
+    assert left == {*second["pictures"], *vectors, "figures/mine.png"}
     (out / "data_report.json").write_text("[")
     assert looked(command, root, "--out", out)[1]["pictures"] == second["pictures"]
 

@@ -76,7 +76,9 @@ def test_evaluations_have_a_folder_each_and_the_first_stays(command, digits_run)
     assert found["own-tta2"]["tta_views"] == 2 and "test_accuracy_tta" in found["own-tta2-final"]
     assert (digits_run / "evaluations" / "own" / "figures" / "confusion_matrix.png").exists()
     page = (digits_run / "report.html").read_text()
-    assert all(f"<td>{name}</td>" in page for name in names) and f"{found['own']['test_accuracy']:.4f}" in page
+    assert (
+        all(f'<th scope="row">{name}</th>' in page for name in names) and f"{found['own']['test_accuracy']:.4f}" in page
+    )
     code, _, err = command("evaluate", digits_run, "--weights", "last")
     assert code == 2 and "'best' or 'final'" in err
 

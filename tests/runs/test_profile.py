@@ -44,7 +44,7 @@ def test_a_run_is_profiled_with_its_own_weights_size_and_precision(digits_run, m
     assert read_summary(digits_run) == summary
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
     place = f"model_summaries/tiny_cnn/{side}"
-    assert names == {"profile.csv", "profile.png", f"{place}/summary.txt", f"{place}/summary.json"}
+    assert names == {"profile.csv", "profile.png", "profile.pdf", f"{place}/summary.txt", f"{place}/summary.json"}
     table = read_json(folder / place / "summary.json")
     assert (
         sum(layer["multiply_adds"] for layer in table["layers"]) == table["multiply_adds"] == rows[0]["multiply_adds"]
@@ -165,7 +165,7 @@ def test_a_comparison_shows_what_its_variants_cost(tmp_path):
     costs = {row["variant"]: (row["latency_ms"], row["multiply_adds"]) for row in comparison.rows}
     assert costs == {"add": (15, 4.09e9), "max": (5, 4.09e9), "concat": (None, None)} and comparison.notes == []
     page = write_comparison(comparison).read_text()
-    assert "<th>ms an image</th>" in page and "<td>15.00</td>" in page and "<td>4.09 G</td>" in page
+    assert '<th scope="col">ms an image</th>' in page and "<td>15.00</td>" in page and "<td>4.09 G</td>" in page
     assert (tmp_path / "cost.png").exists()
     console = Console(file=io.StringIO(), width=100, soft_wrap=True)
     print_comparison(comparison, console)
