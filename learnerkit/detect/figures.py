@@ -125,11 +125,10 @@ def draw_frames(
     for one in shown:
         colours, *others = one.pictures
         rows.append([*(with_packed(colours, boxes, vocab) for boxes in (one.truth, one.sure())), *others])
-    height, width = max((tuple(row[0].shape[1:]) for row in rows), key=lambda shape: shape[0] / shape[1])
-    side = 3.4
-    figure, axes = new_figure(
-        side * len(columns), (side * height / width + 0.25) * len(rows) + 0.4, len(rows), len(columns)
-    )
+    side, above = 3.4, 0.25  # inches of a picture's width, and of what is written above it
+    heights = [above + side * min(2.0, row[0].shape[1] / row[0].shape[2]) for row in rows]
+    figure, axes = new_figure(side * len(columns), sum(heights) + 0.4, len(rows), len(columns))
+    np.ravel(axes)[0].get_gridspec().set_height_ratios(heights)
     for number, (line, pictures) in enumerate(zip(np.reshape(axes, (len(rows), -1)), rows, strict=True)):
         for panel, picture, name in zip(line, pictures, columns, strict=True):
             panel.imshow(picture.permute(1, 2, 0).numpy())

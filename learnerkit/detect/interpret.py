@@ -42,15 +42,10 @@ class DetectionInterpretation:
         ids: list[str],
         vocab: list[str] | None = None,
         run: RunFolder | None = None,
+        part: str = "",
     ) -> None:
-        self.learn, self.dl, self.detections, self.targets, self.ids, self.run = (
-            learn,
-            dl,
-            detections,
-            targets,
-            ids,
-            run,
-        )
+        self.learn, self.dl, self.run, self.part = learn, dl, run, part
+        self.detections, self.targets, self.ids = detections, targets, ids
         self.vocab = [str(name) for name in (learn.dls.vocab if vocab is None else vocab)]
         self._figures: dict[str, Any] | None = None
 
