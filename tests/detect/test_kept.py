@@ -148,6 +148,8 @@ def test_galleries_say_what_is_wrong_on_each_frame(run, source):
 
 
 def test_the_page_has_kinds_and_classes(run, source):
+    arrays = read_npz(run.file("samples.npz"))  # of which two are enough for a picture
+    write_npz(run.file("samples.npz"), **{name: array[:2] for name, array in arrays.items()})
     text = write_report(run).read_text()
     for words in ("What goes wrong", "what costs it most AP50", "a box beside an object of its class"):
         assert words in text
@@ -160,6 +162,7 @@ def test_the_page_has_kinds_and_classes(run, source):
 
 
 def test_names_that_are_markup_stand_as_text(source, tmp_path):
+    source = source.subset(np.arange(2))
     source.vocab = ["<script>alert(1)</script>", "$x_1 & y$"]
     run = fake_detector(tmp_path, "names", source, *shifted(source))
     text = write_report(run).read_text()
@@ -169,13 +172,14 @@ def test_names_that_are_markup_stand_as_text(source, tmp_path):
 
 @pytest.mark.parametrize("case", ["nothing found", "nothing there", "one image", "eighty classes"])
 def test_the_page_of_a_part_that_is_out_of_the_ordinary(case, source, tmp_path):
+    source = source.subset(np.arange(2))
     found, truth = shifted(source)
     if case == "nothing found":
         found = [rows[:1] * 0 - 1 for rows in found]
     elif case == "nothing there":
         truth = [rows * 0 - 1 for rows in truth]
     elif case == "one image":
-        source, found, truth = source.subset(np.array([3])), found[3:4], truth[3:4]
+        source, found, truth = source.subset(np.array([1])), found[1:], truth[1:]
     else:
         source.vocab = [f"class {number}" for number in range(80)]
     run = fake_detector(tmp_path, "a", source, found, truth)
