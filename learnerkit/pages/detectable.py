@@ -41,7 +41,7 @@ def detectable(rows: list[dict[str, Any]], measure: Measure, samples: int) -> di
     compared = len(rows) - 1 if measure.apart else 1
     alpha = ALPHA / compared
     found: dict[str, Any] = {"first": first["variant"], "next": second["variant"], "alpha": ALPHA, "power": POWER}
-    apart = abs(first[measure.figure] - second[measure.figure])
+    apart = round(abs(first[measure.figure] - second[measure.figure]), 9)
     found |= {"compared": compared, "difference": apart, "told": False, "seeds": (first["n"], second["n"])}
     found |= dict.fromkeys(("by_samples", "samples_needed", "by_seeds", "seeds_needed"))
     if (error := second.get("difference_se")) is not None:
@@ -71,10 +71,9 @@ def detectable_text(facts: dict[str, Any], comparison: Comparison, form: Callabl
     elif facts["by_samples"] == 0:
         lines.append(f"{pair}: every sample says the same of both")
     elif facts["by_samples"] is not None:
-        text = (
-            f"{pair}, on other samples: {comparison.measured_on} can show a difference of {form(facts['by_samples'])} "
-        )
-        lines.append(f"{text}({how}); {found}{needs}")
+        needs = ", told apart" if facts["told"] else _needs(facts["samples_needed"], MOST_SAMPLES, "samples")
+        least = f"{comparison.measured_on} can show a difference of {form(facts['by_samples'])}"
+        lines.append(f"{pair}, on other samples: {least} ({how}); {found}{needs}")
     return lines + _seed_lines(facts, pair, found, form, how)
 
 

@@ -19,10 +19,10 @@ ESCAPED = {
     "]": "{]}",
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
 }
-ABOUT = """% Needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}; letters beyond it lualatex and a font that has them.
+ABOUT = """% Needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}; other letters lualatex and a font with them.
 % Mean and standard deviation over the runs of a variant (their number). The first is chosen on valid.
 """
-BOLD = """% Bold: the first is better than every other variant on test, by interval and by p, corrected for their number.
+BOLD = """% Bold: the first is better than every other variant on test, by interval and p, corrected for their number.
 % Where that is not so nothing is bold, whatever is largest.
 """
 PLAIN = "% Nothing is bold: this comparison makes no test.\n"
