@@ -49,13 +49,19 @@ def detectable(rows: list[dict[str, Any]], measure: Measure, samples: int) -> di
         found["told"] = measure.apart is not None and measure.apart(first, second) != 0
         if not found["told"] and apart < least:
             needed = samples * (least / apart) ** 2 if apart else float("inf")
-            found["samples_needed"] = round(needed) if needed <= MOST_SAMPLES else float("inf")
+            found["samples_needed"] = rough(needed) if needed <= MOST_SAMPLES else float("inf")
     found["std"] = std = pooled_std([row.get(measure.spread) or 0 for row in rows], [row["n"] for row in rows])
     if std is not None and sum(found["seeds"]) >= FEWEST_SEEDS:
         found["by_seeds"] = least = shown_by_seeds(std, *found["seeds"], alpha)
         if apart < least:
             found["seeds_needed"] = (seeds_needed(apart / std, alpha) if apart else None) or float("inf")
     return found
+
+
+def rough(number: float) -> int:
+    """A whole number that is not less, of two digits and zeros, as an estimate deserves."""
+    step = 10 ** max(0, len(str(int(number))) - 2)
+    return int(-(-number // step) * step)
 
 
 def detectable_text(facts: dict[str, Any], comparison: Comparison, form: Callable[[float], str]) -> list[str]:

@@ -4,7 +4,7 @@ import pytest
 
 from learnerkit.core.finished import Comparison, Finished
 from learnerkit.core.power import pooled_std, seeds_needed, shown_by_samples, shown_by_seeds
-from learnerkit.pages.detectable import Measure, detectable, detectable_text
+from learnerkit.pages.detectable import Measure, detectable, detectable_text, rough
 
 TOLD, NOT_TOLD = Measure("figure", "std", lambda first, row: 1), Measure("figure", "std", lambda first, row: 0)
 UNTESTED = Measure("figure", "std")
@@ -27,7 +27,7 @@ def test_what_three_variants_of_three_seeds_can_show():
     assert facts["difference"] == pytest.approx(0.01) and facts["std"] == pytest.approx(std)
     least = shown_by_samples(0.012, 0.025)
     assert facts["by_samples"] == pytest.approx(least)
-    assert facts["samples_needed"] == round(400 * (least / 0.01) ** 2)
+    assert facts["samples_needed"] == rough(400 * (least / 0.01) ** 2)
     assert facts["by_seeds"] == pytest.approx(shown_by_seeds(std, 3, 3, 0.025))
     assert facts["seeds_needed"] == seeds_needed(0.01 / std, 0.025)
     samples, seeds = text_of(rows)
@@ -85,3 +85,7 @@ def test_equal_figures():
 def test_no_two_to_compare():
     assert detectable([row("a", 0.9)], NOT_TOLD, 400) == {} == detectable([], NOT_TOLD, 400)
     assert detectable([row("a", None), row("b", 0.9)], NOT_TOLD, 400) == {} and text_of([row("a", 0.9)]) == []
+
+
+def test_an_estimate_has_two_digits_and_is_never_too_low():
+    assert [rough(number) for number in (7.2, 41, 504, 510.0, 9990, 12345)] == [8, 41, 510, 510, 10000, 13000]
