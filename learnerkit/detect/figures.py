@@ -4,18 +4,18 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from learnerkit.core.run_folder import RunFolder
-from learnerkit.core.tensors import read_npz
 from learnerkit.detect.draw import with_packed
 from learnerkit.detect.error_list import SCORE
 from learnerkit.detect.matching import box_confusion
 from learnerkit.detect.plots import fill_kinds
-from learnerkit.detect.samples import samples_of
+from learnerkit.detect.samples import Sample, read_samples, samples_of
 from learnerkit.detect.seen import Evaluation
 from learnerkit.pages.confusion import draw_confusion
 from learnerkit.pages.curves import draw_lines
 from learnerkit.pages.figure import new_figure
 from learnerkit.pages.letters import plain_text
 
+GALLERIES = {"worst": "top_losses", "spread": "predictions"}  # kept frames, and the names of their pictures
 DRAWN = 8  # frames of a gallery's picture; the page shows all that are kept
 ENDS = 10  # classes at each end that are drawn where there are more than twice as many
 BAR = "#0072B2"
@@ -45,10 +45,8 @@ def figures(seen: Evaluation | None, run: RunFolder, rows: list[dict]) -> dict[s
     counts = box_confusion(seen.detections, seen.targets, len(seen.vocab), SCORE)
     title = f"Objects and what they were found as ({seen.part}, score {SCORE} and more)"
     drawn["confusion_matrix"] = draw_confusion(counts, [*seen.vocab, "nothing"], title)
-    if run.file("samples.npz").exists():
-        samples = read_npz(run.file("samples.npz"))
-        for kind, name in (("worst", "top_losses"), ("spread", "predictions")):
-            drawn[name] = draw_frames(samples, kind, seen.ids, seen.vocab, seen.modalities)
+    for kind, shown in read_samples(run, seen.ids).items():
+        drawn[GALLERIES[kind]] = draw_samples(shown, kind, seen.vocab, seen.modalities)
     return drawn
 
 
@@ -115,12 +113,17 @@ def draw_kinds(seen: Evaluation) -> Figure:
 def draw_frames(
     samples: dict[str, np.ndarray], kind: str, ids: np.ndarray, vocab: list[str], modalities: list[str]
 ) -> Figure:
-    """Frames with truth, with detections and, beside them, their further channels.
+    """`draw_samples` of samples.npz.
 
-    samples: of samples.npz; kind: 'worst' or 'spread'; ids: names of the images that its numbers mean.
+    samples: its arrays; kind: 'worst' or 'spread'; ids: names of the images that its numbers mean.
     """
+    return draw_samples(samples_of(samples, kind, ids), kind, vocab, modalities)
+
+
+def draw_samples(samples: list[Sample], kind: str, vocab: list[str], modalities: list[str]) -> Figure:
+    """The first frames of a gallery with truth, with detections and, beside them, their further channels."""
     columns = ["truth", f"found (score {SCORE} and more)", *modalities]
-    shown = samples_of(samples, kind, ids)[:DRAWN]
+    shown = samples[:DRAWN]
     rows = []
     for one in shown:
         colours, *others = one.pictures

@@ -121,8 +121,9 @@ def test_a_damaged_file_is_refused_with_what_is_wrong(run, said):
 def test_kept_frames_that_are_damaged_are_refused(run):
     arrays = read_npz(run.file("samples.npz"))
     write_npz(run.file("samples.npz"), **{**arrays, "worst": arrays["worst"] + 100})
-    with pytest.raises(DataError, match=r"samples\.npz: holds no frames with boxes"):
-        blocks(evaluation_of(run), run)
+    for read in (lambda seen: blocks(seen, run), lambda seen: figures(seen, run, [])):
+        with pytest.raises(DataError, match=r"samples\.npz: holds no frames with boxes"):
+            read(evaluation_of(run))
 
 
 def test_galleries_say_what_is_wrong_on_each_frame(run, source):
