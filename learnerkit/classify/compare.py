@@ -19,6 +19,7 @@ from learnerkit.core.finished import (
     variants_of,
 )
 from learnerkit.core.members import groups_of
+from learnerkit.core.power import paired_error
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.statistics import holm, mcnemar, paired_interval
 from learnerkit.core.tensors import read_npz
@@ -33,8 +34,9 @@ from learnerkit.pages.comparison import (
     draw_points,
     titled,
 )
+from learnerkit.pages.detectable import Measure
 from learnerkit.pages.figure import new_figure
-from learnerkit.pages.ranking import Column, Ranking, Variants, base_row
+from learnerkit.pages.ranking import ALONE, Column, Ranking, Variants, base_row
 
 
 def _brief(ends: tuple[float, float]) -> str:
@@ -100,6 +102,7 @@ def rows(variants: Variants) -> list[dict[str, Any]]:
         measured = paired_interval(_share_right(chosen), _share_right(second), groups)
         known = (None if value != value else round(value, 6) for value in measured)
         row["difference"], row["ci_low"], row["ci_high"] = known
+        row["difference_se"] = paired_error(_share_right(chosen), _share_right(second), groups)
         p_values.append(mcnemar(_averaged_right(chosen), _averaged_right(second), groups))
     for row, p, corrected in zip(others, p_values, holm(p_values), strict=True):
         row["mcnemar_p"], row["holm_p"] = p, corrected
@@ -111,7 +114,7 @@ def _row(label: str, members: list[Finished]) -> dict[str, Any]:
     row["valid_loss"] = first_known(valid_figure(members, "valid_log_loss"), row["valid_loss"])
     row |= {key: mean_of(members, key) for key in ("test_accuracy", "test_macro_f1", "test_log_loss")}
     row["test_std"] = spread_of(members, "test_accuracy")
-    row |= dict.fromkeys(("difference", "ci_low", "ci_high", "mcnemar_p", "holm_p"))
+    row |= dict.fromkeys(("difference", "difference_se", "ci_low", "ci_high", "mcnemar_p", "holm_p"))
     return {**row, "ensemble_accuracy": float(_averaged_right(members).mean())}
 
 
@@ -143,7 +146,7 @@ def verdict(comparison: Comparison) -> str:
     first, *others = comparison.rows
     text = choice_text(comparison, "valid_accuracy", "test_accuracy", "{:.2%}")
     if not others:
-        return text + "; there is no other to compare it with."
+        return f"{text}; {ALONE}."
     places = {place: [row["variant"] for row in others if apart(first, row) == place] for place in (1, -1, 0)}
     parts = [f"better than {some(places[1], NAMED)} (Holm p < .05, interval above 0)"] if places[1] else []
     parts += [f"worse than {some(places[-1], NAMED)} (Holm p < .05, interval below 0)"] if places[-1] else []
@@ -180,4 +183,7 @@ def run_cells(run: Finished) -> dict[str, str]:
 
 
 GAIN = ("test_accuracy", "test accuracy")
-RANKING = Ranking(read, rows, COLUMNS, verdict, draw, NOTE, run_cells, ("accuracy", "Accuracy"), gain=GAIN)
+MEASURE = Measure("test_accuracy", "test_std", apart)
+RANKING = Ranking(
+    read, rows, COLUMNS, verdict, draw, NOTE, run_cells, ("accuracy", "Accuracy"), gain=GAIN, measure=MEASURE
+)

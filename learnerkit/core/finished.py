@@ -59,7 +59,8 @@ class Comparison:
     root: the folder that was compared, or the one that holds all that were; task: of the runs; runs: those that count.
     varying: the settings in which the runs differ; rows: one a variant.
     left_out: other runs, and why; unfinished: those of them that were not trained and measured to their end.
-    notes: on single figures of the rows.
+    notes: on single figures of the rows, and on what the comparison can show.
+    detectable: what the first two variants can show, see `pages.detectable`; {} where there are no two.
     """
 
     root: Path
@@ -70,6 +71,7 @@ class Comparison:
     left_out: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    detectable: dict[str, Any] = field(default_factory=dict)
 
     def short_names(self, longest: int) -> tuple[dict[str, str], str]:
         """What the variants are called in so many letters, and the settings that these names leave unsaid."""
@@ -89,9 +91,14 @@ class Comparison:
     @property
     def measured_on(self) -> str:
         """That part in words, such as '200 test samples in 70 groups'."""
-        groups = common_groups(self.runs)
-        number = self.n if groups is None else int(groups.max()) + 1
+        number = self.drawn
         return f"{self.n:,} {self.part} samples" + (f" in {number:,} groups" if number < self.n else "")
+
+    @property
+    def drawn(self) -> int:
+        """What of them a resample draws: groups, or samples where each stands alone."""
+        groups = common_groups(self.runs)
+        return self.n if groups is None else int(groups.max()) + 1
 
 
 def settings_of(described: dict[str, Any]) -> dict[str, Any]:

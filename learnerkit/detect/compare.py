@@ -17,10 +17,11 @@ from learnerkit.core.finished import (
     valid_figure,
 )
 from learnerkit.core.members import groups_of
+from learnerkit.core.power import error_p
 from learnerkit.core.run_folder import RunFolder
-from learnerkit.core.statistics import drawn_groups
+from learnerkit.core.statistics import drawn_groups, holm
 from learnerkit.core.tensors import read_npz
-from learnerkit.core.text import both, formatted, some
+from learnerkit.core.text import both, formatted, p_text, some
 from learnerkit.detect.matching import as_tensors
 from learnerkit.detect.metrics import FIGURES
 from learnerkit.detect.resampled import resampled_map
@@ -34,8 +35,9 @@ from learnerkit.pages.comparison import (
     styles_of,
     titled,
 )
+from learnerkit.pages.detectable import Measure
 from learnerkit.pages.figure import new_figure
-from learnerkit.pages.ranking import Column, Ranking, Variants, base_row
+from learnerkit.pages.ranking import ALONE, Column, Ranking, Variants, base_row
 
 RESAMPLES = 500  # of the images, for the intervals
 RANKS = (("rank_speed", "ms_per_image", 1), ("rank_size", "parameters", 1))
@@ -49,6 +51,7 @@ COLUMNS = (
     Column("mAP75", "mAP75", "{:.4f}"),
     Column("difference", "behind the first", "{:.4f}", brief="behind", brief_form="{:.3f}", optional=True),
     Column(("ci_low", "ci_high"), "95 % interval", "{0[0]:.4f} to {0[1]:.4f}", optional=True),
+    Column("holm_p", "Holm p", p_text, optional=True),
     Column("rank_accuracy", "place by valid mAP"),
     Column("ms_per_image", "ms/image", "{:.1f}", brief="ms", brief_form="{:.0f}"),
     Column("fps", "FPS", "{:.2f}"),
@@ -65,8 +68,9 @@ the mean over overlaps of .5 to .95). The time is the model's for one image at a
 each run on its own device: compare it within one machine alone. "Behind the first" is the difference in mAP on the part
 named above, below 0 where a variant is ahead of the first, with the paired percentile bootstrap interval over the
 images (500 resamples, the same for all variants; images that belong together are drawn together where the runs say
-which they are; not corrected for the number of variants). It says what other images would change; what another seed
-would change, only runs of several seeds say."""
+which they are; not corrected for the number of variants). "Holm p" is that of the difference by its standard error over
+the same resamples, corrected for the number of variants by Holm's method. Both say what other images would change; what
+another seed would change, only runs of several seeds say."""
 
 
 def read(run: RunFolder, described: dict[str, Any]) -> Finished:
@@ -99,9 +103,23 @@ def rows(variants: Variants) -> list[dict[str, Any]]:
         return found
     first = _resampled(variants[best["variant"]], counts)
     for row in others:
-        apart = first - _resampled(variants[row["variant"]], counts)
-        row["ci_low"], row["ci_high"] = np.nanpercentile(apart, [2.5, 97.5]).tolist()
+        behind = first - _resampled(variants[row["variant"]], counts)
+        row["ci_low"], row["ci_high"] = np.nanpercentile(behind, [2.5, 97.5]).tolist()
+        row["difference_se"] = float(np.nanstd(behind, ddof=1))
+    corrected = holm([error_p(row["difference"], row["difference_se"]) for row in others])
+    for row, p in zip(others, corrected, strict=True):
+        row["holm_p"] = p
     return found
+
+
+def apart(first: dict[str, Any], row: dict[str, Any]) -> int:
+    """1 where the first variant is better on the images beyond luck, -1 where the other is, 0 where nothing tells.
+
+    The interval and the p that is corrected for the number of variants have to say so.
+    """
+    if row["ci_low"] is None or row["holm_p"] >= 0.05:
+        return 0
+    return int(row["ci_low"] > 0) - int(row["ci_high"] < 0)
 
 
 def _resampled(members: list[Finished], counts: np.ndarray) -> np.ndarray:
@@ -116,7 +134,7 @@ def _row(label: str, members: list[Finished]) -> dict[str, Any]:
     row |= {name: mean_of(members, f"{part}_{name}") for name in FIGURES}
     row |= {name: mean_of(members, name) for name in ("megabytes", "ms_per_image", "fps")}
     row |= {"valid_mAP": valid_figure(members, "valid_mAP"), "mAP_std": spread_of(members, f"{part}_mAP")}
-    return {**row, **dict.fromkeys(("difference", "ci_low", "ci_high"))}
+    return {**row, **dict.fromkeys(("difference", "difference_se", "ci_low", "ci_high", "holm_p"))}
 
 
 def rank(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -146,6 +164,7 @@ def verdict(comparison: Comparison) -> str:
     luck += f"; behind {some(behind, NAMED)} on other images too (interval below 0)" if behind else ""
     luck += f"; not to be told apart from {some(alike, NAMED)}" if alike else ""
     luck += "; runs of more seeds would say what a seed changes" if measured and best["n"] == 1 else ""
+    luck += "" if comparison.rows[1:] else f"; {ALONE}"
     return (
         f"{choice_text(comparison, 'valid_mAP', 'mAP', 'mAP {:.4f}')}{luck}; "
         f"fastest: {place['rank_speed']}, {fastest:.1f} ms/image; "
@@ -187,4 +206,6 @@ def run_cells(run: Finished) -> dict[str, str]:
     return {key: formatted(run.results.get(f"{run.part}_{key}"), "{:.4f}") for key in ("mAP", "mAP50")}
 
 
-RANKING = Ranking(read, rows, COLUMNS, verdict, draw, NOTE, run_cells, ("mAP", "mAP"))
+RANKING = Ranking(
+    read, rows, COLUMNS, verdict, draw, NOTE, run_cells, ("mAP", "mAP"), measure=Measure("mAP", "mAP_std", apart)
+)

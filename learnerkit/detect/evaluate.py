@@ -18,9 +18,10 @@ from learnerkit.detect.boxes import rescale
 from learnerkit.detect.data.source import FrameSource
 from learnerkit.detect.data.transforms import resized
 from learnerkit.detect.files import write_detection_files
-from learnerkit.detect.interpret import DetectionInterpretation, quiet
+from learnerkit.detect.interpret import DetectionInterpretation
 from learnerkit.detect.learner import DetectionLearner
 from learnerkit.detect.metrics import FIGURES, SIZES, average_precision
+from learnerkit.detect.passes import quiet
 from learnerkit.learner.measure import measured_rows, part_loader
 from learnerkit.models.info import megabytes
 

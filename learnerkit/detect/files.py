@@ -13,19 +13,21 @@ from learnerkit.data.split import evenly
 from learnerkit.detect.boxes import rescale, scores_of, stack_rows, unpack_boxes
 from learnerkit.detect.data.source import FrameSource
 from learnerkit.detect.data.transforms import resized
-from learnerkit.detect.matching import image_errors
+from learnerkit.detect.error_kinds import RIGHT, judge
+from learnerkit.detect.error_list import COLUMNS, SCORE, error_list
 
-SAMPLES = 8  # images kept for each gallery of the report
-SAMPLE_SIDE = 640  # pixels of the longer side that is kept of one
+LEAST, MOST = 8, 24  # images kept for each gallery of the report, as many as there is room for
+ROOM = 10_000_000  # bytes of their pixels, for each
+SAMPLE_SIDE = 640  # pixels of the longer side that is kept of one, at most
 
 
 def write_detection_files(
     run: RunFolder, source: FrameSource, columns: dict[str, list], curves: np.ndarray, last: str, codes: bool
 ) -> None:
-    """predictions.npz, .csv and .json, annotations.json, samples.npz; csv and json of the last part.
+    """predictions.npz, .csv and .json, errors.csv, annotations.json, samples.npz; all but the first of the last part.
 
     columns: a list a key: ids, part, rows (of the source), targets, detections and, with views, detections_tta.
-    curves: precision at IoU .5 over recall, [101,K]. last: the part of csv and json. codes: class indices in the csv.
+    curves: precision at IoU .5 over recall, [101,K]. last: the part. codes: class indices in the csv files.
     """
     final = columns.get("detections_tta", columns["detections"])
     arrays = {key: np.array(columns[key]) for key in ("ids", "part", "rows")}
@@ -37,8 +39,11 @@ def write_detection_files(
     found = [final[number] for number in chosen]
     ids = [columns["ids"][number] for number in chosen]
     write_detections(run, ids, found, source.vocab, codes)
+    targets = [columns["targets"][number] for number in chosen]
+    errors = error_list(found, targets, ids, range(len(source.vocab)) if codes else source.vocab, SCORE)
+    atomic_write(run.file("errors.csv"), csv_text(errors) if errors else ",".join(COLUMNS) + "\n")
     atomic_write(run.file("annotations.json"), to_json(coco_truth(source, rows)))
-    write_samples(run, source, rows, found, [columns["targets"][number] for number in chosen])
+    write_samples(run, source, rows, found, targets)
     write_npz(run.file("predictions.npz"), **arrays, precision50=curves)  # last: with it a run counts as evaluated
 
 
@@ -89,17 +94,16 @@ def write_samples(
 
     rows: of the source; found, targets: detections [D,6] and truth [M,5] of each, in pixels of the stored frames.
     """
-    wrong = [sum(image_errors(*pair)) for pair in zip(found, targets, strict=True)]
-    chosen = {
-        "worst": np.argsort(-np.array(wrong), kind="stable")[:SAMPLES],
-        "spread": evenly(len(rows), SAMPLES),
-    }
+    judged = judge(found, targets, SCORE)
+    wrong = np.bincount(judged.image[judged.kind != RIGHT], minlength=len(rows))
+    kept, side = sample_room(source.channels, source.sizes[rows])
+    chosen = {"worst": np.argsort(-wrong, kind="stable")[:kept], "spread": evenly(len(rows), kept)}
     arrays: dict[str, np.ndarray] = {}
     for name, numbers in chosen.items():
         frames, truth, boxes = [], [], []
         for number in numbers:
             height, width = source.sizes[rows[number]].tolist()
-            size = resized((height, width), min(SAMPLE_SIDE, max(height, width)))
+            size = resized((height, width), min(side, max(height, width)))
             frame = torch.from_numpy(source.frame(rows[number]))[None]
             shown = nn.functional.interpolate(frame, size, mode="area")[0].clamp(0, 1)
             frames.append((shown * 255).to(torch.uint8))
@@ -112,3 +116,15 @@ def write_samples(
         arrays |= {name: numbers, f"{name}_frames": padded, f"{name}_sizes": sizes}
         arrays |= {f"{name}_targets": stack_rows(truth).numpy(), f"{name}_found": stack_rows(boxes).numpy()}
     write_npz(run.file("samples.npz"), **arrays)
+
+
+def sample_room(channels: int, sizes: np.ndarray) -> tuple[int, int]:
+    """How many frames a gallery keeps, and pixels of their longer side at most: many small ones, or a few large.
+
+    sizes: heights and widths of the frames [N,2].
+    """
+    side = min(SAMPLE_SIDE, int(sizes.max()))
+    shown = np.array([resized(tuple(size), min(side, max(size))) for size in sizes.tolist()])
+    one = channels * int(shown.max(axis=0).prod())  # they are padded to the largest
+    kept = min(MOST, max(LEAST, ROOM // one))
+    return kept, side if kept * one <= ROOM else int(side * (ROOM / (kept * one)) ** 0.5)

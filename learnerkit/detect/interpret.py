@@ -1,59 +1,52 @@
-"""What a detector got right and wrong, from one pass over the data."""
+"""What a detector got right and wrong, from one pass over the data, or from what a run kept of one."""
 
-import contextlib
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
-from matplotlib import pyplot
 from torch import Tensor
 
-from learnerkit._fastai import Callback, DataLoader
-from learnerkit.core.errors import DataError
+from learnerkit._fastai import DataLoader
+from learnerkit.core.errors import DataError, RunError
+from learnerkit.core.files import PathLike
+from learnerkit.core.ranges import Flag, Share, checked
+from learnerkit.core.run_folder import RunFolder
 from learnerkit.detect.boxes import unpack_boxes
 from learnerkit.detect.dls import channel_means
+from learnerkit.detect.error_kinds import check_overlaps, error_kinds, judge, kind_rows
+from learnerkit.detect.error_list import error_list
 from learnerkit.detect.explain import ExplainedBox, best_detections, explain_detection, frame_of, modality_groups
 from learnerkit.detect.learner import DetectionLearner
 from learnerkit.detect.matching import box_confusion, image_errors
 from learnerkit.detect.metrics import average_precision
-from learnerkit.pages.figure import NamedFigure
-from learnerkit.pages.letters import plain_text
-
-
-class SwitchOff(Callback):
-    """Put some channels to a constant, as if their sensor told nothing.
-
-    channels: numbers of them; values: of each channel, normalised.
-    """
-
-    order = -15  # before anything has looked at the batch
-
-    def __init__(self, channels: list[int], values: list[float]) -> None:
-        self.channels, self.values = channels, values
-
-    def before_batch(self) -> None:
-        frames, sizes, *rest = self.learn.xb
-        frames = frames.clone()
-        for image, (height, width) in zip(frames, sizes.tolist(), strict=True):
-            for channel in self.channels:
-                image[channel, :height, :width] = self.values[channel]
-        self.learn.xb = (frames, sizes, *rest)
+from learnerkit.detect.passes import SwitchOff, predicted, quiet
+from learnerkit.detect.plots import plot_confusion, plot_kinds, plot_precision, report_text
+from learnerkit.detect.samples import kept_samples, show_kept
+from learnerkit.detect.seen import read_part
 
 
 class DetectionInterpretation:
-    """Detections and truth of one part of the data; made by `from_learner`.
+    """Detections and truth of one part of the data; made by `from_learner`, or by `from_run` of what a run kept.
 
-    learn, dl: the learner and the loader that was predicted.
+    learn, dl: the learner and the loader that was predicted; None of a run.
     detections: [D,6] an image; targets: [M,5] an image, see `detect.boxes`; ids: the images' names.
+    vocab: class names, those of the learner when None; run, part: the run of which the boxes are.
     """
 
     def __init__(
-        self, learn: DetectionLearner, dl: DataLoader, detections: list[Tensor], targets: list[Tensor], ids: list[str]
+        self,
+        learn: DetectionLearner | None,
+        dl: DataLoader | None,
+        detections: list[Tensor],
+        targets: list[Tensor],
+        ids: list[str],
+        vocab: list[str] | None = None,
+        run: RunFolder | None = None,
+        part: str = "",
     ) -> None:
-        self.learn, self.dl, self.detections, self.targets, self.ids = learn, dl, detections, targets, ids
-        self.vocab = [str(name) for name in learn.dls.vocab]
+        self.learn, self.dl, self.run, self.part = learn, dl, run, part
+        self.detections, self.targets, self.ids = detections, targets, ids
+        self.vocab = [str(name) for name in (learn.dls.vocab if vocab is None else vocab)]
         self._figures: dict[str, Any] | None = None
 
     @classmethod
@@ -72,6 +65,20 @@ class DetectionInterpretation:
         source = learn.dls.source
         ids = [source.ids[item] if isinstance(item, int) else str(item) for item in dl.items]
         return cls(learn, dl, detections, targets, ids)
+
+    @classmethod
+    @checked
+    def from_run(cls, path: PathLike, part: str = "test", tta: Flag = False) -> "DetectionInterpretation":
+        """What a run's evaluation kept, read from its folder alone: neither model nor data are needed.
+
+        path: the run folder; part: 'test' or 'valid', as it was evaluated; tta: detections of the merged views.
+        Boxes are in pixels of the stored frames. Pictures are drawn of the frames that the run kept. What needs the
+        model (`ablation`, `losses`, `top_losses`, `explain`) is a RunError that says so. DataError where
+        predictions.npz is damaged.
+        """
+        run = RunFolder.open(path)
+        ids, targets, detections, vocab = read_part(run, part, tta)
+        return cls(None, None, detections, targets, ids, vocab, run, part)
 
     def figures(self) -> dict[str, Any]:
         """mAP, mAP50, mAP75, by size and by class, with the precision at 101 recalls: see `average_precision`."""
@@ -92,6 +99,30 @@ class DetectionInterpretation:
             rows.append({**row, "number": number})
         return sorted(rows, key=lambda row: (-(row["missed"] + row["false"] + row["confused"]), row["id"]))
 
+    @checked
+    def error_kinds(
+        self, score: Share = 0.5, iou: Share = 0.5, background: Share = 0.1
+    ) -> dict[str, dict[str, float | int | None]]:
+        """What each of TIDE's six kinds of errors costs, and how many there are: see `detect.error_kinds`.
+
+        score: least of a box that counts as a sure one; iou: overlap from which a box is on an object.
+        background: overlap up to which it is on none.
+        Of each kind 'cost', the AP50 that is gained when it alone is mended (None without any object), 'boxes', how
+        many there are among all detections, which AP counts, and 'sure', among the sure ones.
+        """
+        check_overlaps(iou, background)
+        found = error_kinds(self.detections, self.targets, len(self.vocab), iou, background)
+        return kind_rows(found, judge(self.detections, self.targets, score, iou, background))
+
+    @checked
+    def errors_table(self, score: Share = 0.5, iou: Share = 0.5, background: Share = 0.1) -> list[dict[str, Any]]:
+        """A row a false box or missed object, worst first, as errors.csv of a run has them: see `detect.error_list`.
+
+        score, iou, background: as in `error_kinds`.
+        """
+        check_overlaps(iou, background)
+        return error_list(self.detections, self.targets, self.ids, self.vocab, score, iou, background)
+
     def confusion_matrix(self, score: float = 0.5, iou: float = 0.5) -> np.ndarray:
         """Counts [K+1,K+1]: rows the true classes, columns the found ones, the last of both 'nothing'."""
         return box_confusion(self.detections, self.targets, len(self.vocab), score, iou)
@@ -101,7 +132,7 @@ class DetectionInterpretation:
 
         The mean is that of the channel over the training part.
         """
-        source = self.learn.dls.source
+        source = self._learner("ablation").dls.source
         if not source.modalities:
             raise DataError(f"{source.name}: has no channel behind its colours; there is nothing to compare")
         means, n = channel_means(source, self.learn.dls.split.train), source.colours
@@ -119,7 +150,7 @@ class DetectionInterpretation:
     @cached_property
     def losses(self) -> Tensor:
         """The loss of each image [N], by a pass of its own in which each is a batch."""
-        with quiet(self.learn):
+        with quiet(self._learner("losses")):
             return self.learn.get_preds(dl=self.dl, with_loss=True)[2].as_subclass(Tensor)
 
     def top_losses(self, k: int | None = None, largest: bool = True, items: bool = False) -> tuple:
@@ -139,8 +170,13 @@ class DetectionInterpretation:
         return self.show_results([numbers[place] for place in k] if isinstance(k, (list, range)) else numbers)
 
     def show_results(self, idxs: Any, **kwargs: Any) -> Any:
-        """Draw truth and detections of images by their numbers; kwargs: for fastai's sake."""
+        """Draw truth and detections of images by their numbers; kwargs: for fastai's sake.
+
+        Of a run those that it kept can be drawn; others are a RunError.
+        """
         chosen = [int(idx) for idx in (idxs if isinstance(idxs, (list, tuple, range, Tensor)) else [idxs])]
+        if self.learn is None:
+            return show_kept(self.run, self.part, chosen, self.vocab)
         items = [self.dl.items[number] for number in chosen]
         dl = self.learn.dls.test_dl(items, with_labels=True, bs=len(items))
         return dl.show_results(dl.one_batch(), [self.detections[number] for number in chosen], max_n=len(items))
@@ -159,38 +195,19 @@ class DetectionInterpretation:
 
     def print_classification_report(self, score: float = 0.5, iou: float = 0.5) -> None:
         """Precision, recall, F1 and objects of each class; score, iou: as in `errors`."""
-        counts = self.confusion_matrix(score, iou)
-        print(f"{'':>24}{'precision':>12}{'recall':>10}{'f1-score':>10}{'support':>10}")
-        for code, name in enumerate(self.vocab):
-            right, found, objects = counts[code, code], counts[:, code].sum(), counts[code].sum()
-            figures = [right / n if n else None for n in (found, objects)]
-            figures.append(2 * right / (found + objects) if found + objects else None)
-            texts = ["n/a" if figure is None else f"{figure:.2f}" for figure in figures]
-            print(f"{plain_text(name, 22):>24}{texts[0]:>12}{texts[1]:>10}{texts[2]:>10}{objects:>10}")
+        print(report_text(self.confusion_matrix(score, iou), self.vocab))
 
     def plot_confusion_matrix(self, score: float = 0.5, iou: float = 0.5) -> Any:
         """Draw `confusion_matrix`."""
-        counts = self.confusion_matrix(score, iou)
-        names = [plain_text(name, 24) for name in (*self.vocab, "nothing")]
-        _, axes = pyplot.subplots(figsize=(2.5 + 0.5 * len(names),) * 2, FigureClass=NamedFigure)
-        axes.imshow(counts / np.maximum(1, counts.sum(axis=1, keepdims=True)), cmap="Blues", vmin=0, vmax=1)
-        axes.set_xticks(range(len(names)), names, rotation=90)
-        axes.set_yticks(range(len(names)), names)
-        for row, column in zip(*np.nonzero(counts), strict=True):
-            axes.text(column, row, counts[row, column], ha="center", va="center")
-        axes.set(xlabel="found", ylabel="true")
-        return axes
+        return plot_confusion(self.confusion_matrix(score, iou), self.vocab)
 
     def plot_precision_recall(self) -> Any:
         """Draw precision over recall at an overlap of .5, a line a class."""
-        curves = self.figures()["precision50"]
-        _, axes = pyplot.subplots(figsize=(5.5, 4.5), FigureClass=NamedFigure)
-        for name, curve, area in zip(self.vocab, curves.T, self.figures()["per_class50"], strict=True):
-            if area is not None:
-                axes.plot(np.linspace(0, 1, len(curve)), curve, label=f"{plain_text(name)} ({area:.2f})")
-        axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-        axes.legend()
-        return axes
+        return plot_precision(self.figures(), self.vocab)
+
+    def plot_error_kinds(self, score: float = 0.5, iou: float = 0.5, background: float = 0.1) -> Any:
+        """Draw `error_kinds`: what each kind costs, and how many sure boxes and objects there are."""
+        return plot_kinds(self.error_kinds(score, iou, background))
 
     def explain(self, number: int, score: float = 0.5, most: int = 3) -> list[ExplainedBox]:
         """What the best detections of one image came from, by modality: see `explain_detection`.
@@ -199,25 +216,24 @@ class DetectionInterpretation:
         """
         if not 0 <= number < len(self.detections):
             raise DataError(f"number: {number}; the images are 0 to {len(self.detections) - 1}")
+        self._learner("explain")
         frame, _ = frame_of(self.learn, self.dl.items[number])
         chosen = best_detections(self.detections[number], self.ids[number], score, most)
         groups = modality_groups(self.learn.dls.source)
         return [explain_detection(self.learn.model, frame, row, groups) for row in chosen]
 
     def plot_worst(self, k: int = 4) -> Any:
-        """Draw the images with most errors: truth and detections side by side."""
-        return self.show_results([row["number"] for row in self.errors()[:k]])
+        """Draw the images with most errors, of a run the worst that it kept: truth and detections side by side."""
+        numbers = [row["number"] for row in self.errors()]
+        if self.learn is None:
+            kept = kept_samples(self.run, self.part)
+            numbers = [number for number in numbers if number in kept]
+        return self.show_results(numbers[:k])
 
-
-def predicted(learn: DetectionLearner, dl: DataLoader, cbs: Any = None) -> tuple[list[Tensor], list[Tensor]]:
-    """Detections [D,6] and truth [M,5] of each image of a loader."""
-    with quiet(learn):
-        detections, targets = learn.get_preds(dl=dl, cbs=cbs)
-    return [row.as_subclass(Tensor).float() for row in detections], [row.as_subclass(Tensor) for row in targets]
-
-
-@contextlib.contextmanager
-def quiet(learn: DetectionLearner) -> Iterator[None]:
-    """Without progress bar and table."""
-    with learn.no_bar(), learn.no_logging(), torch.no_grad():
-        yield
+    def _learner(self, what: str) -> DetectionLearner:
+        if self.learn is None:
+            raise RunError(
+                f"{what}: needs the model and the data, which from_run does not read; make it by "
+                f"DetectionInterpretation.from_learner(load_run('{self.run.path}'))"
+            )
+        return self.learn

@@ -36,11 +36,14 @@ def match_boxes(detections: Tensor, targets: Tensor, score: float = 0.5, iou: fl
 
 def _in_ignored(found: Tensor, regions: Tensor) -> Tensor:
     """The greatest share of each box's area [D] that lies in one of some regions."""
-    if not len(regions) or not len(found):
-        return torch.zeros(len(found))
+    return shares_inside(found, regions).amax(dim=1) if len(regions) else torch.zeros(len(found))
+
+
+def shares_inside(found: Tensor, regions: Tensor) -> Tensor:
+    """The share of each box's area that lies in each of some regions [D,R]. found: [D,4]; regions: [R,4]."""
     low, high = torch.maximum(found[:, None, :2], regions[:, :2]), torch.minimum(found[:, None, 2:], regions[:, 2:4])
     shared = (high - low).clamp(min=0).prod(dim=2)
-    return (shared / box_area(found)[:, None].clamp(min=1e-6)).amax(dim=1)
+    return shared / box_area(found)[:, None].clamp(min=1e-6)
 
 
 def box_confusion(

@@ -23,9 +23,10 @@ from learnerkit.detect.data.scan import read_detection
 from learnerkit.detect.data.source import Frame, FrameSource
 from learnerkit.detect.dls import FrameLoaders, frame_loaders
 from learnerkit.detect.evaluate import evaluate, predict_frames
-from learnerkit.detect.figures import draw_frames, figures, read_evaluation
+from learnerkit.detect.figures import draw_frames, figures
 from learnerkit.detect.files import write_detections, write_samples
 from learnerkit.detect.learner import DetectionLearner
+from learnerkit.detect.seen import read_evaluation
 from learnerkit.pages.figure import save_figures
 
 

@@ -73,7 +73,7 @@ def draw_frames(source: FrameSource) -> Figure:
 def _boxed(source: FrameSource, row: int, picture: torch.Tensor) -> torch.Tensor:
     codes = source.codes[row]
     texts = [source.vocab[code] if len(codes) <= MOST_BOXED else "" for code in codes]
-    return with_boxes(picture, torch.from_numpy(source.boxes[row]).float(), texts)
+    return with_boxes(picture, torch.from_numpy(source.boxes[row]).float(), texts, codes=codes)
 
 
 def objects_of(source: FrameSource) -> tuple[list[int], Callable[[int], list[np.ndarray]]]:

@@ -15,11 +15,14 @@ from learnerkit.detect.dls import NAME, FrameLoaders, detection_dls
 from learnerkit.detect.evaluate import check_views, evaluate
 from learnerkit.detect.explain import box_scores
 from learnerkit.detect.explanations import explain
+from learnerkit.detect.galleries import blocks
 from learnerkit.detect.learner import DetectionLearner, detection_learner
 from learnerkit.detect.metrics import FIGURES
 from learnerkit.detect.models.detector import PREFIX
 from learnerkit.detect.other import evaluate_other, open_other
 from learnerkit.detect.recipe import DetectRecipe
+from learnerkit.detect.seen import evaluation_of
+from learnerkit.detect.tables import tables
 from learnerkit.learner.wiring import asked_callbacks, training_arguments
 from learnerkit.models.create import create_model
 from learnerkit.pages.page import Headline
@@ -96,9 +99,10 @@ TASK = Task(
     demo=demo,
     measures=tuple(FIGURES),
     headlines=HEADLINES,
-    evaluation=figures.evaluation_of,
+    evaluation=evaluation_of,
     figures=figures.figures,
     pictures=figures.PICTURES,
-    tables=figures.tables,
+    tables=tables,
+    blocks=blocks,
     ranking=RANKING,
 )

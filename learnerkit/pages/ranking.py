@@ -21,7 +21,9 @@ from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.text import Form, formatted
 from learnerkit.pages.choice import choice_text, in_order
 from learnerkit.pages.comparison import draw_ranked
+from learnerkit.pages.detectable import Measure
 
+ALONE = "there is no other to compare it with"  # of a single variant
 Variants = dict[str, list[Finished]]
 
 
@@ -62,6 +64,7 @@ class Ranking:
     curve: the figure of the ledger whose course is drawn, and what it is called; None for the monitored one.
     picture: name of the picture's file.
     gain: the figure of the rows that is drawn against what they cost, and what it is called; more is better.
+    measure: the figure of the rows that is compared, and what tells two of them apart; None where no figure is.
     """
 
     read: Callable[[RunFolder, dict[str, Any]], Finished]
@@ -74,6 +77,7 @@ class Ranking:
     curve: tuple[str, str] | None = None
     picture: str = "comparison"
     gain: tuple[str, str] | None = None
+    measure: Measure | None = None
 
 
 def base_row(label: str, members: list[Finished]) -> dict[str, Any]:
@@ -144,9 +148,8 @@ def monitored_verdict(comparison: Comparison) -> str:
     key, mode = _monitored(comparison.runs[0])
     text = choice_text(comparison, "valid", "figure", "{:.4f}")
     text += f"; {key.removeprefix(f'{comparison.part}_')}, {'less' if mode == 'min' else 'more'} is better"
-    return text + (
-        "; whether others differ by more than luck, this comparison does not say." if comparison.rows[1:] else "."
-    )
+    luck = "whether others differ by more than luck, this comparison does not say"
+    return f"{text}; {luck if comparison.rows[1:] else ALONE}."
 
 
 def draw_monitored(comparison: Comparison) -> Figure:
@@ -164,4 +167,5 @@ BY_MONITOR = Ranking(
     "Figures are means over the runs of a variant, on the part named above. The order is that of valid, equal ones by "
     "the lower loss there, then by fewer parameters. No interval and no test is computed.",
     lambda run: {_monitored(run)[0]: formatted(run.results.get(_monitored(run)[0]), "{:.4f}")},
+    measure=Measure("figure", "std"),
 )

@@ -102,10 +102,13 @@ def comparable(found: Candidates) -> list[Finished]:
     chosen = max(groups.values(), key=len)
     if len(groups) > 1 and len(chosen) == 1:
         listed = "\n  ".join(f"{', '.join(key[:2])} {key[2]}: {runs[0].name}" for key, runs in groups.items())
-        raise RunError(
-            f"{found.root}: these runs were measured on different {chosen[0].part} samples and cannot be ranked:\n"
-            f"  {listed}\nTrain them with one split_seed and one set, or compare the groups apart."
-        )
+        tasks = sorted({task for task, _, _ in groups})
+        if len(tasks) == len(groups):
+            how, advice = f"are of different tasks ({', '.join(tasks)})", "Compare the runs of each task apart."
+        else:
+            how = f"were measured on different {chosen[0].part} samples"
+            advice = "Train them with one split_seed and one set, or compare the groups apart."
+        raise RunError(f"{found.root}: these runs {how} and cannot be ranked:\n  {listed}\n{advice}")
     others = [run for runs in groups.values() if runs is not chosen for run in runs]
     found.left_out += [f"{run.name}: {_unlike(run, chosen[0])}" for run in others]
     return chosen

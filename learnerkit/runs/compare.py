@@ -15,7 +15,9 @@ from learnerkit.pages.choice import leaders
 from learnerkit.pages.comparison import draw_all_courses
 from learnerkit.pages.costs import add_costs, columns_of, draw_costs
 from learnerkit.pages.course_charts import course_charts
+from learnerkit.pages.detectable import detectable, detectable_text, limited_text
 from learnerkit.pages.figure import write_figures
+from learnerkit.pages.latex import latex_table
 from learnerkit.pages.page import Picture, embedded, render
 from learnerkit.pages.page import Table as PageTable
 from learnerkit.pages.ranking import Column
@@ -46,7 +48,19 @@ def compare_runs(root: PathLike | Sequence[PathLike]) -> Comparison:
     comparison = Comparison(found.root, task, runs, varying, left_out=found.left_out, unfinished=found.unfinished)
     comparison.rows = get_task(task).ranking.rows(variants_of(runs))
     add_costs(comparison)
+    _add_power(comparison)
     return comparison
+
+
+def _add_power(comparison: Comparison) -> None:
+    """What difference the first two variants can show, as facts and as notes; which runs are quick trials."""
+    ranking = get_task(comparison.task).ranking
+    if ranking.measure is not None:
+        (column,) = [column for column in ranking.columns if column.key == ranking.measure.figure]
+        comparison.detectable = detectable(comparison.rows, ranking.measure, comparison.drawn)
+        shown = detectable_text(comparison.detectable, comparison, lambda value: column.text({column.key: value}))
+        comparison.notes += shown
+    comparison.notes += limited_text(comparison)
 
 
 def _fitting_columns(comparison: Comparison, width: int) -> tuple[list[Column], list[Column]]:
@@ -81,7 +95,7 @@ def verdict(comparison: Comparison) -> str:
 
 
 def write_comparison(comparison: Comparison, out: PathLike | None = None) -> Path:
-    """Write comparison_table.csv, the pictures and comparison.html; returns the page.
+    """Write comparison_table.csv and .tex, the pictures and comparison.html; returns the page.
 
     comparison: of `compare_runs`.
     out: the folder; the comparison's root when None.
@@ -89,6 +103,8 @@ def write_comparison(comparison: Comparison, out: PathLike | None = None) -> Pat
     out = made_folder(comparison.root if out is None else Path(out))
     atomic_write(out / "comparison_table.csv", csv_text(comparison.rows))
     ranking, runs, columns = get_task(comparison.task).ranking, comparison.runs, _columns(comparison)
+    if ranking.measure is not None:
+        atomic_write(out / "comparison_table.tex", latex_table(comparison, ranking))
     monitor = runs[0].described.get("monitor", "valid_loss")
     figures = {
         ranking.picture: ranking.draw(comparison),

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from learnerkit.core.finished import Comparison, Finished
-from learnerkit.detect.compare import COLUMNS, verdict
+from learnerkit.core.statistics import holm
+from learnerkit.detect.compare import COLUMNS, apart, verdict
 from learnerkit.detect.compare import rows as compared
 from learnerkit.detect.metrics import average_precision
 from learnerkit.detect.resampled import resampled_map
@@ -75,6 +77,24 @@ def test_detectors_are_told_apart_where_the_images_say_so():
         ]
     said = verdict(Comparison(None, "detect", runs, [], rows))
     assert "ahead of worse" in said and "not to be told apart from" in said
+    errors = [row["difference_se"] for row in rows[1:]]
+    plain = [2 * stats.norm.sf(abs(row["difference"]) / error) for row, error in zip(rows[1:], errors, strict=True)]
+    assert [row["holm_p"] for row in rows[1:]] == pytest.approx(holm(plain))
+    assert apart(rows[0], by_name["worse"]) == 1 and by_name["worse"]["holm_p"] < 0.05
+    (alone,) = compared({"good": runs[:1]})
+    said = verdict(Comparison(None, "detect", runs[:1], [], [alone]))
+    assert said.endswith(
+        "there is no other to compare it with; fastest: good, 5.0 ms/image; smallest: good, 10 parameters."
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "told"),
+    [(0.1, 0.2, 0.01, 1), (-0.2, -0.1, 0.01, -1), (0.1, 0.2, 0.2, 0), (-0.1, 0.2, 0.01, 0)],
+)
+def test_interval_and_corrected_p_have_to_agree(low, high, p, told):
+    assert apart({}, {"ci_low": low, "ci_high": high, "holm_p": p}) == told
+    assert apart({}, {"ci_low": None, "ci_high": None, "holm_p": None}) == 0
 
 
 def test_seeds_of_a_variant_are_averaged_before_the_difference():

@@ -8,8 +8,8 @@ import warnings
 import numpy as np
 import pytest
 
-from learnerkit.all import Run, compare_runs, detection_dls, load_run, verify
-from learnerkit.core.errors import LearnerkitError, RecipeError
+from learnerkit.all import TTA, DetectionInterpretation, Run, compare_runs, detection_dls, load_run, verify
+from learnerkit.core.errors import LearnerkitError, RecipeError, RunError
 from learnerkit.core.files import read_json, write_json
 from learnerkit.core.tensors import read_npz
 from learnerkit.detect.compare import rank
@@ -59,6 +59,27 @@ def test_results_are_those_of_the_written_predictions(run):
             measured = average_precision(as_tensors(arrays[kind][chosen]), as_tensors(arrays["targets"][chosen]))
             for key, value in measured.items():
                 assert results[f"{part}_{key}{suffix}"] == (None if value is None else pytest.approx(value, abs=1e-6))
+
+
+def test_what_a_run_kept_is_what_its_learner_finds(run):
+    learn = load_run(run)
+    for tta, cbs in ((False, None), (True, [TTA(2)])):
+        kept = DetectionInterpretation.from_run(run, tta=tta)
+        anew = DetectionInterpretation.from_learner(learn, ds_idx=2, cbs=cbs)
+        assert kept.ids == anew.ids and kept.vocab == anew.vocab
+        for key in ("mAP", "mAP50", "mAP75"):
+            assert kept.figures()[key] == pytest.approx(anew.figures()[key], abs=1e-6)
+        first, second = kept.error_kinds(score=0.05), anew.error_kinds(score=0.05)
+        for kind, row in first.items():
+            assert row == pytest.approx(second[kind], abs=1e-6), kind
+        assert (kept.confusion_matrix(score=0.05) == anew.confusion_matrix(score=0.05)).all()
+        places = [[(row["ID"], row["Kind"], row["Score"]) for row in seen.errors_table(0.05)] for seen in (kept, anew)]
+        assert places[0] == places[1]
+    assert kept.errors_table(0.05) and (run / "errors.csv").read_text().startswith("ID,Kind,True,Found,Score")
+    valid = DetectionInterpretation.from_run(run, part="valid")
+    assert len(valid.ids) == 2
+    with pytest.raises(RunError, match="kept no frames of 'valid'"):
+        valid.plot_worst()
 
 
 def test_truth_is_written_in_pixels_of_the_stored_frames(run):

@@ -6,6 +6,8 @@ import shutil
 import numpy as np
 import pytest
 from rich.console import Console
+from scipy import stats
+from statsmodels.stats.power import TTestIndPower
 
 from learnerkit.all import Run, fusion_learner, saliency_dls
 from learnerkit.classify.compare import draw
@@ -351,3 +353,79 @@ def test_a_narrow_terminal_has_whole_columns_and_says_which_it_lacks(tmp_path):
     assert head.split()[:4] == ["variant", "runs", "valid", "test"] and "…" not in head
     assert max(map(len, [head, *lines[:6]])) <= 44 and not any("…%" in line for line in lines[:6])
     assert lines[6].startswith("  on the page alone, for want of room: ") and "Holm p" in lines[6]
+
+
+# what it can show
+
+
+def test_a_comparison_says_what_it_can_show_and_leaves_a_table_for_a_paper(tmp_path):
+    for seed in (1, 2, 3):
+        for fusion, accuracy in (("concat", 0.9), ("add", 0.88), ("max", 0.6)):
+            fake_run(tmp_path, f"{fusion}-{seed}", fusion, seed, accuracy + 0.005 * seed)
+    found = compare_runs(tmp_path)
+    facts = found.detectable
+    first, second, _ = found.rows
+    assert (facts["first"], facts["next"], facts["seeds"], facts["compared"]) == ("concat", "add", (3, 3), 2)
+    assert facts["difference"] == pytest.approx(0.02) and facts["std"] == pytest.approx(0.005)
+    right = [run.arrays["probabilities"].argmax(axis=1) == run.arrays["targets"] for run in found.runs]
+    shares = {
+        name: np.mean([r for r, run in zip(right, found.runs, strict=True) if run.label == name], axis=0)
+        for name in ("concat", "add")
+    }
+    error = (shares["concat"] - shares["add"]).std(ddof=1) / 200**0.5
+    assert second["difference_se"] == pytest.approx(error) and first["difference_se"] is None
+    assert facts["by_samples"] == pytest.approx(error * (stats.norm.ppf(0.9875) + stats.norm.ppf(0.8)))
+    needed = int(np.ceil(TTestIndPower().solve_power(4.0, None, 0.025, 0.8)))
+    least = 0.005 * TTestIndPower().solve_power(None, 3, 0.025, 0.8, 1)
+    assert facts["by_seeds"] == pytest.approx(least, rel=1e-4) and facts["seeds_needed"] is None and needed == 3
+    assert any("on other samples: 200 test samples can show" in note for note in found.notes)
+    page = write_comparison(found).read_text()
+    assert all(note in page for note in found.notes)
+    table = (tmp_path / "comparison_table.tex").read_text()
+    assert r"{concat} & 91.00\% $\pm$ 0.50\% (3)" in table and "textbf" not in table
+    console = Console(width=200, record=True, file=io.StringIO())
+    print_comparison(found, console)
+    assert "with other seeds: 3 and 3 seeds that spread by 0.50%" in console.export_text().replace("\n", " ")
+
+
+def test_quick_trials_are_marked_as_such(tmp_path):
+    for name, fusion in (("a", "concat"), ("b", "add")):
+        run = fake_run(tmp_path, name, fusion, 1, 0.8)
+        write_json(run.file("results.json"), {**run.results(), **({"limited_to": 64} if name == "a" else {})})
+    (note,) = [note for note in compare_runs(tmp_path).notes if "quick" in note]
+    assert note == "a: quick trials, of a few batches, measured on at most 64 samples of a part: no result"
+    write_json(run.file("results.json"), {**run.results(), "limited_to": 32})
+    assert any(note.startswith("all runs are quick trials") for note in compare_runs(tmp_path).notes)
+
+
+def test_one_variant_of_one_seed_and_of_several(tmp_path):
+    for seed in (1, 2):
+        fake_run(tmp_path, f"a{seed}", "concat", seed, 0.8)
+        found = compare_runs(tmp_path)
+        assert found.detectable == {} and found.notes == []
+        assert verdict(found).endswith("there is no other to compare it with.") and write_comparison(found).exists()
+        spread = "" if seed == 1 else r" $\pm$ 0.00\%"
+        assert rf"{{all}} & 80.00\%{spread} ({seed})" in (tmp_path / "comparison_table.tex").read_text()
+
+
+def test_equal_figures_are_said_to_be_equal(tmp_path):
+    for fusion in ("add", "max"):
+        for seed in (1, 2):
+            fake_run(tmp_path, f"{fusion}{seed}", fusion, seed, 0.8)
+    found = compare_runs(tmp_path)
+    assert any("their figures are equal, there is no difference to show" in note for note in found.notes)
+    assert any("equal figures, their seeds change nothing" in note for note in found.notes)
+    assert "Tied on valid: add and max" in verdict(found) and write_comparison(found).exists()
+
+
+def test_runs_of_different_tasks_are_named_as_such(tmp_path):
+    fake_run(tmp_path, "a", "concat", 1, 0.9)
+    other = fake_run(tmp_path, "b", "add", 1, 0.8)
+    write_json(other.file("run.json"), {**other.described(), "task": "classify"})
+    with pytest.raises(
+        RunError, match=r"are of different tasks \(classify, fuse\)(?s:.)*Compare the runs of each task"
+    ):
+        compare_runs(tmp_path)
+    fake_run(tmp_path, "c", "max", 1, 0.8)
+    found = compare_runs(tmp_path)
+    assert found.left_out == ["b: is of the task classify, the others of fuse"] and found.detectable["next"] == "max"

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from learnerkit._fastai import L, OpenDL, to_device
 from learnerkit.core.seed import seeded
-from learnerkit.detect.boxes import scores_of, stack_rows, unpack_boxes
+from learnerkit.detect.boxes import stack_rows
 from learnerkit.detect.data.transforms import BoxTargets, TensorFrame
-from learnerkit.detect.draw import channel_pictures, with_boxes
+from learnerkit.detect.draw import channel_pictures, with_packed
 from learnerkit.pages.figure import NamedFigure
 from learnerkit.pages.letters import plain_text
 
@@ -106,7 +106,7 @@ class DetectionDL(OpenDL):
         rows = []
         for frame, *boxes in self.decode_batch(b, max_n):
             colours, *others = self.pictures(frame)
-            drawn = with_boxes(colours, *self._named(*boxes), "lime") if boxes else colours
+            drawn = with_packed(colours, *boxes, self.vocab) if boxes else colours
             rows.append([drawn, *others])
         names = ["boxes", *(self.modalities or (f"channel {number}" for number in range(3, 2 + len(rows[0]))))]
         return panels(rows, names)
@@ -124,15 +124,8 @@ class DetectionDL(OpenDL):
         rows = []
         for (frame, truth), said in zip(self.decode_batch(b, max_n), found, strict=True):
             colours, said = self.pictures(frame)[0], said[(said[:, 4] >= 0) & (said[:, 5] >= SHOWN_FROM)]
-            boxes, names = self._named(said)
-            texts = [f"{name} {score:.2f}" for name, score in zip(names, scores_of(said), strict=True)]
-            rows.append([with_boxes(colours, *self._named(truth), "lime"), with_boxes(colours, boxes, texts, "red")])
+            rows.append([with_packed(colours, boxes, self.vocab) for boxes in (truth, said)])
         return panels(rows, ["truth", "predicted (score .3 and more)"])
-
-    def _named(self, packed: Tensor) -> tuple[Tensor, list[str]]:
-        """Boxes and the names of their classes."""
-        boxes, codes = unpack_boxes(packed.as_subclass(Tensor))
-        return boxes, [str(self.vocab[code]) for code in codes.tolist()]
 
     def pictures(self, frame: Tensor) -> list[Tensor]:
         """The pictures of a decoded frame: colours, then each further channel."""
