@@ -19,6 +19,7 @@ from learnerkit.detect.learner import DetectionLearner, detection_learner
 from learnerkit.detect.metrics import FIGURES
 from learnerkit.detect.models.detector import PREFIX
 from learnerkit.detect.other import evaluate_other, open_other
+from learnerkit.detect.predict import blank_dls, frames_in, predict, preprocessing
 from learnerkit.detect.recipe import DetectRecipe
 from learnerkit.learner.wiring import asked_callbacks, training_arguments
 from learnerkit.models.create import create_model
@@ -93,6 +94,11 @@ TASK = Task(
     explain=explain,
     open_other=open_other,
     evaluate_other=evaluate_other,
+    inputs=frames_in,
+    predict=predict,
+    blank_dls=blank_dls,
+    preprocessing=preprocessing,
+    output="detections",
     demo=demo,
     measures=tuple(FIGURES),
     headlines=HEADLINES,

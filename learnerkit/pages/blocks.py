@@ -1,4 +1,4 @@
-"""What a task puts on a page beside tables and figures: pictures of samples with text, and a matrix that leads to them."""
+"""What a task puts on a page beside tables and figures: samples with their pictures, a matrix that leads to them."""
 
 from dataclasses import dataclass, field
 
