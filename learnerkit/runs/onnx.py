@@ -20,6 +20,7 @@ from learnerkit.core.errors import DataError, LearnerkitError, ModelError
 from learnerkit.core.files import PathLike, atomic_write, made_folder
 from learnerkit.core.optional import optional
 from learnerkit.core.seed import kept_random_state
+from learnerkit.core.tensors import size_of
 from learnerkit.core.text import shortened
 from learnerkit.models.inputs import name_of
 from learnerkit.models.mode import in_mode
@@ -29,6 +30,18 @@ SAMPLES = 32  # that the file and the original are compared on
 MOST = 1e-3  # of the greatest output, by which they may differ
 PREFIX = "learnerkit."  # of the file's metadata
 EXTRA = "onnx"
+LARGEST = 2_000_000_000  # bytes of weights: what protobuf writes into one file, less the graph
+
+
+HOOKS = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_pre_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,8 @@ def write_onnx(
     file, onnx, runtime = Path(file), *(_needed(name) for name in ("onnx", "onnxruntime"))
     _needed("onnxscript")
     made_folder(file.parent)
+    if (size := size_of(model.state_dict())) > LARGEST:
+        raise ModelError(f"{name_of(model)}: has {size:,} bytes of weights; one ONNX file holds {LARGEST:,} at most")
     wanted = _outputs(model, samples)
     proto = _exported(model, samples, names, output)
     checked = _check(runtime, proto.SerializeToString(), samples, names, wanted, kind, name_of(model))
@@ -125,21 +140,9 @@ def _without_hooks(model: nn.Module) -> nn.Module:
     except Exception as error:  # a module may hold anything
         raise ModelError(f"{name_of(model)}: cannot be copied, so it cannot be exported ({error})") from error
     for module in plain.modules():
-        for held in vars(module).values():
-            if isinstance(held, dict) and any(held is getattr(module, name, None) for name in HOOKS):
-                held.clear()
+        for name in HOOKS:
+            getattr(module, name).clear()
     return plain
-
-
-HOOKS = (
-    "_forward_hooks",
-    "_forward_pre_hooks",
-    "_backward_hooks",
-    "_backward_pre_hooks",
-    "_forward_hooks_with_kwargs",
-    "_forward_pre_hooks_with_kwargs",
-    "_forward_hooks_always_called",
-)
 
 
 def _exported(model: nn.Module, samples: Sequence[Tensor], names: Sequence[str], output: str) -> Any:
@@ -216,7 +219,12 @@ def _run(session: Any, samples: Sequence[Tensor], names: Sequence[str], rows: sl
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
     """Without the exporter's warnings, its lines in the log and its prints: what matters of them is in its error."""
-    with warnings.catch_warnings(action="ignore"), contextlib.redirect_stdout(io.StringIO()):
+    nowhere = io.StringIO()
+    with (
+        warnings.catch_warnings(action="ignore"),
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
         before = logging.root.manager.disable
         logging.disable(logging.CRITICAL)
         try:

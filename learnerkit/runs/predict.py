@@ -134,7 +134,7 @@ def _calibration(
     if covered is not None and str(covered) not in thresholds:
         fitted = ", ".join(thresholds) or "none"
         raise DataError(
-            f"coverage={covered} (--coverage): no sets of it were fitted for these weights{' with views' if tta else ''};"
+            f"coverage={covered} (--coverage): none was fitted for these weights{' with views' if tta else ''};"
             f" fitted are: {fitted}"
         )
     return known, covered
