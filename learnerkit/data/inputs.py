@@ -38,12 +38,13 @@ class Inputs:
     """The samples to be predicted, in order.
 
     samples, ids: each with its own name; bad: 'refuse' or 'skip'; faults: of samples that cannot be read.
-    what: they are called in messages.
+    what: they are called in messages; given: the paths that were given, without links and whole.
     """
 
     samples: list[Sample]
     ids: list[str]
     what: str
+    given: list[Path]
     bad: str = "refuse"
     faults: list[Fault] = field(default_factory=list)
 
@@ -77,14 +78,14 @@ class Inputs:
 
 
 def find_inputs(
-    given: PathLike | Sequence[PathLike], listed: Callable[[Path], list[Sample]], bad: str = "refuse"
+    files: PathLike | Sequence[PathLike], listed: Callable[[Path], list[Sample]], bad: str = "refuse"
 ) -> Inputs:
     """The samples of files and folders, each once; DataError names what is not there, and what holds none.
 
-    given: one path or several; listed: the samples of one path; bad: 'refuse' or 'skip'.
+    files: one path or several; listed: the samples of one path; bad: 'refuse' or 'skip'.
     """
     check_bad(bad)
-    paths = [Path(path) for path in ([given] if isinstance(given, (str, Path)) else given)]
+    paths = [Path(path) for path in ([files] if isinstance(files, (str, Path)) else files)]
     if not paths:
         raise DataError("predict: which samples? Give files or a folder")
     if missing := [path for path in paths if not path.exists()]:
@@ -92,7 +93,8 @@ def find_inputs(
     found = {_real(sample): sample for path in paths for sample in listed(path)}
     samples = list(found.values())
     what = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
-    return Inputs(samples, names_of([_first(sample) for sample in samples], paths), what, bad)
+    given = list(dict.fromkeys(path.resolve() for path in paths))
+    return Inputs(samples, names_of([_first(sample) for sample in samples], paths), what, given, bad)
 
 
 def files_or_error(path: Path, files: Sequence[Path], kinds: str) -> list[Sample]:

@@ -1,6 +1,7 @@
 """Models to files: ONNX for other programs, or a folder that `load_model` reads. No pickle."""
 
 import logging
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -54,6 +55,8 @@ def export_model(
         when None. Runs and learners know theirs.
     Returns the file or the folder.
     """
+    if not isinstance(model, (nn.Module, KitLearner, str, os.PathLike)):
+        raise ModelError(f"{type(model).__name__}: give a run, a learner of learnerkit, or a module (learn.model)")
     file = Path(file)
     as_onnx = _wants_onnx(file)
     if isinstance(model, KitLearner):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from learnerkit import __version__
 from learnerkit.core.calibrated import Calibration, read_calibration
 from learnerkit.core.errors import DataError, RunError
-from learnerkit.core.files import PathLike, atomic_write, made_folder, read_json, sha256, write_json
+from learnerkit.core.files import PathLike, atomic_write, made_folder, read_json, sha256, to_json, write_json
 from learnerkit.core.ranges import Count, Flag, Inner, checked
 from learnerkit.core.run_folder import RunFolder, csv_text
 from learnerkit.core.stamp import stamp
@@ -81,7 +81,7 @@ def predict_run(
         "coverage": covered,
         "threshold": known.thresholds[str(covered)] if known and covered else None,
         "learnerkit": __version__,
-        "files": inputs.what,
+        "files": [str(given) for given in inputs.given],
     }
     with written_whole(place) as target:
         facts |= predict(learn, described, inputs, wanted, target)
@@ -143,11 +143,12 @@ def _calibration(
 def _place(run: RunFolder, inputs: Inputs, out: PathLike | None, how: str) -> Path:
     """The folder of the predictions; RunError where it holds anything else, so that nothing is lost."""
     if out is None:
-        name = Path(inputs.what).stem if len(inputs) == 1 else Path(inputs.what).resolve().name
-        name = f"{name or 'files'}{how}"
+        first, files = inputs.given[0], [str(given) for given in inputs.given]
+        several = f"-and-{len(files) - 1}" if len(files) > 1 else ""
+        name = f"{(first.name if first.is_dir() else first.stem) or 'files'}{several}{how}"
         place = run.file("predictions") / name
-        said = read_json(place / FACTS).get("files") if (place / FACTS).exists() else inputs.what
-        return place if said == inputs.what else place.with_name(f"{name}-{sha256(inputs.what.encode())[:8]}")
+        said = read_json(place / FACTS).get("files") if (place / FACTS).exists() else files
+        return place if said == files else place.with_name(f"{name}-{sha256(to_json(files).encode())[:8]}")
     place = Path(out) if Path(out).name else Path(out).resolve()
     if place.exists() and not place.is_dir():
         raise RunError(f"{place}: is a file; give a folder (--out)")

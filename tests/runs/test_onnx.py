@@ -88,7 +88,11 @@ def test_every_family_of_classifiers_is_tried():
     assert kinds <= tried | {"mobilenet_v"}
 
 
-@pytest.mark.parametrize("mode", EVERY_MODE)
+QUICK_MODES = ("concat", "saliency_only")  # of the second the attention map is an input that nothing reads
+MODES = [mode if mode in QUICK_MODES else pytest.param(mode, marks=pytest.mark.slow) for mode in EVERY_MODE]
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_every_fusion_is_the_same_in_its_file(mode, tmp_path):
     model = create_model("fuse:tiny_cnn", 3, 5, fusion=mode, width=4)
     file = export_model(model, tmp_path / "model.onnx", size=(16, 24))

@@ -32,7 +32,7 @@ def write_classes(root):
 
 def make_run(root, kind):
     if kind == "grey":
-        dls = digits_dls(bs=16, limit=32, size=20)
+        dls = digits_dls(bs=16, limit=60, size=20)
     else:
         how = {"size": 14, "min_scale": 0.5} if kind == "a margin" else {"size": 16, "resize": kind}
         dls = folder_dls(write_classes(root), bs=8, **how)
