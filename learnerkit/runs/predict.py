@@ -99,7 +99,7 @@ def told(facts: dict[str, Any]) -> list[str]:
     lines = [f"{'predicted':<20} {facts['samples']:,} samples{boxes}"]
     counts = sorted(facts.get("predicted", {}).items(), key=lambda item: -item[1])
     if counts:
-        lines.append(f"{'as':<20} {some([f'{name} {count:,}' for name, count in counts], 6)}")
+        lines.append(f"{'as':<20} {some([f'{name}: {count:,}' for name, count in counts], 6)}")
         how = f"logits divided by {facts['temperature']:.3f}" if facts["temperature"] else "not calibrated"
         sets = f"; sets with coverage {facts['coverage']}" if facts["coverage"] else ""
         lines.append(f"{'probabilities':<20} {how}{sets}")
