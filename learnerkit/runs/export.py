@@ -14,7 +14,7 @@ from learnerkit.core.ranges import Side, checked
 from learnerkit.core.tensors import weights_file
 from learnerkit.learner.kit import KitLearner
 from learnerkit.models.inputs import input_names, name_of
-from learnerkit.runs.exported import of_learner, of_module, of_path
+from learnerkit.runs.exported import of_learner, of_module, of_path, of_size
 from learnerkit.runs.model_file import load_model, write_model
 from learnerkit.runs.onnx import Checked, read_onnx, write_onnx
 
@@ -62,15 +62,16 @@ def export_model(
     if isinstance(model, KitLearner):
         found = of_learner(model)
     else:
-        found = of_module(model, size) if isinstance(model, nn.Module) else of_path(Path(model), weights, size)
+        found = of_module(model) if isinstance(model, nn.Module) else of_path(Path(model), weights)
     if not as_onnx:
         write_model(found.model, file, name or found.name, found.task)
         if found.ways and name is None:
             write_calibration(file, found.ways)
         return file
+    found = of_size(found, size)
     facts = {"model": name_of(found.model), **found.facts()}
     names = input_names(found.model)
-    result = write_onnx(found.model, file, found.samples, names, facts, found.kind, found.output)
+    result = write_onnx(found.model, file, found.samples(), names, facts, found.kind, found.output)
     log.info("%s: %s", file, _difference(result))
     return file
 

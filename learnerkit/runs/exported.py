@@ -1,7 +1,8 @@
 """What is exported of a run, a learner or a module: the model, what is known of its data, and inputs to compare on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class Exported:
 
     model: it; task: of a learner or run, None where none is known; classes: their names.
     steps: what is done to a sample before, see `Task.preprocessing`; output: the name of what the model gives.
-    samples: normalised inputs [N,...], one tensor an input; kind: 'valid' or 'random' ones.
+    samples: gives normalised inputs [N,...], one tensor an input; kind: 'valid' or 'random' ones.
     name: of the weights file in a folder; ways: what was fitted for these weights, see `core.calibrated`.
     """
 
@@ -42,7 +43,7 @@ class Exported:
     classes: Sequence[str] = ()
     steps: dict[str, Any] = field(default_factory=dict)
     output: str = "logits"
-    samples: Sequence[Tensor] = ()
+    samples: Callable[[], Sequence[Tensor]] = list
     kind: str = "random"
     name: str = "final_model"
     ways: dict[str, Calibration] = field(default_factory=dict)
@@ -55,15 +56,24 @@ class Exported:
         return {"task": self.task, **names, "classes": list(self.classes), "preprocessing": self.steps, **tempered}
 
 
-def of_module(model: nn.Module, size: Size, task: str | None = None) -> Exported:
-    """A module alone, compared on random inputs.
+def of_module(model: nn.Module, task: str | None = None) -> Exported:
+    """A module alone, whose inputs have no known shape."""
+    return Exported(model, task or room_of(getattr(model, "spec", {}).get("name", "")) or None)
 
-    size: side in pixels, or height and width; 32, or the least that it takes, when None.
+
+def of_size(found: Exported, size: Size) -> Exported:
+    """What is exported with inputs of a shape, compared on random ones; one whose shape is known stays as it is.
+
+    size: side in pixels, or height and width; 32, or the least that the model takes, when None.
     """
-    side = size or max(TRIED[0], least_size(model) or 0)
-    shape = [channels_of(model), *((side, side) if isinstance(side, int) else side)]
-    task = task or room_of(getattr(model, "spec", {}).get("name", "")) or None
-    return Exported(model, task, steps={"shape": shape}, samples=_drawn(model, shape))
+    if "shape" in found.steps:
+        return found
+    if found.kind == "valid":  # of loaders of one's own
+        samples = found.samples()
+        return replace(found, steps={"shape": list(samples[0].shape[1:])}, samples=lambda: samples)
+    side = size or max(TRIED[0], least_size(found.model) or 0)
+    shape = [channels_of(found.model), *((side, side) if isinstance(side, int) else side)]
+    return replace(found, steps={**found.steps, "shape": shape}, samples=partial(_drawn, found.model, shape))
 
 
 def of_learner(learn: KitLearner) -> Exported:
@@ -72,15 +82,14 @@ def of_learner(learn: KitLearner) -> Exported:
     data = learn.dls.facts() if known else {}
     found = _of_data(learn.model, learn.task, data, class_names(learn.dls))
     if known and getattr(known[0], "is_blank", False):
-        return replace(found, samples=_drawn(learn.model, found.steps["shape"]))
-    samples = _valid(learn)
-    return replace(found, samples=samples, kind="valid", steps=found.steps or {"shape": list(samples[0].shape[1:])})
+        return found
+    return replace(found, samples=partial(_valid, learn), kind="valid")
 
 
-def of_path(path: Path, weights: str, size: Size) -> Exported:
+def of_path(path: Path, weights: str) -> Exported:
     """The model of a run that is not being trained, or of a folder that `export_model` wrote; on random inputs.
 
-    weights: 'best' or 'final'; size: as in `of_module`, where a run does not say it.
+    weights: 'best' or 'final'.
     """
     if not (path / "model.json").exists():
         run = RunFolder.open(path)
@@ -94,15 +103,11 @@ def of_path(path: Path, weights: str, size: Size) -> Exported:
     model, chosen = load_model(path, WEIGHTS[weights]), weights_file(path, WEIGHTS[weights])
     same = chosen == weights_file(path)  # what was fitted is of the best ones
     ways = {way: known for way in ("plain", "tta") if same and (known := read_calibration(path, way == "tta"))}
-    if not is_run:
-        found = of_module(model, size, read_json(path / "model.json").get("task"))
-    else:
+    if is_run:
         described = RunFolder.open(path).described()
         found = _of_data(model, described["task"], described.get("data") or {}, described["classes"])
-        if "shape" not in found.steps:
-            alone = of_module(model, size)
-            found = replace(found, steps=alone.steps, samples=alone.samples)
-        found = replace(found, samples=_drawn(model, found.steps["shape"]))
+    else:
+        found = of_module(model, read_json(path / "model.json").get("task"))
     return replace(found, name=chosen.stem, ways=ways)
 
 
@@ -110,7 +115,8 @@ def _of_data(model: nn.Module, task: str | None, data: dict[str, Any], classes: 
     """A model whose data are known as run.json has them."""
     known = get_task(task) if task in task_names() else None
     steps = known.preprocessing(data) if known and data else {}
-    return Exported(model, task, classes, steps, known.output if known else "output")
+    drawn = partial(_drawn, model, steps.get("shape", ()))
+    return Exported(model, task, classes, steps, known.output if known else "output", drawn)
 
 
 def _drawn(model: nn.Module, shape: Sequence[int]) -> list[Tensor]:

@@ -7,7 +7,10 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from fastai.data.core import DataLoaders
+from fastai.learner import Learner
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from learnerkit.all import (
     ModelError,
@@ -262,6 +265,14 @@ def test_a_module_of_ones_own_and_loaders_of_ones_own(tmp_path):
     check(body, tmp_path / "model.onnx", (3, 16, 16))
     with pytest.raises(ModelError, match="was not built by create_model"):
         export_model(learn, tmp_path / "folder")
+    images, labels = torch.rand(6, 3, 20, 20), torch.arange(6) % 3
+    loaders = [DataLoader(TensorDataset(images, labels), batch_size=4) for _ in range(2)]
+    dls = DataLoaders(*loaders)
+    dls.c = 3
+    said = read_onnx(export_model(image_learner(dls, body), tmp_path / "other.onnx"))
+    assert said["preprocessing"] == {"shape": [3, 20, 20]} and said["check"]["samples"] == 6
+    with pytest.raises(ModelError, match=r"Learner: give a run, a learner of learnerkit, or a module \(learn.model\)"):
+        export_model(Learner(dls, body, nn.CrossEntropyLoss()), tmp_path / "third.onnx")
 
 
 def test_a_difference_beyond_a_thousandth_is_refused(tmp_path, monkeypatch):
