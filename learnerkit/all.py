@@ -57,6 +57,7 @@ from learnerkit.runs.ensemble import ensemble_runs
 from learnerkit.runs.evaluate import evaluate_run
 from learnerkit.runs.export import export_model, load_model
 from learnerkit.runs.load import load_run
+from learnerkit.runs.predict import predict_run
 from learnerkit.runs.recipes import load_recipe
 from learnerkit.runs.report import write_report
 from learnerkit.runs.script import Run
@@ -132,6 +133,7 @@ RUNS = [
     "load_model",
     "load_recipe",
     "load_run",
+    "predict_run",
     "profile_model",
     "register_task",
     "run_sweep",

@@ -30,6 +30,11 @@ CURVES = (("training_curves", "Curves"),)
 RATE = (("learning_rate", "Learning rate"),)
 
 
+def shape_alone(data: dict[str, Any]) -> dict[str, Any]:
+    """Of the facts of data in run.json the shape of an input as the model sees it."""
+    return {"shape": list(data.get("input_shape") or data["shape"])}
+
+
 @dataclass(frozen=True)
 class Demo:
     """What a task's demo trains.
@@ -62,6 +67,11 @@ class Task:
         writes, and predictions.npz after it: with that a run counts as measured.
     open_other: a path and a run.json to DataLoaders of other data, to be measured as the run's own were.
     evaluate_other: the run's learner on them, a folder and `evaluate` fields to results: measured, or predicted alone.
+    inputs: a file or folder to the samples that it holds, see `data.inputs`.
+    predict: learner, run.json, `data.inputs.Inputs`, `Wanted` and a folder to what is told of the predictions there.
+    blank_dls: run.json to DataLoaders of one blank sample: a learner on them predicts, and needs no data.
+    preprocessing: the facts of the data in run.json to what is done to a sample before the model takes it, as an
+        exported file says it, 'shape' (of one input) among them; output: the name of what the model gives.
     ensemble: runs of the same samples and a folder to the results of their averaged predictions.
     demo: the demo's folder and a console to what it trains; the recipe's DEMO says its name.
     scores: model, batch and targets to one score a sample [B], which explanations are of.
@@ -92,6 +102,11 @@ class Task:
     evaluate: Callable[..., dict[str, Any]] = measure
     open_other: Callable[[Path, dict[str, Any]], KitLoaders] | None = None
     evaluate_other: Callable[..., dict[str, Any]] | None = None
+    inputs: Callable[[Path], list[Any]] | None = None
+    predict: Callable[..., dict[str, Any]] | None = None
+    blank_dls: Callable[[dict[str, Any]], KitLoaders] | None = None
+    preprocessing: Callable[[dict[str, Any]], dict[str, Any]] = shape_alone
+    output: str = "output"
     ensemble: Callable[..., dict[str, Any]] | None = None
     demo: Callable[[Path, Console], Demo] | None = None
     scores: Callable[[nn.Module, Any, Any], Tensor] | None = None

@@ -270,6 +270,15 @@ FUNCTIONS = {
     "make_saliency_pairs": {"layer": Row(("deep",), "all"), "channels": Row((0,), 1), "bs": Row((0,), 8)},
     "ensemble_runs": {"codes": Row((1,), True)},
     "evaluate_run": {"weights": Row(("last",), "final")},
+    "export_model": {"weights": Row(("last",), "final"), "size": Row((7, (8, 0)), 16)},  # tests/runs/test_onnx.py
+    "predict_run": {  # tests/runs/test_predict.py
+        "tta": Row((-1,), 2),
+        "coverage": Row((0.0, 1.0), 0.9),
+        "codes": Row((1,), True),
+        "weights": Row(("last",), "final"),
+        "bad": Row(("clip",), "skip"),
+        "drawn": Row((-1,), 3),
+    },
     "run_sweep": {"jobs": Row((0,), 2), "threads": Row((0,), 1)},
 }
 FOR_THE_OTHER_LIBRARYS_SAKE = {"ResidentDL": {"num_workers"}, "CutMix": {"bare"}, "MixUp": {"bare"}}

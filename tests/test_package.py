@@ -209,6 +209,7 @@ def dangerous_calls(tree):
 def test_nothing_dangerous_is_called():
     found = {name: list(dangerous_calls(tree)) for name, tree in TREES.items()}
     found["learner/kit.py"].remove("super().export")  # fastai's own, behind a warning
+    found["runs/onnx.py"].remove("torch.onnx.export")  # which writes a graph, and pickles nothing
     assert not {name: calls for name, calls in found.items() if calls}
 
 

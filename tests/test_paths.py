@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import learnerkit.all as everything
 from learnerkit.all import (
@@ -27,6 +28,7 @@ from learnerkit.all import (
     load_run,
     make_digit_scenes,
     make_saliency_pairs,
+    predict_run,
     run_sweep,
     saliency_dls,
     verify,
@@ -68,6 +70,11 @@ def trained(tmp_path_factory):
     learn.logger = lambda row: None
     learn.fit(1)
     return root / "a"
+
+
+def a_picture(run):
+    Image.new("L", (16, 16)).save(run.parent / "one.png")
+    return run.parent / "one.png"
 
 
 def sweep_fails_before_it_starts(kind, place, out):
@@ -120,6 +127,7 @@ OF_A_RUN = {
     "evaluate_run": lambda kind, run: evaluate_run(kind(run)),
     "export_model": lambda kind, run: export_model(load_run(kind(run)), kind(run / "again")),
     "load_model": lambda kind, run: load_model(kind(run)),
+    "predict_run": lambda kind, run: predict_run(kind(run), kind(a_picture(run)), kind(run.parent / "predicted")),
 }
 WITH_ANOTHER = {  # called within the entry that is named
     "write_comparison": "compare_runs",

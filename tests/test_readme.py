@@ -12,6 +12,7 @@ import pytest
 from learnerkit.core.files import read_json
 from learnerkit.runs.recipe_file import recipe_names
 from learnerkit.runs.recipes import load_recipe
+from tests.images import write_folder
 from tests.pairs import write_pairs
 from tests.scenes import write_scenes
 
@@ -35,6 +36,7 @@ def workplace(tmp_path, real_data):
         (tmp_path / "data" / entry.name).symlink_to(entry)
     write_pairs(tmp_path / "data" / "pairs", n=20)
     write_scenes(tmp_path / "data" / "frames")
+    write_folder(tmp_path / "pictures", size=(40, 30))
     return tmp_path
 
 
@@ -84,7 +86,7 @@ def test_the_ten_line_script(workplace):
 @pytest.mark.slow
 def test_the_commands(workplace):
     lines = [line for line in commands() if line.startswith("learnerkit") and line != "learnerkit demo"]
-    assert len(lines) == 19
+    assert len(lines) == 21
     for line in lines:
         words = shlex.split(line)
         if words[1] == "train" and "--resume" not in words:
@@ -99,6 +101,8 @@ def test_the_commands(workplace):
     assert (workplace / "runs/cifar10-se-resnet/first/report.html").exists()
     assert (workplace / "runs/cifar10-se-resnet/first/explanations/explanations.png").exists()
     assert (workplace / "runs/cifar10-se-resnet/first/suspects/suspects.csv").exists()
+    assert (workplace / "runs/cifar10-se-resnet/first/predictions/pictures/submission.csv").exists()
+    assert (workplace / "model.onnx").exists()
     assert (workplace / "runs/saliency-wrn/comparison.html").exists()
     assert (workplace / "runs/rgbx-mit/comparison.html").exists()
     assert (workplace / "runs/resolution-sweep/summary.html").exists()

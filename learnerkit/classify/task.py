@@ -23,6 +23,7 @@ from learnerkit.classify.learner import image_learner
 from learnerkit.classify.loaders import NAME
 from learnerkit.classify.metrics import MEASURES
 from learnerkit.classify.other import evaluate_other, open_other
+from learnerkit.classify.predict import blank_dls, pictures_in, predict, preprocessing
 from learnerkit.classify.recipe import ClassifyRecipe
 from learnerkit.classify.suspects import find_suspects
 from learnerkit.core.errors import DataError
@@ -132,6 +133,11 @@ TASK = Task(
     evaluate=evaluate,
     open_other=open_other,
     evaluate_other=evaluate_other,
+    inputs=pictures_in,
+    predict=predict,
+    blank_dls=blank_dls,
+    preprocessing=preprocessing,
+    output="logits",
     ensemble=ensemble,
     demo=demo,
     scores=class_scores,

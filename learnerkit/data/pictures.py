@@ -52,6 +52,14 @@ def decode(file: Path, size: tuple[int, int] | None = None, resize: str = "squis
     return np.asarray(rgb if size is None else resized(rgb, size, resize)).transpose(2, 0, 1)
 
 
+def read_picture(file: Path, size: tuple[int, int] | None = None, resize: str = "squish") -> np.ndarray:
+    """As `decode`; DataError names the file and says why it cannot be used."""
+    try:
+        return decode(file, size, resize)
+    except UNREADABLE as error:
+        raise DataError(f"{file}: {reason_of(error, file)}") from error
+
+
 def upright(file: Path) -> tuple[Image.Image, Header]:
     """One image file in RGB, upright, and how it is stored; raises one of `UNREADABLE` where it cannot be used."""
     with Image.open(file) as image:

@@ -35,6 +35,7 @@ class Source(Protocol):
     found: what was warned of when the parts were dealt, for run.json.
     in_memory: whether samples need not be read from files.
     near_copies: what was found of them across the parts, see `data.near_copies`.
+    is_blank: whether it holds one blank sample alone, in place of data that are not needed.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Source(Protocol):
     found: Sequence[str] = ()
     in_memory: bool = False
     near_copies: Sequence[Any] = ()
+    is_blank: bool = False
     # rows to small pictures, uint8 [n,C,32,32], which near copies are looked for among; a set may have none
     thumbnails: Callable[[np.ndarray], np.ndarray | None] | None = None
 

@@ -88,9 +88,11 @@ class DetectionLearner(KitLearner):
     def predict(self, item: Any, rm_type_tfms: Any = None, with_input: bool = False) -> Found | tuple[Tensor, Found]:
         """The boxes on one frame, in pixels of that frame as it is given.
 
-        item: a path, a picture, an array or tensor [H,W,C] or [C,H,W] with the channels of the set, or a row number.
+        item: a path, the paths of its modalities in a tuple, a PIL image of 8 bits (three channels), an array or tensor
+            [H,W,C] or [C,H,W] with the channels of the set (uint8, uint16, or floats in 0..1), or a row number.
         rm_type_tfms: for fastai's sake. with_input: return the frame [C,H,W] in 0..1 before what was found on it.
         """
+        self.check_row(item)
         rows = self._rows()
         whole = rows.whole(item)
         fitted = rows.fitted(whole)

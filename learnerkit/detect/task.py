@@ -20,6 +20,7 @@ from learnerkit.detect.learner import DetectionLearner, detection_learner
 from learnerkit.detect.metrics import FIGURES
 from learnerkit.detect.models.detector import PREFIX
 from learnerkit.detect.other import evaluate_other, open_other
+from learnerkit.detect.predict import blank_dls, frames_in, predict, preprocessing
 from learnerkit.detect.recipe import DetectRecipe
 from learnerkit.detect.seen import evaluation_of
 from learnerkit.detect.tables import tables
@@ -96,6 +97,11 @@ TASK = Task(
     explain=explain,
     open_other=open_other,
     evaluate_other=evaluate_other,
+    inputs=frames_in,
+    predict=predict,
+    blank_dls=blank_dls,
+    preprocessing=preprocessing,
+    output="detections",
     demo=demo,
     measures=tuple(FIGURES),
     headlines=HEADLINES,

@@ -3,10 +3,10 @@
 import hashlib
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,10 +15,11 @@ from learnerkit.core.tensors import load_weights, load_weights_text, read_npz
 from learnerkit.core.text import shortened
 from learnerkit.core.torchfile import read_torch
 from learnerkit.fuse.content import MISSING, at, found_in, kind_of, proposed_keys, said_by, texts_of, whole
-from learnerkit.fuse.maps import ORDERS, matched, read_map
+from learnerkit.fuse.maps import ORDERS, Map, matched, read_map
 
 MAPS = ("saliency_maps", "cross_attention_maps")
 KEYS = (*MAPS, "class_id")
+T = TypeVar("T")
 LAYERS = ("early", "middle", "late")
 NAME_WORDS = ("class_name", "relation", "relation_name", "predicate", "label_name", "category_name")  # a class in words
 LARGEST_FILE = 2**26  # bytes
@@ -90,13 +91,18 @@ class Pair:
 
 def read_pair(path: Path, how: Reading = AS_STORED) -> Pair | str:
     """The pair of a .pt, .npz or .safetensors file, or what is wrong with it."""
+    return read_by(path, lambda content: _checked(content, how))
+
+
+def read_by(path: Path, take: Callable[[Any], T | str]) -> T | str:
+    """What is taken of a file's content, or what is wrong with the file."""
     try:
         size = path.stat().st_size
         if not size:
             return "is empty"
         if size > LARGEST_FILE:
             return f"has {size:,} bytes; two small maps need a thousandth of it"
-        return _checked(read_content(path), how)
+        return take(read_content(path))
     except UnsafeFileError as error:
         return f"{error}. Where you made it yourself: {conversion('torch.save(p(d), f)', TO_PLAIN)}"
     except DataError as error:
@@ -142,12 +148,10 @@ def _checked(content: Any, how: Reading) -> Pair | str:
     missing = [key for key, value in zip(how.keys, found, strict=True) if value is MISSING]
     if missing:
         return _without(content, missing, how)
-    maps = [read_map(value, how.order) for value in found[:2]]
-    wrong = [f"{key} {item}" for key, item in zip(how.keys, maps, strict=False) if isinstance(item, str)]
-    if wrong and isinstance(content, dict) and getattr(found[0], "ndim", 0) == 4:
-        return f"{wrong[0]}; {_apart('{k: v[i] for k, v in d.items()}', f'd[{how.keys[0]!r}]')}"
-    if wrong:
-        return "; ".join(wrong)
+    maps = two_maps(found[:2], how)
+    if isinstance(maps, str):
+        split = isinstance(content, dict) and getattr(found[0], "ndim", 0) == 4
+        return f"{maps}; {_apart('{k: v[i] for k, v in d.items()}', f'd[{how.keys[0]!r}]')}" if split else maps
     both = matched([item.values for item in maps], how.size)
     if isinstance(both, str):
         return both
@@ -158,6 +162,13 @@ def _checked(content: Any, how: Reading) -> Pair | str:
     turned, repeated = any(item.turned for item in maps), len({len(item.values) for item in maps}) > 1
     pair, dtypes = np.stack(both), tuple(item.dtype for item in maps)
     return Pair(pair, code, _class_name(texts_of(content), how.keys[2]), said, _digest(pair), dtypes, turned, repeated)
+
+
+def two_maps(values: Sequence[Any], how: Reading) -> list[Map] | str:
+    """Both maps of a pair, or what is wrong with them."""
+    maps = [read_map(value, how.order) for value in values]
+    wrong = [f"{key} {item}" for key, item in zip(how.keys, maps, strict=False) if isinstance(item, str)]
+    return "; ".join(wrong) if wrong else maps
 
 
 def _without(content: Any, missing: Sequence[str], how: Reading) -> str:

@@ -54,7 +54,7 @@ class Fused(nn.Module):
     weights: of saliency and attention map, for 'weighted'; where 'gated' begins, scaled to sum to 1.
     """
 
-    n_inputs = 2
+    n_inputs, input_names = 2, ("saliency", "attention")
     inner = "body"  # where a network's own weights belong
 
     def __init__(

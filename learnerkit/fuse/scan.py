@@ -103,6 +103,7 @@ def scan_pairs(
             "group": images.by,
             "dtypes": [Counter(row["dtypes"][side] for row in table.rows) for side in (0, 1)],
         },
+        how=how,
     )
     source.notes += _part_notes(source) + [beside for beside in [left_out(root, files[0].suffix.lower())] if beside]
     return source, faults, len(files)

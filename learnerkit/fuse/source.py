@@ -8,6 +8,7 @@ import numpy as np
 from learnerkit.core.errors import DataError
 from learnerkit.data.faults import Fault
 from learnerkit.data.source import Stats, common_facts, label_faults
+from learnerkit.fuse.files import AS_STORED, Reading
 
 
 @dataclass
@@ -25,6 +26,7 @@ class PairSource:
     parts: 'train', 'valid' or 'test' as folders say, '' where they say nothing; for all of them when None.
     origin: what run.json keeps of the files: 'names' (who names the classes), 'class_numbers' (of each class in the
         files), 'group' (what says the source image), 'dtypes' (of the maps as they are stored).
+    how: its files are read, and further pairs that are predicted.
     """
 
     name: str
@@ -43,6 +45,7 @@ class PairSource:
     notes: list[str] = field(default_factory=list)
     parts: np.ndarray | None = None
     origin: dict[str, Any] = field(default_factory=dict)
+    how: Reading = AS_STORED
 
     def __post_init__(self) -> None:
         faults = label_faults(self.labels, self.maps.shape[1], self.vocab, self.ids)

@@ -30,6 +30,7 @@ from learnerkit.fuse.make import make_saliency_pairs
 from learnerkit.fuse.model import PREFIX
 from learnerkit.fuse.names import RELATION_NAMES
 from learnerkit.fuse.other import open_other
+from learnerkit.fuse.predict import blank_dls, pairs_in, predict, preprocessing
 from learnerkit.fuse.recipe import FuseRecipe
 from learnerkit.fuse.tables import tables
 from learnerkit.learner.kit import KitLearner
@@ -98,6 +99,11 @@ TASK = Task(
     evaluate=evaluate,
     open_other=open_other,
     evaluate_other=evaluate_other,
+    inputs=pairs_in,
+    predict=predict,
+    blank_dls=blank_dls,
+    preprocessing=preprocessing,
+    output="logits",
     ensemble=ensemble,
     demo=demo,
     scores=class_scores,

@@ -17,6 +17,9 @@ from learnerkit._fastai import TensorBase, TransformBlock
 from learnerkit.core.errors import DataError
 from learnerkit.core.ranges import checked
 from learnerkit.data.resident import ResidentDL, Rows
+from learnerkit.fuse.files import AS_STORED, Reading
+from learnerkit.fuse.given import given_pair
+from learnerkit.fuse.model import Fused
 from learnerkit.fuse.source import PairSource, as_picture
 from learnerkit.ops.augment import RandomCrop
 from learnerkit.pages.figure import NamedFigure
@@ -28,20 +31,22 @@ class TensorMap(TensorBase):
 
 
 class MapRows(Rows):
-    """Row number to TensorMap; a map (tensor or array [C,H,W]) is taken as it is.
+    """Row number to TensorMap, or one side of a pair that is given; a map [C,H,W] alone is taken as it is.
 
-    maps: float32 [N,C,H,W]; side: which map of a pair that is given as a tuple, 0 or 1.
+    maps: float32 [N,C,H,W]; side: which map of a pair, 0 or 1; how: pairs that are given are read, see `fuse.given`.
     """
 
-    input_types = (Integral, Tensor, np.ndarray, tuple, list)
+    input_types = (Integral, Tensor, np.ndarray, object)  # whatever it is, it is refused in words
 
-    def __init__(self, maps: np.ndarray, side: int) -> None:
+    def __init__(self, maps: np.ndarray, side: int, how: Reading = AS_STORED) -> None:
         super().__init__(maps)
-        self.side = side
+        self.side, self.how = side, how
 
     def __call__(self, item: Any, *args: Any, **kwargs: Any) -> Any:
-        """Transform a row number, a map, or this side of a pair."""
-        return super().__call__(item[self.side] if isinstance(item, (tuple, list)) else item, *args, **kwargs)
+        """Transform a row number, a map, or this side of a pair; DataError for what is neither."""
+        if not isinstance(item, (Integral, Tensor, np.ndarray)) or getattr(item, "ndim", 3) != 3:
+            item = torch.from_numpy(given_pair(item, self.how, self.tensor.shape[1:])[self.side])
+        return super().__call__(item, *args, **kwargs)
 
     def encodes(self, item: object) -> TensorMap:
         if isinstance(item, Integral):
@@ -59,8 +64,8 @@ def SaliencyBlock(source: PairSource, which: Literal["saliency", "attention"] = 
     source: the set whose row numbers are the items.
     which: 'saliency' or 'attention'.
     """
-    kinds = ("saliency", "attention")
-    return TransformBlock(type_tfms=MapRows(source.maps[kinds.index(which)], kinds.index(which)), dl_type=PairDL)
+    side = Fused.input_names.index(which)
+    return TransformBlock(type_tfms=MapRows(source.maps[side], side, source.how), dl_type=PairDL)
 
 
 class PairDL(ResidentDL):

@@ -107,14 +107,28 @@ class KitLearner(MixedLearner):
         return super().add_cb(cb)
 
     def predict(self, item: Any, rm_type_tfms: Any = None, with_input: bool = False) -> tuple:
-        """fastai's predict; DataError for the number of a row that the set has not.
+        """fastai's predict: the decoded prediction, its number and the probabilities. DataError for what is no sample.
 
-        item: a row number of the set, or what its blocks take; rm_type_tfms, with_input: fastai's.
+        item: a row number of the set, or one sample in any form that its blocks take: a file, a picture, an array or
+            tensor; where there are several inputs, a file of all of them, or a tuple or dict with each.
+            `nbs/predict.md` has the forms and the ranges of their values. rm_type_tfms, with_input: fastai's.
         """
+        self.check_row(item)
+        several = getattr(self.dls, "n_inp", 1)
+        if several > 1 and getattr(item, "ndim", several) == 3:
+            raise DataError(
+                f"predict: one array of shape {tuple(item.shape)}, and this task has {several} inputs; give them in a "
+                "tuple, or the file that holds them"
+            )
+        return super().predict(item, rm_type_tfms, with_input)
+
+    def check_row(self, item: Any) -> None:
+        """DataError for the number of a row that the set has not."""
         source, _ = known_set(self.dls) or (None, None)
+        if isinstance(item, Integral) and getattr(source, "is_blank", False):
+            raise DataError(f"row {item}: this learner was loaded without its data; give the sample itself")
         if isinstance(item, Integral) and source is not None and not -len(source) <= item < len(source):
             raise DataError(f"row {item}: {source.name} has {len(source)} samples")
-        return super().predict(item, rm_type_tfms, with_input)
 
     def export(self, fname: Any = "export.pkl", *args: Any, **kwargs: Any) -> None:
         """fastai's export, with a warning: `load_learner` runs whatever such a pickle says.

@@ -22,6 +22,12 @@ def channels_of(model: nn.Module) -> int:
     return model.get_submodule(name).in_channels if name else 3
 
 
+def input_names(model: nn.Module) -> tuple[str, ...]:
+    """What the inputs of a model are called, one name each: its `input_names`, 'image' for one alone."""
+    n = getattr(model, "n_inputs", 1)
+    return tuple(getattr(model, "input_names", ("image",) if n == 1 else [f"input{k}" for k in range(1, n + 1)]))
+
+
 def inputs_for(model: nn.Module, size: int | Sequence[int], bs: int = 1, device: torch.device | str = "cpu") -> list:
     """Images of zeros [bs,C,H,W], as many as the model takes at once (its `n_inputs`, 1 without).
 

@@ -1,54 +1,106 @@
-"""Models to files and back: model.json says how to build it, safetensors hold the weights. Nothing is executed."""
+"""Models to files: ONNX for other programs, or a folder that `load_model` reads. No pickle."""
 
+import logging
+import os
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import torch
 from torch import nn
 
+from learnerkit.core.calibrated import write_calibration
 from learnerkit.core.errors import ModelError
-from learnerkit.core.files import PathLike, atomic_write, made_folder, read_json, write_json
-from learnerkit.core.tensors import load_weights, weights_bytes, weights_file
+from learnerkit.core.files import PathLike
+from learnerkit.core.ranges import Side, checked
+from learnerkit.core.tensors import weights_file
 from learnerkit.learner.kit import KitLearner
-from learnerkit.models.create import create_model, room_of
-from learnerkit.tasks import get_task, task_names
+from learnerkit.models.inputs import input_names, name_of
+from learnerkit.runs.exported import of_learner, of_module, of_path, of_size
+from learnerkit.runs.model_file import load_model, write_model
+from learnerkit.runs.onnx import Checked, read_onnx, write_onnx
+
+__all__ = ["export_model", "load_model", "told"]
+
+ONNX = ".onnx"
+BETTER = {  # what is right where a suffix promises what is not written
+    ".safetensors": "weights alone do not say their model",
+    **dict.fromkeys((".pt", ".pth", ".pkl", ".bin", ".ckpt"), "a pickle runs the code that it names"),
+    **dict.fromkeys((".torchscript", ".ts", ".pt2"), "PyTorch's own programs are not written"),
+}
+log = logging.getLogger(__name__)
 
 
-def export_model(model: nn.Module | KitLearner, folder: PathLike, name: str = "final_model") -> Path:
-    """Write model.json and NAME.safetensors; ModelError when the model was not built by `create_model`.
+@checked
+def export_model(
+    model: nn.Module | KitLearner | PathLike,
+    file: PathLike,
+    name: str | None = None,
+    *,
+    weights: Literal["best", "final"] = "best",
+    size: Side | tuple[Side, Side] | None = None,
+) -> Path:
+    """Write a model as ONNX (model.onnx), or as a folder of model.json and NAME.safetensors (a path without a suffix).
 
-    model: the model, or the learner that has it.
-    folder: made when missing.
-    name: of the weights file.
+    An ONNX file takes normalised images 'image' (of pairs 'saliency' and 'attention') of one size, any number of them,
+    and gives logits; it says its classes, preprocessing and temperature itself, see nbs/export.md. It is
+    compared with the model on 32 inputs, and is not written where they differ by more than .001 of the greatest output.
+    ModelError where the exporter cannot follow the model, as it cannot a detector's, and for a folder where
+    `create_model` did not build it.
+
+    model: a run's folder, whose best weights are taken; a learner, whose weights now are taken, averaged ones not; or a
+        module.
+    file: model.onnx, or the folder; made when missing.
+    name: of the weights file in the folder; 'final_model', or that of a run's weights, when None.
+    weights: of a run, 'best' or 'final'.
+    size: side in pixels, or height and width, of the input of a module in an ONNX file; 32, or the least that it takes,
+        when None. Runs and learners know theirs.
+    Returns the file or the folder.
     """
-    folder, task = Path(folder), None
+    if not isinstance(model, (nn.Module, KitLearner, str, os.PathLike)):
+        raise ModelError(f"{type(model).__name__}: give a run, a learner of learnerkit, or a module (learn.model)")
+    file = Path(file)
+    as_onnx = _wants_onnx(file)
     if isinstance(model, KitLearner):
-        model, task = model.model, model.task
-    if not hasattr(model, "spec"):
-        raise ModelError(f"{type(model).__name__}: was not built by create_model, so it cannot be rebuilt from a file")
-    made_folder(folder)
-    write_json(folder / "model.json", {"task": task or room_of(model.spec["name"]) or None, **model.spec})
-    atomic_write(folder / f"{name}.safetensors", weights_bytes(model.state_dict()))
-    return folder
+        found = of_learner(model)
+    else:
+        found = of_module(model) if isinstance(model, nn.Module) else of_path(Path(model), weights)
+    if not as_onnx:
+        write_model(found.model, file, name or found.name, found.task)
+        if found.ways and name is None:
+            write_calibration(file, found.ways)
+        return file
+    found = of_size(found, size)
+    facts = {"model": name_of(found.model), **found.facts()}
+    names = input_names(found.model)
+    result = write_onnx(found.model, file, found.samples(), names, facts, found.kind, found.output)
+    log.info("%s: %s", file, _difference(result))
+    return file
 
 
-def load_model(
-    folder: PathLike, name: str | None = None, device: str | torch.device = "cpu", **changes: Any
-) -> nn.Module:
-    """The model of a folder with its weights, in evaluation mode.
+def told(written: Path) -> list[str]:
+    """What was exported, in lines for a terminal."""
+    if written.is_dir():
+        return [f"{'weights':<20} {weights_file(written).name}, beside model.json; load_model reads them"]
+    facts = read_onnx(written)
+    return [
+        f"{'model':<20} {facts['model']}, opset {facts['opset']}, inputs {', '.join(facts['inputs'])}",
+        f"{'checked':<20} {_difference(Checked(**facts['check']))}",
+    ]
 
-    folder: a run, or a folder written by `export_model`.
-    name: which weights: 'best_model', 'final_model', ...; the best, else the final ones when None.
-    device: where the model is put.
-    changes: of what model.json says, such as another dropout.
-    """
-    spec = read_json(Path(folder) / "model.json")
-    task = spec.pop("task", None)
-    if task in task_names():
-        get_task(task)  # its room registers the names of its models
-    model = create_model(**{**spec, **changes})
-    try:
-        model.load_state_dict(load_weights(weights_file(folder, name)))
-    except RuntimeError as error:
-        raise ModelError(f"{folder}: the weights do not fit the model of model.json ({error})") from error
-    return model.to(device).eval()
+
+def _difference(checked: Checked) -> str:
+    how = f"{checked.samples} {checked.kind} samples, greatest difference {checked.difference:.2e}"
+    return f"{how} ({checked.relative:.1e} of the greatest output)"
+
+
+def _wants_onnx(file: Path) -> bool:
+    """Whether a path means an ONNX file; ModelError where it means something that is not written."""
+    suffix = file.suffix.lower()
+    if suffix == ONNX:
+        return True
+    if not suffix or suffix[1:].isdecimal() or file.is_dir():
+        return False
+    why = f", and {BETTER[suffix]}" if suffix in BETTER else ""
+    raise ModelError(
+        f"{file}: a file of the kind {file.suffix} is not written{why}. Give model.onnx for other programs, or a path "
+        f"without a suffix, such as {file.with_suffix('')}, for a folder that load_model reads"
+    )

@@ -1,7 +1,7 @@
 """`load_run`: the Learner of a finished run, rebuilt from its recorded calls, its model.json and its best weights."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from learnerkit._fastai import DataLoaders
 from learnerkit.core.calls import is_plain
@@ -11,21 +11,29 @@ from learnerkit.core.members import read_members
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.text import some
 from learnerkit.learner.kit import KitLearner
-from learnerkit.runs.export import load_model
+from learnerkit.runs.model_file import load_model
 from learnerkit.task import Task
 from learnerkit.tasks import task_of
 
+MOVED = (
+    " If the data have moved, say where they are: data=, or evaluate's --data. Further samples are predicted without "
+    "them: load_run(run, data=False), or `learnerkit predict`."
+)
 OF_THE_MODEL = ("arch", "weights", "model_args")  # model.json and the weights say these
 
 
 def load_run(
-    path: PathLike, data: PathLike | DataLoaders | None = None, weights: str | None = None, **replace: Any
+    path: PathLike,
+    data: PathLike | DataLoaders | Literal[False] | None = None,
+    weights: str | None = None,
+    **replace: Any,
 ) -> KitLearner:
     """The Learner of a finished run, a script's or the command line's.
 
     path: the run folder.
     data: where the data are now, or DataLoaders to use instead; needed when the run was made from DataLoaders that
-        no `*_dls` function of learnerkit made, or when the data have moved.
+        no `*_dls` function of learnerkit made, or when the data have moved. False takes none: one blank sample stands
+        in their place, and the Learner predicts what it is given.
     weights: 'best_model' or 'final_model'; the best ones when None and there are any.
     replace: arguments of the learner's factory to use instead of the recorded ones, those of the model too as long as
         its weights fit; those that could not be recorded, such as a loss function or metrics, must be given here.
@@ -44,7 +52,7 @@ def load_run(
         raise RunError(
             f"{run.path}: was built with {', '.join(missing)}, which cannot be recorded; pass load_run(..., {given})"
         )
-    dls = data if isinstance(data, DataLoaders) else rebuild_dls(run.path, data)
+    dls = blank_dls(run) if data is False else data if isinstance(data, DataLoaders) else rebuild_dls(run.path, data)
     known = [str(name) for name in getattr(dls, "vocab", [])]
     if known and described["classes"] and known != described["classes"]:
         raise DataError(f"{run.path}: the data have the classes {known}, the run had {described['classes']}")
@@ -56,6 +64,17 @@ def load_run(
     learn.recipe = {**call, "args": {**call["args"], **plain}, "lost": [key for key in replace if key not in plain]}
     learn.run_folder = run
     return learn
+
+
+def blank_dls(run: RunFolder) -> DataLoaders:
+    """DataLoaders of one blank sample, which know of a run's data what its run.json says."""
+    described = run.described()
+    if not described.get("data"):
+        raise RunError(
+            f"{run.path}: was made from DataLoaders of its own, of which run.json keeps nothing; give them: "
+            "load_run(path, data=dls), then learn.predict(item)"
+        )
+    return task_of(described, run.path).verb("blank_dls")(described)
 
 
 def _function(task: Task, name: str, where: Path) -> Any:
@@ -87,9 +106,9 @@ def rebuild_dls(path: PathLike, data: PathLike | None = None, **changes: Any) ->
     try:
         dls = _function(task, call["call"], run.path)(**arguments)
     except DataError as error:
-        hint = "" if data is not None else " If the data have moved, say where they are: data=, or evaluate's --data."
         raise DataError(
-            f"{run.path}: its data cannot be read as it was trained on them: {str(error).rstrip('.')}.{hint}"
+            f"{run.path}: its data cannot be read as it was trained on them: {str(error).rstrip('.')}."
+            + (MOVED if data is None else "")
         ) from error
     if members is not None and not changes and (changed := members.changed(dls.source.ids, dls.source.contents)):
         raise DataError(

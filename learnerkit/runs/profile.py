@@ -22,7 +22,7 @@ from learnerkit.models.profile import Conditions, measured
 from learnerkit.models.summary import layers_of, table_text
 from learnerkit.pages.figure import write_figures
 from learnerkit.pages.profile import Row, draw_profile, size_text
-from learnerkit.runs.export import load_model
+from learnerkit.runs.model_file import load_model
 from learnerkit.tasks import get_task, task_names
 
 Sides = tuple[int, int]

@@ -346,7 +346,7 @@ def _(bench):
         (Image.new("RGB", (64, 64)), "3 channel.*5 are needed"),
         (np.zeros((32, 32, 5), np.int64), "int64"),
         (np.full((32, 32, 5), 200.0), "floats are in 0..1"),
-        (99, "row 99: set has 10 frames"),
+        (99, "row 99: set has 10 samples"),
     ):
         with pytest.raises(LearnerkitError, match=said):
             bench.learn.predict(item)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from learnerkit.core.errors import DataError
 from learnerkit.data import pictures
@@ -19,6 +20,10 @@ PICTURES = pictures.SUFFIXES
 SUFFIXES = PICTURES | {".npy"}
 KINDS = ".npy, .png, .jpg, .tif ..."  # as messages name them
 CHECK_VERSION = 2
+GIVEN = (
+    "a path, the paths of its modalities in a tuple, a PIL image, or an array or tensor [H,W,C] or [C,H,W], uint8, "
+    "uint16 or floats in 0..1,"
+)
 ROUNDING = 1e-6  # past 0..1 that floats may be
 MAGIC = b"\x93NUMPY"
 # numpy reads a header with ast.literal_eval, which fails at random in threads of CPython before 3.11.8 and 3.12.2
@@ -62,13 +67,19 @@ def _array(file: Path) -> np.ndarray:
     return array
 
 
-def channels_first(array: np.ndarray) -> np.ndarray:
-    """[H,W,C], [C,H,W] or [H,W] as [C,H,W]; where both ends could be the channels, the last axis is."""
+def channels_first(array: np.ndarray, channels: int | None = None) -> np.ndarray:
+    """[H,W,C], [C,H,W] or [H,W] as [C,H,W]; where both ends could be the channels, the last axis is.
+
+    channels: how many there have to be, where that is known: the end of so many is them, and DataError where both are.
+    """
     if array.ndim == 2:
         array = array[None]
     if array.ndim != 3:
         raise DataError(f"has the shape {array.shape}; (H, W, C) or (C, H, W) is needed")
-    if 1 <= array.shape[2] <= MOST_CHANNELS:
+    if channels is not None and array.shape[0] == array.shape[2] == channels and array.shape[1] != 1:
+        raise DataError(f"has the shape {array.shape}: both ends could be the {channels} channels; give a file of it")
+    first = array.shape[0] == channels
+    if not first and 1 <= array.shape[2] <= MOST_CHANNELS:
         array = array.transpose(2, 0, 1)
     elif not 1 <= array.shape[0] <= MOST_CHANNELS:
         raise DataError(f"has the shape {array.shape}; one end has to be the channels, 1 to {MOST_CHANNELS}")
@@ -83,10 +94,16 @@ def scaled(frame: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(frame, dtype=np.float32) / top if top else np.ascontiguousarray(frame, np.float32)
 
 
-def given_frame(array: Any) -> np.ndarray:
-    """An array or tensor that somebody holds as float32 [C,H,W] in 0..1; DataError says what is wrong with it."""
+def given_frame(array: Any, channels: int | None = None) -> np.ndarray:
+    """An array or tensor that somebody holds as float32 [C,H,W] in 0..1; DataError says what is wrong with it.
+
+    channels: of the set, see `channels_first`.
+    """
+    if not isinstance(array, (np.ndarray, Tensor)):
+        raise DataError(f"{type(array).__name__}: is no frame; {GIVEN} is needed")
+    values = array.detach().cpu().numpy() if isinstance(array, Tensor) else array
     try:
-        frame = checked(channels_first(np.asarray(array)))
+        frame = checked(channels_first(values, channels))
         check_floats(frame)
     except DataError as error:
         raise DataError(f"the array {error}") from None
@@ -115,6 +132,14 @@ def read_joined(files: Sequence[Path]) -> np.ndarray:
     """A frame in several files as float32 [C,H,W] in 0..1: the first whole, one channel of each other."""
     first, *others = (read_frame(file) for file in files)
     return np.concatenate([first, *map(one_channel, others)]) if others else first
+
+
+def joined_files(files: Sequence[Path]) -> np.ndarray:
+    """As `read_joined`, of files that somebody names; DataError where they are not of one frame."""
+    try:
+        return read_joined(files)
+    except ValueError as error:  # numpy's, of arrays that differ in height or width
+        raise DataError(f"{', '.join(map(str, files))}: are no modalities of one frame ({error})") from error
 
 
 def check_modality(file: Path) -> Checked:

@@ -19,7 +19,7 @@ from learnerkit.core.errors import DataError
 from learnerkit.detect.boxes import pack_boxes, pack_ignored, rescale
 from learnerkit.detect.data.channels import stretched
 from learnerkit.detect.data.deep import pixels_of
-from learnerkit.detect.data.frames import given_frame, read_frame, scaled
+from learnerkit.detect.data.frames import given_frame, joined_files, read_frame, scaled
 from learnerkit.detect.data.source import FrameSource
 
 
@@ -37,7 +37,15 @@ class FrameRows(Transform):
     source: the set; size: the longer side in pixels that a frame is resized to, None for as it is.
     """
 
-    input_types = (Integral, str, Path, Image.Image, np.ndarray, Tensor)
+    input_types = (
+        Integral,
+        str,
+        Path,
+        Image.Image,
+        np.ndarray,
+        Tensor,
+        object,
+    )  # whatever it is, it is refused in words
 
     def __init__(self, source: FrameSource, size: int | None = None) -> None:
         super().__init__()
@@ -58,10 +66,12 @@ class FrameRows(Transform):
             frame = self.source.frame(int(item))
         elif isinstance(item, (str, Path)):
             frame = self._in_range(read_frame(Path(item)), item)
+        elif isinstance(item, (tuple, list)) and item and all(isinstance(one, (str, Path)) for one in item):
+            frame = self._in_range(joined_files([Path(one) for one in item]), ", ".join(map(str, item)))
         elif isinstance(item, Image.Image):
             frame = self._in_range(scaled(pixels_of(item)), "the picture")
         else:
-            frame = self._in_range(given_frame(item), "the array")
+            frame = self._in_range(given_frame(item, self.source.channels), "the array")
         return torch.from_numpy(frame)
 
     def fitted(self, frame: Tensor) -> TensorFrame:
