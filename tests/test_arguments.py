@@ -271,6 +271,11 @@ FUNCTIONS = {
     "ensemble_runs": {"codes": Row((1,), True)},
     "evaluate_run": {"weights": Row(("last",), "final")},
     "export_model": {"weights": Row(("last",), "final"), "size": Row((7, (8, 0)), 16)},  # tests/runs/test_onnx.py
+    "find_suspects": {
+        "folds": Row((1.5,), 2),
+        "epochs": Row((0,), 1),
+        "seed": Row((-1,), 1),
+    },  # tests/classify/test_suspects.py
     "predict_run": {  # tests/runs/test_predict.py
         "tta": Row((-1,), 2),
         "coverage": Row((0.0, 1.0), 0.9),

@@ -10,7 +10,7 @@ from torch import nn
 from learnerkit._fastai import Callback
 from learnerkit.callbacks.mix import CutMix, MixUp
 from learnerkit.callbacks.stochastic_depth import StochasticDepth
-from learnerkit.classify import doctor, figures, page
+from learnerkit.classify import doctor, figures, galleries, tables
 from learnerkit.classify.cifar import LAYOUTS, is_cifar
 from learnerkit.classify.compare import RANKING
 from learnerkit.classify.dls import array_dls, cifar_dls, digits_dls, folder_dls
@@ -148,7 +148,7 @@ TASK = Task(
     evaluation=evaluation_of,
     figures=figures.figures,
     pictures=figures.PICTURES,
-    tables=page.tables,
-    blocks=page.blocks,
+    tables=tables.tables,
+    blocks=galleries.blocks,
     ranking=RANKING,
 )
