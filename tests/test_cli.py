@@ -26,11 +26,12 @@ from tests.images import QUICK, good_batch, write_cifar10, write_folder
 
 LAYOUT = set(
     """run.json status.json lock.json training.log history.jsonl metrics.csv batch_metrics.csv history.json results.json
-    class_names.json classification_report.txt predictions.npz predictions.csv best_model.safetensors
+    class_names.json classification_report.txt predictions.npz predictions.csv calibration.json best_model.safetensors
     final_model.safetensors model.json checkpoints figures report.html""".split()
 )
 FIGURES = set(
-    "training_curves loss accuracy validation learning_rate combined confusion_matrix predictions top_losses".split()
+    """training_curves loss accuracy validation learning_rate combined confusion_matrix predictions top_losses
+    wrong class_accuracy calibration confidence""".split()
 )
 
 
@@ -47,13 +48,14 @@ def test_train_writes_every_file_of_the_design(command, tmp_path):
     wanted = {"valid_accuracy", "test_accuracy", "test_accuracy_tta", "test_macro_f1", "parameters", "seconds"}
     assert wanted <= set(results)
     arrays = read_npz(run / "predictions.npz")
-    assert set(arrays) == {"ids", "part", "targets", "probabilities", "probabilities_tta"}
+    assert set(arrays) == {"ids", "part", "targets", "probabilities", "probabilities_tta", "twins"}
     assert arrays["probabilities"].shape == (192, 10) and set(arrays["part"]) == {"valid", "test"}
     test = arrays["part"] == "test"
     right = (arrays["probabilities"].argmax(1) == arrays["targets"])[test].mean()
     assert right == pytest.approx(results["test_accuracy"])
     page = (run / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 5 and not re.search(r'(src|href)="(?!data:|#)', page)
+    kept = len(read_npz(run / "samples.npz")["rows"])
+    assert page.count("data:image/png;base64,") == kept + 6 and not re.search(r'(src|href)="(?!data:|#)', page)
     for name in LAYOUT:
         if (run / name).is_file():
             assert not (run / name).name.endswith(".tmp")
