@@ -55,7 +55,7 @@ def test_train_writes_every_file_of_the_design(command, tmp_path):
     assert right == pytest.approx(results["test_accuracy"])
     page = (run / "report.html").read_text()
     kept = len(read_npz(run / "samples.npz")["rows"])
-    assert page.count("data:image/png;base64,") == kept + 6 and not re.search(r'(src|href)="(?!data:|#)', page)
+    assert page.count("data:image/png;base64,") == kept + 5 and not re.search(r'(src|href)="(?!data:|#)', page)
     for name in LAYOUT:
         if (run / name).is_file():
             assert not (run / name).name.endswith(".tmp")

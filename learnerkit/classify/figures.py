@@ -27,7 +27,6 @@ DRAWN, ACROSS = 25, 5  # samples of a gallery, and of one of its rows
 PICTURES = (
     ("training_curves", "Curves"),
     ("learning_rate", "Learning rate"),
-    ("confusion_matrix", "Confusion matrix"),
     ("confusion_groups", "Confusion of groups"),
     ("class_accuracy", "Accuracy of each class"),
     ("calibration", "Calibration"),

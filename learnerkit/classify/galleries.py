@@ -62,9 +62,9 @@ def suspect_gallery(run: RunFolder) -> list[Gallery]:
 
 
 def _card(seen: Evaluation, row: int, picture: np.ndarray) -> Card:
-    likeliest = ", ".join(f"{name} {chance:.1%}" for name, chance in seen.top(row))
+    likeliest = ", ".join(f"{name} {chance:.1%}" for name, chance in seen.top(row)[1:])
     found, truth = seen.vocab[seen.predicted[row]], seen.vocab[seen.targets[row]]
-    lines = (f"{found} {seen.confidence[row]:.1%}", f"true: {truth}", likeliest)
+    lines = (f"{found} {seen.confidence[row]:.1%}", f"true: {truth}", f"then {likeliest}")
     twin = ("has a twin in train",) if seen.twins is not None and seen.twins[row] else ()
     return Card(
         as_rgb(picture),

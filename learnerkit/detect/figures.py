@@ -26,9 +26,6 @@ PICTURES = (
     ("precision_recall", "Precision and recall"),
     ("class_precision", "Average precision by class"),
     ("learning_rate", "Learning rate"),
-    ("confusion_matrix", "Confusion matrix"),
-    ("top_losses", "Images with most errors"),
-    ("predictions", "Predictions, evenly spaced over the part"),
 )
 
 

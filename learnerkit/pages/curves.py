@@ -14,6 +14,7 @@ from learnerkit.pages.letters import plain_text
 
 NO_METRICS = {"epoch", "lr", "step", "skipped", "is_best", "checkpoint", *OF_THE_MACHINE}
 LOSSES = ["train_loss", "valid_loss"]
+NAMES = {"accuracy": "valid accuracy"}  # of what stands beside a figure of training
 OF_TRAINING = {
     "train_accuracy": "train accuracy (augmented)",
     "train_accuracy_mixed": "train accuracy (mixed images, label of the larger share)",
@@ -195,7 +196,7 @@ def _worded(key: str) -> str:
 
 
 def _named(keys: Iterable[str]) -> dict[str, str]:
-    return {key: OF_TRAINING.get(key) or _worded(key) for key in keys}
+    return {key: OF_TRAINING.get(key) or NAMES.get(key) or _worded(key) for key in keys}
 
 
 def read_rates(run: RunFolder) -> Rates:

@@ -2,7 +2,7 @@
 "use strict";
 
 for (const gallery of document.querySelectorAll(".gallery")) {
-  const AT_ONCE = gallery.classList.contains("wide") ? 12 : 60;
+  const AT_ONCE = gallery.classList.contains("wide") ? 8 : 24;
   const form = gallery.querySelector("form"), list = gallery.querySelector(".cards");
   const more = gallery.querySelector(".more"), count = gallery.querySelector("output");
   const cards = [...list.children];

@@ -21,11 +21,11 @@ def shown_blocks(blocks: Sequence[Block]) -> list[dict[str, Any]]:
     return [_gallery(block) if isinstance(block, Gallery) else _matrix(block) for block in blocks]
 
 
-def png_address(pixels: np.ndarray) -> str:
-    """A picture, uint8 [H,W,3] or [H,W], as a data address."""
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+def address_of(pixels: np.ndarray) -> str:
+    """A picture, uint8 [H,W,3] or [H,W], as a data address: PNG where it is small, else JPEG, a tenth as large."""
+    file, kind = io.BytesIO(), "PNG" if max(pixels.shape[:2]) <= SMALL else "JPEG"
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, kind, **({"quality": 88} if kind == "JPEG" else {}))
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _gallery(gallery: Gallery) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def _card(card: Card) -> dict[str, Any]:
     height, width = card.picture.shape[:2]
     says = [f"true {card.truth}"] * bool(card.truth) + [f"predicted {card.found}"] * bool(card.found)
     return {
-        "address": png_address(card.picture),
+        "address": address_of(card.picture),
         "width": width,
         "height": height,
         "small": max(height, width) <= SMALL,

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from learnerkit.pages.blocks import Card, Gallery, Matrix
-from learnerkit.pages.shown_blocks import PART, png_address, shown_blocks
+from learnerkit.pages.shown_blocks import PART, address_of, shown_blocks
 from tests.pages.contents import blocks_of
 
 
@@ -21,7 +21,7 @@ def matrix_of(counts, names, groups=(), columns=None):
 @pytest.mark.parametrize("shape", [(3, 5, 3), (4, 2)])
 def test_a_picture_survives_its_address(shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    kind, _, data = png_address(pixels).partition(",")
+    kind, _, data = address_of(pixels).partition(",")
     assert kind == "data:image/png;base64"
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))), pixels)
 
@@ -74,3 +74,12 @@ def test_ten_thousand_classes_are_shown_by_their_most_confused_part():
 def test_a_hundred_classes_stay_a_small_page():
     (matrix, _) = shown_blocks(blocks_of([f"class {k}" for k in range(100)], 1))
     assert len(matrix["content"]["cells"]) == 100 * 100 - 1 and len(json.dumps(matrix)) < 200_000
+
+
+def test_a_large_picture_is_a_jpeg():
+    pixels = np.zeros((200, 300, 3), np.uint8)
+    pixels[:100] = 255
+    kind, _, data = address_of(pixels).partition(",")
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+    assert kind == "data:image/jpeg;base64" and shown.shape == pixels.shape
+    assert shown[:90].min() > 250 and shown[110:].max() < 5
