@@ -29,8 +29,8 @@ PICTURES = (
     ("learning_rate", "Learning rate"),
     ("confusion_groups", "Confusion of groups"),
     ("class_accuracy", "Accuracy of each class"),
-    ("calibration", "Calibration"),
-    ("confidence", "Confidence"),
+    ("calibration", "Reliability diagram"),
+    ("confidence", "Confidence of right and wrong predictions"),
 )
 
 
