@@ -1,5 +1,6 @@
 """Measure a trained classifier and write what was measured: predictions, figures, report, samples for the pictures."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from learnerkit._fastai import Callback, DataLoader
 from learnerkit.callbacks.identity import class_names
 from learnerkit.callbacks.tta import TTA
 from learnerkit.classify.calibration import fit_calibration, is_distribution
-from learnerkit.classify.evaluation import evaluation_of
+from learnerkit.classify.evaluation import Evaluation, evaluation_of
 from learnerkit.classify.kept import write_samples
 from learnerkit.classify.metrics import activation_of, figures_of, report_text
+from learnerkit.classify.seen import pictures_of
 from learnerkit.core.calibrated import write_calibration
+from learnerkit.core.errors import LearnerkitError
 from learnerkit.core.files import atomic_write
 from learnerkit.core.run_folder import RunFolder, csv_text
 from learnerkit.core.tensors import weights_file, write_npz
@@ -21,6 +24,9 @@ from learnerkit.data.loaders import KitLoaders
 from learnerkit.data.twins import twins_in_train
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.measure import measured_ids, measured_rows, part_loader
+
+EXPLAINED = 15  # of the surest mistakes, how many have Grad-CAM
+log = logging.getLogger(__name__)
 
 
 def predict_part(learn: KitLearner, dl: DataLoader, cbs: list[Callback] | None = None) -> tuple[np.ndarray, Any]:
@@ -82,8 +88,19 @@ def evaluate(learn: KitLearner, run: RunFolder, parts: list[str], tta: int = 0, 
     calibrate(run.path, arrays)
     if isinstance(learn.dls, KitLoaders):
         in_set, source = getattr(learn.dls.split, seen.part)[rows], learn.dls.source
-        write_samples(run, seen, lambda some: source.pictures(in_set[some]))
+        write_samples(run, seen, lambda some: source.pictures(in_set[some]), mistakes_explained(learn, dl, seen))
     return results
+
+
+def mistakes_explained(learn: KitLearner, dl: DataLoader, seen: Evaluation) -> dict[int, np.ndarray]:
+    """Grad-CAM [h,w] of the surest mistakes by their row; none of a model that has no map."""
+    rows = seen.surest_mistakes[:EXPLAINED].tolist()
+    try:
+        _, maps = pictures_of(learn, dl, rows, seen.predicted[rows])
+    except (LearnerkitError, RuntimeError) as error:
+        log.info("no Grad-CAM of the mistakes: %s", error)
+        return {}
+    return dict(zip(rows, maps, strict=True))
 
 
 def without_twins(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from learnerkit.classify.evaluate import predict_part
+from learnerkit.classify.maps import side_by_side
 from learnerkit.core.errors import DataError, LearnerkitError
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import read_npz
@@ -156,25 +157,6 @@ def batches(dls: KitLoaders, chosen: Chosen, bs: int = BS) -> Iterator[tuple[Any
         codes = torch.from_numpy(chosen.classes[begin : begin + len(inputs[0])].astype(np.int64))
         begin += len(codes)
         yield inputs[0] if len(inputs) == 1 else inputs, codes
-
-
-def side_by_side(maps: Tensor | tuple[Tensor, ...]) -> Tensor:
-    """The maps of one input, or of several side by side, [N,H,W]: magnitudes summed over the channels."""
-    each = (maps,) if isinstance(maps, Tensor) else maps
-    return torch.cat([one.abs().sum(dim=1).float().cpu() for one in each], dim=-1)
-
-
-def as_pictures(heat: Tensor, n_inputs: int, pictures: np.ndarray) -> np.ndarray:
-    """Maps [N,h,w] as they lie over the pictures of their images: those of several inputs as far apart as the pictures.
-
-    pictures: [N,C,H,W], those of several inputs side by side with a gap between.
-    """
-    height, width = pictures.shape[2:]
-    gap = max(0, round(width * heat.shape[1] / height) - heat.shape[2]) // max(1, n_inputs - 1)
-    if n_inputs == 1 or not gap:
-        return heat.numpy()
-    parts = [part for one in heat.chunk(n_inputs, dim=2) for part in (one, heat.new_zeros(*heat.shape[:2], gap))]
-    return torch.cat(parts[:-1], dim=2).numpy()
 
 
 class Joined(nn.Module):

@@ -7,7 +7,8 @@ import torch
 from matplotlib.figure import Figure
 
 from learnerkit.callbacks.identity import class_names
-from learnerkit.classify.explain import AtSize, Chosen, Maps, as_pictures, batches, choose, joined, make_maps, own_side
+from learnerkit.classify.explain import AtSize, Chosen, Maps, batches, choose, joined, make_maps, own_side
+from learnerkit.classify.maps import as_pictures
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.explain.consistency import consistency_of
 from learnerkit.explain.faithfulness import faithfulness

@@ -9,7 +9,7 @@ from learnerkit.classify.calibration import is_distribution, reliability
 from learnerkit.classify.confidence import aurc, coverage_curve
 from learnerkit.classify.confused import confused_pairs
 from learnerkit.classify.evaluation import Evaluation
-from learnerkit.classify.kept import SPREAD, read_samples
+from learnerkit.classify.kept import SPREAD, read_maps, read_samples
 from learnerkit.classify.per_class import per_class_table
 from learnerkit.classify.superclasses import block_sums, grouped_order
 from learnerkit.core.run_folder import RunFolder
@@ -28,6 +28,7 @@ PICTURES = (
     ("training_curves", "Curves"),
     ("learning_rate", "Learning rate"),
     ("confusion_groups", "Confusion of groups"),
+    ("wrong", "The surest mistakes, and where the model looked"),
     ("class_accuracy", "Accuracy of each class"),
     ("calibration", "Reliability diagram"),
     ("confidence", "Confidence of right and wrong predictions"),
@@ -54,7 +55,10 @@ def figures(seen: Evaluation | None, run: RunFolder, rows: list[dict]) -> dict[s
         drawn["predictions"] = draw_samples(seen, spread, pictures, f"Predictions ({seen.note})")
         drawn["top_losses"] = draw_samples(seen, worst[:DRAWN], pictures, f"Highest losses ({seen.note})", losses=True)
         if len(wrong := [row for row in seen.surest_mistakes if row in pictures]):
-            drawn["wrong"] = draw_samples(seen, wrong[:DRAWN], pictures, f"The surest mistakes ({seen.note})")
+            maps = read_maps(run, seen)
+            looked = [row for row in wrong if row in maps] if maps else wrong[:DRAWN]
+            of_each = [maps[row] for row in looked] if maps else None
+            drawn["wrong"] = draw_samples(seen, looked, pictures, f"The surest mistakes ({seen.note})", of_each)
     return drawn
 
 

@@ -13,7 +13,7 @@ from learnerkit.callbacks.identity import class_names
 from learnerkit.classify import figures
 from learnerkit.classify.answers import Answers, Normalize, shares
 from learnerkit.classify.evaluation import Evaluation, evaluation_of
-from learnerkit.classify.kept import read_samples
+from learnerkit.classify.kept import read_maps, read_samples
 from learnerkit.classify.metrics import activation_of
 from learnerkit.classify.seen import pictures_of, predicted_part, with_twins
 from learnerkit.classify.superclasses import Groups, groups_of
@@ -201,12 +201,15 @@ class ImageInterpretation(Answers, ClassificationInterpretation):
 
     def _draw(self, rows: Sequence[int] | np.ndarray, k: int, title: str, explain: bool, given: str = "true") -> Figure:
         """Draw the first k of some rows; of a run, of those whose pictures were kept."""
+        heading = f"{title} ({self.seen.note})"
         if self.learn is None:
-            if explain:
+            pictures, maps = read_samples(self.run, self.seen), read_maps(self.run, self.seen) if explain else None
+            if explain and not maps:
                 raise RunError(f"{self.run.path}: read without its model; from_learner(load_run(path)) can explain")
-            pictures = read_samples(self.run, self.seen)
-            rows = [int(row) for row in rows if int(row) in pictures][:k]
-            return shown(figures.draw_samples(self.seen, rows, pictures, f"{title} ({self.seen.note})", given=given))
+            held = pictures if maps is None else pictures.keys() & maps.keys()
+            rows = [int(row) for row in rows if int(row) in held][:k]
+            of_each = None if maps is None else [maps[row] for row in rows]
+            return shown(figures.draw_samples(self.seen, rows, pictures, heading, of_each, given=given))
         rows = [int(row) for row in rows[:k]]
         pictures, maps = pictures_of(self.learn, self.dl, rows, self.seen.predicted[rows] if explain else None)
-        return shown(figures.draw_samples(self.seen, rows, pictures, f"{title} ({self.seen.note})", maps, given=given))
+        return shown(figures.draw_samples(self.seen, rows, pictures, heading, maps, given=given))

@@ -1,6 +1,6 @@
 """Pictures of samples that a run keeps, so that its page and interpretation show them without model and data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import chain, zip_longest
 
 import numpy as np
@@ -50,16 +50,23 @@ def _of_pairs(seen: Evaluation) -> np.ndarray:
     return np.array([row for row in in_turn if row is not None], dtype=np.int64)
 
 
-def write_samples(run: RunFolder, seen: Evaluation, pictures: Callable[[np.ndarray], np.ndarray]) -> None:
+def write_samples(
+    run: RunFolder,
+    seen: Evaluation,
+    pictures: Callable[[np.ndarray], np.ndarray],
+    maps: Mapping[int, np.ndarray] | None = None,
+) -> None:
     """Keep the pictures of some samples in samples.npz.
 
     seen: the part; pictures: rows of it to their pictures, uint8 [n,C,H,W].
+    maps: where the model looked, [h,w] by the row of the sample, for those that were explained.
     """
     one = pictures(np.array([0])) if len(seen.targets) else np.zeros((0, 1, 1, 1), np.uint8)
     size = max(1, int(np.prod(small(one).shape[1:])))
     rows = rows_to_keep(seen, int(np.clip(BYTES // size, FEWEST, MOST)))
     images = [small(pictures(some)) for some in np.array_split(rows, -(-len(rows) // 50))] if len(rows) else [one]
-    write_npz(run.file("samples.npz"), rows=rows, images=np.concatenate(images), part=np.array(seen.part))
+    looked = {"mapped": np.array(list(maps)), "maps": np.stack(list(maps.values())).astype(np.float16)} if maps else {}
+    write_npz(run.file("samples.npz"), rows=rows, images=np.concatenate(images), part=np.array(seen.part), **looked)
 
 
 def small(images: np.ndarray) -> np.ndarray:
@@ -73,13 +80,22 @@ def small(images: np.ndarray) -> np.ndarray:
 
 def read_samples(run: RunFolder, seen: Evaluation) -> dict[int, np.ndarray]:
     """The kept pictures uint8 [C,H,W] by the row of their sample; none where no picture of this part is kept."""
+    return _by_row(run, seen, "rows", "images")
+
+
+def read_maps(run: RunFolder, seen: Evaluation) -> dict[int, np.ndarray]:
+    """Where the model looked, [h,w] by the row of the sample; none where nothing of this part was explained."""
+    return _by_row(run, seen, "mapped", "maps")
+
+
+def _by_row(run: RunFolder, seen: Evaluation, rows: str, values: str) -> dict[int, np.ndarray]:
     if not run.file("samples.npz").exists():
         return {}
     arrays = read_npz(run.file("samples.npz"))
-    if not {"rows", "images", "part"} <= set(arrays) or str(arrays["part"]) != seen.part:
+    if not {rows, values, "part"} <= set(arrays) or str(arrays["part"]) != seen.part:
         return {}
-    rows = arrays["rows"].tolist()
-    return {row: image for row, image in zip(rows, arrays["images"], strict=True) if row < len(seen.targets)}
+    found = zip(arrays[rows].tolist(), arrays[values], strict=True)
+    return {row: value for row, value in found if row < len(seen.targets)}
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:

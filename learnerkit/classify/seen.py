@@ -12,7 +12,7 @@ from torch import Tensor
 from learnerkit._fastai import DataLoader, Learner
 from learnerkit.callbacks.tta import TTA
 from learnerkit.classify.evaluation import Evaluation
-from learnerkit.classify.explain import as_pictures, side_by_side
+from learnerkit.classify.maps import as_pictures, side_by_side
 from learnerkit.core.errors import DataError
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.data.twins import twins_in_train

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from learnerkit.classify.explain import _spread, as_pictures
+from learnerkit.classify.explain import _spread
+from learnerkit.classify.maps import as_pictures
 
 
 def test_half_of_the_images_are_wrong_predictions_where_there_are_so_many():

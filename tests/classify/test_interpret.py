@@ -121,7 +121,7 @@ def test_a_run_says_what_its_learner_said(learn, tmp_path):
 
 def test_what_needs_the_model_or_the_data_says_so(learn, tmp_path):
     read = ImageInterpretation.from_run(kept(learn, tmp_path))
-    for ask in (lambda: read.wrong(explain=True), lambda: read[[0]]):
+    for ask in (lambda: read.samples(explain=True), lambda: read[[0]]):
         with pytest.raises(RunError, match=r"load_run\(path\)"):
             ask()
     with pytest.raises(DataError, match="no part 'test'; it holds 'valid'"):
@@ -205,3 +205,19 @@ def test_one_class_none_right_and_nothing_at_all():
             assert list(per_class_table(seen.targets, seen.predicted, seen.vocab)["support"]) == [len(seen.ids), 0]
         assert len(tables(seen, {})) == (0 if not len(seen.ids) else 5)
     assert draw_samples(seen, [], {}, "nothing").axes
+
+
+def test_an_evaluation_keeps_where_its_mistakes_looked(tmp_path):
+    images, labels = toy_arrays()
+    learn = toy_learner(dls=array_dls(images, (labels + np.arange(96) // 3) % 3, bs=16))
+    run = RunFolder.create(tmp_path / "runs", "a")
+    write_json(run.file("run.json"), {"task": "classify", "classes": []})
+    write_json(run.file("class_names.json"), [str(name) for name in learn.dls.vocab])
+    evaluate(learn, run, ["valid", "test"])
+    read, ours = ImageInterpretation.from_run(run.path), ImageInterpretation.from_learner(learn, ds_idx=2)
+    assert len(read.mistakes()) > 2
+    figures = [seen.wrong(2, explain=True) for seen in (read, ours)]
+    pictures = [[axes.images[0].get_array() for axes in figure.axes if axes.images] for figure in figures]
+    assert len(pictures[0]) == len(pictures[1]) == 4
+    for kept, made in zip(*pictures, strict=True):
+        assert np.abs(np.asarray(kept, float) - made).max() <= 2  # half precision is kept
