@@ -19,6 +19,7 @@ from learnerkit.all import (
     load_model,
     load_run,
 )
+from learnerkit.core.calibrated import read_calibration
 from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import read_json, read_ledger
 from learnerkit.core.tensors import read_npz
@@ -55,7 +56,7 @@ def test_train_writes_every_file_of_the_design(command, tmp_path):
     assert right == pytest.approx(results["test_accuracy"])
     page = (run / "report.html").read_text()
     kept = len(read_npz(run / "samples.npz")["rows"])
-    assert page.count("data:image/png;base64,") == kept + 5 and not re.search(r'(src|href)="(?!data:|#)', page)
+    assert page.count("data:image/png;base64,") == kept + 6 and not re.search(r'(src|href)="(?!data:|#)', page)
     for name in LAYOUT:
         if (run / name).is_file():
             assert not (run / name).name.endswith(".tmp")
@@ -70,6 +71,7 @@ def test_evaluate_report_and_load_run(command, tmp_path):
     assert code == 0 and "with 9 views" in out
     after = read_json(run / "evaluations" / "own-tta9" / "results.json")
     assert read_json(run / "results.json") == before and "test_accuracy_tta" not in before
+    assert read_calibration(run).samples == read_calibration(run, tta=True).samples  # the run has both ways now
     assert after["test_accuracy"] == before["test_accuracy"] and "test_accuracy_tta" in after
     (run / "report.html").unlink()
     assert command("report", run)[0] == 0 and (run / "report.html").exists()

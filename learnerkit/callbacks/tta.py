@@ -1,6 +1,7 @@
 """Test-time augmentation by fixed views, in every validation pass: validate, get_preds and interpretation alike."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from fastai.callback.core import Callback
@@ -11,10 +12,29 @@ from learnerkit.core.ranges import AtLeastOne, Flag, checked
 from learnerkit.ops.views import View, make_views
 
 
+def softmax(outputs: torch.Tensor) -> torch.Tensor:
+    """Probabilities of logits [...,K]."""
+    return outputs.softmax(dim=-1)
+
+
+def activation_of(loss_func: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+    """What makes probabilities of outputs by a loss: a softmax, also where the loss says none, or a sigmoid.
+
+    DataError where its activation is neither: a mean over views is then of nothing that is known.
+    """
+    given = getattr(loss_func, "activation", None)
+    found = torch.full((1, 4), 0.25) if given is None else given(torch.zeros(1, 4))
+    for value, function in ((0.25, softmax), (0.5, torch.sigmoid)):
+        if isinstance(found, torch.Tensor) and torch.allclose(found, torch.full((1, 4), value)):
+            return function
+    raise DataError("TTA: the loss's activation is neither a softmax nor a sigmoid; views cannot be averaged")
+
+
 class TTA(Callback):
     """Predict each image as the mean of the probabilities over several views of it.
 
-    `pred` becomes the logarithm of that mean, so that loss, activation and decoding stay right. A model with
+    `pred` becomes what gives that mean by the loss's activation, so that loss, activation and decoding stay right: its
+    logarithm for a softmax, its logit for a sigmoid; another activation is refused. A model with
     `merge_views(views, inputs, pred)` merges them in its own way, as a detector does its boxes.
 
     n: number of views; 2, 8 and 16 are usual.
@@ -46,6 +66,8 @@ class TTA(Callback):
                 f"{', '.join(keeps)}); use shifts alone (mirror=False)"
             )
         mirror = "mirror" in keeps if self.mirror is None else self.mirror
+        merged = callable(getattr(self.learn.model, "merge_views", None))
+        self.activation = softmax if merged else activation_of(self.learn.loss_func)
         self.active = list(self.views) if self.views else make_views(self.n, mirror)
         self.right = torch.zeros(len(self.active))
         self.seen = 0
@@ -59,13 +81,14 @@ class TTA(Callback):
         for number, view in enumerate(self.active):
             same = isinstance(view, View) and view == View()
             inputs = [view(part) if part.ndim == 4 else part for part in learn.xb]
-            probabilities = (learn.pred if same else learn.model(*inputs)).float().softmax(dim=-1)
+            probabilities = self.activation((learn.pred if same else learn.model(*inputs)).float())
             total = total + probabilities
             if self.per_view and targets is not None:
                 self.right[number] += (probabilities.argmax(dim=-1) == targets).sum().cpu()
         self.seen += len(total)
         tiny = torch.finfo(torch.float32).tiny
-        learn.pred = (total / len(self.active)).clamp_min(tiny).log()
+        mean = (total / len(self.active)).clamp_min(tiny)
+        learn.pred = mean.log() if self.activation is softmax else mean.logit(eps=1e-7)
 
     def after_validate(self) -> None:
         if self.per_view and self.seen:

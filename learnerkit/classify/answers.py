@@ -130,7 +130,10 @@ class Answers:
 
         coverage: above 0 and below 1. Fitted on the valid part: see `calibration.conformal_threshold`.
         """
-        (probabilities, targets), fitted = self.valid_part(), self.fitted()
+        fitted, stated = self.fitted(), f"{coverage:g}"
+        if stated in fitted.thresholds:
+            return sets_of(fitted.probabilities(self.seen.probabilities), fitted.thresholds[stated])
+        probabilities, targets = self.valid_part()
         of_truth = fitted.probabilities(probabilities)[np.arange(len(targets)), targets]
         return sets_of(fitted.probabilities(self.seen.probabilities), conformal_threshold(of_truth, coverage))
 
@@ -160,7 +163,8 @@ class Answers:
 
     def fitted(self) -> Calibration:
         """Temperature and sets, fitted on the valid part; DataError where its probabilities are no distribution."""
-        self.valid_part()
+        if self.seen.fitted is None:
+            self.valid_part()
         return self.seen.fitted
 
     def _groups(self) -> list[str]:

@@ -108,6 +108,8 @@ def fit_calibration(
     coverages: that thresholds are found for, of the calibrated probabilities.
     """
     temperature = fit_temperature(probabilities, targets)
+    if temperature in (HOTTEST, COLDEST):  # too few samples, or no model: nothing was found
+        temperature = 1.0
     of_truth = tempered(probabilities, temperature)[np.arange(len(targets)), targets]
     thresholds = {f"{coverage:g}": conformal_threshold(of_truth, coverage) for coverage in coverages}
     return Calibration(float(temperature), thresholds, part, len(targets))

@@ -15,7 +15,7 @@ from learnerkit.classify.evaluation import Evaluation, evaluation_of
 from learnerkit.classify.kept import write_samples
 from learnerkit.classify.metrics import activation_of, figures_of, report_text
 from learnerkit.classify.seen import pictures_of
-from learnerkit.core.calibrated import write_calibration
+from learnerkit.core.calibrated import read_calibration, write_calibration
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.core.files import atomic_write
 from learnerkit.core.run_folder import RunFolder, csv_text
@@ -85,7 +85,7 @@ def evaluate(learn: KitLearner, run: RunFolder, parts: list[str], tta: int = 0, 
     seen = evaluation_of(run)
     write_predictions(run.file("predictions.csv"), seen.ids, seen.probabilities, vocab, codes)
     write_report_text(run.file("classification_report.txt"), seen.targets, seen.probabilities, vocab, seen.part)
-    calibrate(run.path, arrays)
+    calibrate(getattr(run, "weights_folder", run.path), arrays)
     if isinstance(learn.dls, KitLoaders):
         in_set, source = getattr(learn.dls.split, seen.part)[rows], learn.dls.source
         write_samples(run, seen, lambda some: source.pictures(in_set[some]), mistakes_explained(learn, dl, seen))
@@ -131,7 +131,8 @@ def calibrate(folder: Path, arrays: dict[str, np.ndarray]) -> None:
         ways["tta"] = arrays["probabilities_tta"][valid]
     if all(is_distribution(probabilities) for probabilities in ways.values()):
         targets = arrays["targets"][valid]
-        write_calibration(folder, {name: fit_calibration(values, targets) for name, values in ways.items()})
+        before = {name: known for name in ("plain", "tta") if (known := read_calibration(folder, name == "tta"))}
+        write_calibration(folder, before | {name: fit_calibration(values, targets) for name, values in ways.items()})
 
 
 def write_predictions(

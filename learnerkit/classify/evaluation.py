@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from learnerkit.classify.calibration import fit_calibration, is_distribution
 from learnerkit.classify.metrics import confusion
 from learnerkit.classify.superclasses import Groups, groups_of
-from learnerkit.core.calibrated import Calibration
+from learnerkit.core.calibrated import Calibration, read_calibration
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import read_json
 from learnerkit.core.run_folder import RunFolder
@@ -26,6 +27,7 @@ class Evaluation:
     targets: class indices [N]; probabilities: [N,K]; vocab: names of the classes.
     groups: the group of each class, none where there are none.
     valid: probabilities and targets of the valid part, which temperature and sets are fitted on; None where unknown.
+    kept: what was fitted for the weights before, where the valid part is not known.
     twins: whether a sample is a copy or near copy of one of the training part, bool [N]; None where nobody looked.
     """
 
@@ -37,12 +39,15 @@ class Evaluation:
     vocab: list[str]
     groups: list[str] = field(default_factory=list)
     valid: tuple[np.ndarray, np.ndarray] | None = None
+    kept: Calibration | None = None
     twins: np.ndarray | None = None
 
     @cached_property
     def fitted(self) -> Calibration | None:
         """Temperature and sets of the valid part; None where it is unknown or its probabilities are no distribution."""
-        if self.valid is None or not is_distribution(self.valid[0]):
+        if self.valid is None:
+            return self.kept
+        if not is_distribution(self.valid[0]):
             return None
         return fit_calibration(*self.valid)
 
@@ -102,6 +107,7 @@ def evaluation_of(run: RunFolder, part: str | None = None, groups: Groups | None
     arrays = read_npz(file)
     if missing := NEEDED - set(arrays):
         raise DataError(f"{file}: lacks {', '.join(sorted(missing))}; run `learnerkit evaluate` again")
+    check_predictions(file, arrays)
     held = list(dict.fromkeys(arrays["part"].tolist()))
     if part is not None and part not in held:
         raise DataError(f"{file}: holds no part '{part}'; it holds {' and '.join(map(repr, held))}")
@@ -119,8 +125,27 @@ def evaluation_of(run: RunFolder, part: str | None = None, groups: Groups | None
         vocab,
         groups_of(vocab, groups),
         (probabilities[valid], arrays["targets"][valid]) if "valid" in held else None,
+        None if "valid" in held else read_calibration(run.path, views),
         arrays["twins"][chosen] if "twins" in arrays else None,
     )
+
+
+def check_predictions(file: Path, arrays: dict[str, np.ndarray]) -> None:
+    """DataError where arrays of predictions.npz do not fit each other: each sample has a name, a class and chances."""
+    probabilities, targets = arrays["probabilities"], arrays["targets"]
+    faults = []
+    if probabilities.ndim != 2 or not np.issubdtype(probabilities.dtype, np.floating):
+        faults.append(f"probabilities are {probabilities.dtype} {list(probabilities.shape)}, not floats [N,K]")
+    elif not np.isfinite(probabilities).all():
+        faults.append("some probabilities are nan or infinite")
+    if lengths := {key: len(values) for key, values in arrays.items() if len(values) != len(probabilities)}:
+        faults.append(f"of {len(probabilities)} samples there are {lengths}")
+    if not np.issubdtype(targets.dtype, np.integer):
+        faults.append(f"targets are {targets.dtype}, not class indices")
+    elif probabilities.ndim == 2 and len(targets) and not 0 <= targets.min() <= targets.max() < probabilities.shape[1]:
+        faults.append(f"targets from {targets.min()} to {targets.max()} of {probabilities.shape[1]} classes")
+    if faults:
+        raise DataError(f"{file}: is damaged: {'; '.join(faults)}. Measure the run again: learnerkit evaluate")
 
 
 def _rows(chosen: np.ndarray) -> slice | np.ndarray:

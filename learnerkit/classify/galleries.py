@@ -58,7 +58,7 @@ def suspect_gallery(run: RunFolder) -> list[Gallery]:
         f"{len(table):,} labels in suspects/suspects.csv, found by confident learning from predictions of models that "
         "were not trained on the sample. They are suspected, not wrong: look at them."
     )
-    return [Gallery("Suspected labels", cards, note)]
+    return [Gallery("Suspected labels", cards, note, apart=True)]
 
 
 def _card(seen: Evaluation, row: int, picture: np.ndarray) -> Card:

@@ -15,7 +15,7 @@ from learnerkit.classify.answers import Answers, Normalize, shares
 from learnerkit.classify.evaluation import Evaluation, evaluation_of
 from learnerkit.classify.kept import read_maps, read_samples
 from learnerkit.classify.metrics import activation_of
-from learnerkit.classify.seen import pictures_of, predicted_part, with_twins
+from learnerkit.classify.seen import loader_of, pictures_of, predicted_part, with_twins
 from learnerkit.classify.superclasses import Groups, groups_of
 from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import PathLike
@@ -61,9 +61,7 @@ class ImageInterpretation(Answers, ClassificationInterpretation):
         groups: of the classes: a group's name to its classes, a class to its group, or the group of each in order. The
             20 superclasses where the classes are those of CIFAR-100.
         """
-        part = ("train", "valid", "test")[ds_idx] if dl is None and 0 <= ds_idx < 3 else "given"
-        if dl is None:
-            dl = learn.dls[ds_idx].new(shuffle=False, drop_last=False)
+        dl, part = loader_of(learn, ds_idx, dl)
         act = act or activation_of(learn.loss_func)
         preds, targs, losses = learn.get_preds(dl=dl, with_loss=True, act=act, cbs=cbs)
         if preds.ndim != 2:
@@ -157,6 +155,7 @@ class ImageInterpretation(Answers, ClassificationInterpretation):
         k: how many, or which places of that order; largest: the greatest first; kwargs: fastai's.
         """
         places = isinstance(k, (list, tuple, range))
+        k = k if places else min(k, len(self.losses))
         if self.learn is None:
             order = self.losses.argsort(descending=largest, stable=True).numpy()
             rows = order[list(k)] if places else order

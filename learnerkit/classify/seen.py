@@ -14,9 +14,29 @@ from learnerkit.callbacks.tta import TTA
 from learnerkit.classify.evaluation import Evaluation
 from learnerkit.classify.maps import as_pictures, side_by_side
 from learnerkit.core.errors import DataError
+from learnerkit.core.members import PARTS
+from learnerkit.core.text import some
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.data.twins import twins_in_train
 from learnerkit.explain.cam import gradcam
+
+
+def loader_of(learn: Learner, ds_idx: int, dl: Any) -> tuple[DataLoader, str]:
+    """The loader that is predicted, in order and whole, and what its part is called.
+
+    ds_idx: which of `learn.dls`: 0 train, 1 valid, 2 test; dl: a loader that is taken as it is, called 'given'.
+    DataError where there is no such part, or the loader is one of PyTorch's own.
+    """
+    loaders = getattr(learn.dls, "loaders", [])
+    if dl is None and not 0 <= ds_idx < min(3, len(loaders)):
+        raise DataError(f"ds_idx={ds_idx}: there are {some([f'{n} {p}' for n, p in enumerate(PARTS[: len(loaders)])])}")
+    chosen = loaders[ds_idx] if dl is None else dl
+    if not isinstance(chosen, DataLoader) or not hasattr(chosen, "vocab"):
+        raise DataError(
+            f"{type(chosen).__name__}: a loader without a vocab cannot be interpreted, such as one of PyTorch's own; "
+            "give fastai's DataLoaders, or one of learnerkit's *_dls"
+        )
+    return (chosen, "given") if dl is not None else (chosen.new(shuffle=False, drop_last=False), PARTS[ds_idx])
 
 
 def predicted_part(

@@ -29,12 +29,14 @@ class Gallery:
     """Samples in a grid, with filters by class, by right or wrong and by confidence where the cards say them.
 
     wide: whether its pictures need the width of the page, such as frames with boxes.
+    apart: whether its samples are others than those that a matrix of the page counts.
     """
 
     title: str
     cards: list[Card]
     note: str = ""
     wide: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True)

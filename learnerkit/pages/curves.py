@@ -146,7 +146,7 @@ def _validation(rows: list[dict], groups: list[Group]) -> Figure:
         right.grid(False)
         lines = [*left.get_lines(), *right.get_lines()]
         right.get_legend().remove()
-        left.legend(lines, [line.get_label() for line in lines])
+        left.legend(lines, [line.get_label() for line in lines], loc="center right")
     return figure
 
 
@@ -181,7 +181,7 @@ def draw_lines(axes: Any, rows: list[dict], labels: dict[str, str], title: str, 
     axes.set(title=plain_text(title), xlabel="epoch", ylabel=ylabel)
     axes.grid(alpha=0.3)
     if labels:
-        axes.legend()
+        axes.legend(loc="upper right" if "loss" in title.lower() else "lower right")  # "best" looks at every point
     whole_epochs(axes)
 
 

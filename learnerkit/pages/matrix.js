@@ -90,7 +90,7 @@ for (const section of document.querySelectorAll(".matrix")) {
 
   function open(row, column) {
     const inside = (shown, card) => (of ? of[card] === shown : card === shown), seen = new Set();
-    const found = [...document.querySelectorAll(".gallery .cards > li")].filter((card) => {
+    const found = [...document.querySelectorAll(".gallery:not(.apart) .cards > li")].filter((card) => {
       const fits = inside(rows[row], card.dataset.truth) && inside(columns[column], card.dataset.found);
       const anew = fits && !seen.has(card.dataset.name);
       if (anew) seen.add(card.dataset.name);

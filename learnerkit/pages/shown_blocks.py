@@ -30,7 +30,14 @@ def address_of(pixels: np.ndarray) -> str:
 
 def _gallery(gallery: Gallery) -> dict[str, Any]:
     cards = [_card(card) for card in gallery.cards]
-    return {"kind": "gallery", "title": gallery.title, "note": gallery.note, "wide": gallery.wide, "cards": cards}
+    return {
+        "kind": "gallery",
+        "title": gallery.title,
+        "note": gallery.note,
+        "wide": gallery.wide,
+        "apart": gallery.apart,
+        "cards": cards,
+    }
 
 
 def _card(card: Card) -> dict[str, Any]:

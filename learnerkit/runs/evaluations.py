@@ -15,11 +15,13 @@ class Evaluation(RunFolder):
     """A folder into which a run is measured once more; it is described as its run.
 
     run: that run; path: the folder.
+    weights_folder: where what is fitted for the measured weights is kept: the run, where its best weights are measured
+        on its own parts.
     """
 
-    def __init__(self, run: RunFolder, path: Path) -> None:
+    def __init__(self, run: RunFolder, path: Path, weights_folder: Path | None = None) -> None:
         super().__init__(path)
-        self.run = run
+        self.run, self.weights_folder = run, weights_folder or path
 
     def described(self) -> dict[str, Any]:
         """run.json of the run."""
@@ -45,7 +47,8 @@ def evaluation(run: RunFolder, data: str, how: str, facts: dict[str, Any]) -> It
     name = _free_name(run, data, how, facts.get("fingerprint"))
     target = run.file("evaluations") / name
     beside = run.file("evaluations") / f".tmp-{os.getpid()}"
-    measured = Evaluation(run, made_folder(beside / name))
+    own = data == "own" and facts.get("weights") == "best"
+    measured = Evaluation(run, made_folder(beside / name), run.path if own else None)
     try:
         measured.write_results({"data": data, **facts}, anew=True)
         write_json(measured.file("class_names.json"), run.described()["classes"])

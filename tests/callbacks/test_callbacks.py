@@ -1,5 +1,7 @@
 """What each callback does, by hand-worked numbers, properties and torch's own schedulers."""
 
+from functools import partial
+
 import pytest
 import torch
 from fastai.callback.core import Callback, CancelTrainException
@@ -7,6 +9,7 @@ from torch import nn
 from torch.optim import lr_scheduler
 from torchvision.ops import StochasticDepth as DropBranch
 
+from learnerkit._fastai import CrossEntropyLossFlat
 from learnerkit.all import (
     EMA,
     TTA,
@@ -163,6 +166,26 @@ def test_tta_averages_probabilities_of_each_view_and_counts_each_alone():
         assert tta.view_accuracy[str(view)] == pytest.approx(right)
     loss = learn.validate(cbs=TTA(3))[0]
     assert loss == pytest.approx(nn.functional.nll_loss(averaged.log(), targets).item(), abs=1e-5)
+
+
+def test_tta_keeps_to_the_activation_of_the_loss():
+    """The plain view alone changes nothing, whether the loss is of a softmax or of a sigmoid; others are refused."""
+
+    class OfSigmoid(CrossEntropyLossFlat):
+        def activation(self, outputs):
+            return outputs.sigmoid()
+
+    class OfTanh(CrossEntropyLossFlat):
+        def activation(self, outputs):
+            return outputs.tanh()
+
+    for loss in (CrossEntropyLossFlat(), OfSigmoid(), nn.CrossEntropyLoss()):
+        learn = toy_learner(loss_func=loss)
+        act = None if hasattr(loss, "activation") else partial(torch.softmax, dim=-1)
+        plain, averaged = (learn.get_preds(cbs=cbs, act=act)[0] for cbs in (None, TTA(views=[View()])))
+        torch.testing.assert_close(averaged, plain, rtol=1e-4, atol=1e-5)
+    with pytest.raises(DataError, match="neither a softmax nor a sigmoid"):
+        toy_learner(loss_func=OfTanh()).get_preds(cbs=TTA(2))
 
 
 def test_tta_refuses_a_mirror_where_it_changes_the_class():

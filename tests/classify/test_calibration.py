@@ -140,3 +140,11 @@ def test_a_damaged_file_says_so(tmp_path, damage):
     file.write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"calibration\.json.*learnerkit evaluate"):
         read_calibration(tmp_path)
+
+
+def test_a_temperature_at_its_bound_is_none():
+    """One mistake among few, or no model at all: the fit runs to its end, and the probabilities stay as they are."""
+    sure = np.array([[0.01, 0.99]] * 3)
+    assert (
+        fit_temperature(sure, np.array([1, 0, 0])) == 20 and fit_calibration(sure, np.array([1, 0, 0])).temperature == 1
+    )

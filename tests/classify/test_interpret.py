@@ -14,8 +14,10 @@ from learnerkit.classify.evaluation import Evaluation
 from learnerkit.classify.figures import draw_samples
 from learnerkit.classify.per_class import per_class_table
 from learnerkit.classify.tables import tables
+from learnerkit.core.calibrated import Calibration, write_calibration
 from learnerkit.core.files import write_json
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.tensors import read_npz, weights_bytes, write_npz
 from tests.conftest import toy_arrays, toy_learner
 
 TRUE = np.repeat([0, 1, 2], [20, 20, 20])
@@ -141,10 +143,15 @@ def test_the_surest_mistakes_in_words_and_pictures(learn):
     table = seen.mistakes()
     assert table["id"].tolist() == ["25", "7", "3"] and table["predicted"].tolist() == ["a", "c", "c"]
     assert (np.diff(table["confidence"]) <= 0).all() and table["second"][0].split()[0] in ("b", "c")
-    titles = [axes.get_title() for axes in seen.wrong().axes if axes.get_title()]
+    titles = texts_of(seen.wrong())
     assert titles[0].splitlines()[:2] == [f"✗ a {table['confidence'][0]:.0%}", "true: b"] and len(titles) == 3
-    titles = [axes.get_title() for axes in seen.samples(5).axes if axes.get_title()]
+    titles = texts_of(seen.samples(5))
     assert [title[0] for title in titles] == ["✓", "✗", "✗", "✓", "✗"]
+
+
+def texts_of(figure):
+    """The texts above the pictures of a grid, without its title."""
+    return [text.get_text() for text in figure.axes[0].texts][:-1]
 
 
 def test_shares_of_rows_and_columns(learn):
@@ -193,7 +200,7 @@ def test_grad_cam_stands_beside_the_picture(n):
     learn = toy_learner()
     seen = ImageInterpretation.from_learner(learn)
     figure = seen.samples(n, explain=True)
-    assert sum(axes.get_title() == "Grad-CAM" for axes in figure.axes) == n
+    assert texts_of(figure).count("Grad-CAM") == n
 
 
 def test_one_class_none_right_and_nothing_at_all():
@@ -217,7 +224,48 @@ def test_an_evaluation_keeps_where_its_mistakes_looked(tmp_path):
     read, ours = ImageInterpretation.from_run(run.path), ImageInterpretation.from_learner(learn, ds_idx=2)
     assert len(read.mistakes()) > 2
     figures = [seen.wrong(2, explain=True) for seen in (read, ours)]
-    pictures = [[axes.images[0].get_array() for axes in figure.axes if axes.images] for figure in figures]
+    pictures = [[image.get_array() for image in figure.axes[0].images] for figure in figures]
     assert len(pictures[0]) == len(pictures[1]) == 4
     for kept, made in zip(*pictures, strict=True):
         assert np.abs(np.asarray(kept, float) - made).max() <= 2  # half precision is kept
+
+
+def test_a_part_or_loader_that_is_not_there(learn):
+    for number in (2, 5, -1):
+        with pytest.raises(DataError, match=rf"ds_idx={number}: there are 0 train, 1 valid"):
+            ImageInterpretation.from_learner(learn, ds_idx=number)
+    plain = torch.utils.data.DataLoader([(torch.zeros(1, 6, 6), 0)])
+    with pytest.raises(DataError, match="one of PyTorch's own"):
+        ImageInterpretation.from_learner(learn, dl=plain)
+    ImageInterpretation.from_learner(learn).plot_top_losses(1000)  # all there are
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"targets": np.array([0, 9])}, "targets from 0 to 9 of 3 classes"),
+        ({"targets": np.array([-1, 0])}, "targets from -1 to 0 of 3 classes"),
+        ({"targets": np.array([0.5, 1.0])}, "targets are float64"),
+        ({"ids": np.array(["a"])}, "of 2 samples there are {'ids': 1}"),
+        ({"probabilities": np.array([[0.2, 0.3, np.nan], [1, 0, 0]])}, "some probabilities are nan"),
+        ({"probabilities": np.array([0.2, 0.3])}, "not floats"),
+    ],
+)
+def test_predictions_that_do_not_fit_are_told(learn, tmp_path, change, said):
+    path = kept(learn, tmp_path)
+    good = {"ids": np.array(["a", "b"]), "part": np.array(["valid"] * 2), "targets": np.array([0, 1])}
+    write_npz(path / "predictions.npz", **{**good, "probabilities": np.full((2, 3), 1 / 3), **change})
+    with pytest.raises(DataError, match=f"is damaged: .*{said}"):
+        ImageInterpretation.from_run(path)
+
+
+def test_what_was_fitted_before_serves_a_part_that_stands_alone(learn, tmp_path):
+    path = kept(learn, tmp_path)
+    arrays = read_npz(path / "predictions.npz")
+    write_npz(path / "predictions.npz", **{**arrays, "part": np.full(len(arrays["ids"]), "test")})
+    with pytest.raises(DataError, match="the valid part was not predicted"):
+        ImageInterpretation.from_run(path).calibration()
+    (path / "best_model.safetensors").write_bytes(weights_bytes({"a": torch.ones(2)}))
+    write_calibration(path, {"plain": Calibration(1.7, {"0.9": 0.2}, "valid", 30)})
+    read = ImageInterpretation.from_run(path)
+    assert read.calibration()["temperature"] == 1.7 and read.sets(0.9).shape == (len(arrays["ids"]), 3)

@@ -77,7 +77,7 @@ def test_validation_has_its_loss_and_its_accuracy_on_axes_of_their_own(tmp_path)
     run = fake_run(tmp_path, "a", "add", 1, 0.8, epochs=1)
     left, right = curve_figures(run, [row(1, accuracy=0.5, train_accuracy=0.6)])["validation"].axes
     assert [line.get_label() for line in left.get_lines()] == ["valid loss"]
-    assert [line.get_label() for line in right.get_lines()] == ["accuracy"]
+    assert [line.get_label() for line in right.get_lines()] == ["valid accuracy"]
     assert left.get_lines()[0].get_color() != right.get_lines()[0].get_color()
 
 

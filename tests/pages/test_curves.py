@@ -12,5 +12,5 @@ def test_how_the_machine_was_is_no_metric(digits_run):
     for name, place in (("training_curves", 1), ("validation", 1), ("accuracy", 0), ("combined", 1)):
         panel = curve_figures(run, rows)[name].axes[place]
         drawn = [line.get_label() for line in panel.get_lines()]
-        assert "accuracy" in drawn and not {name.replace("_", " ") for name in OF_THE_MACHINE} & set(drawn)
+        assert "valid accuracy" in drawn and not {name.replace("_", " ") for name in OF_THE_MACHINE} & set(drawn)
         assert panel.get_ylim()[1] < 1.2
