@@ -69,8 +69,7 @@ def confusion_figure(seen: Evaluation, normalize: str | None = None) -> Figure:
     """
     order, title = np.arange(len(seen.vocab)), f"Confusion ({seen.note})"
     if len(order) > MOST_NAMED:
-        pairs, _ = confused_pairs(seen.targets, seen.predicted)
-        order = np.sort(list(dict.fromkeys(pairs.ravel().tolist()))[:FEW_CLASSES] or order[:FEW_CLASSES])
+        order = most_confused_classes(seen)
         title = f"Confusion ({seen.note}), {len(order)} of {len(seen.vocab):,} classes, those most confused"
     if seen.groups:
         order = order[grouped_order([seen.groups[code] for code in order])]
@@ -81,6 +80,12 @@ def confusion_figure(seen: Evaluation, normalize: str | None = None) -> Figure:
         normalize,
         [seen.groups[code] for code in order] if seen.groups else (),
     )
+
+
+def most_confused_classes(seen: Evaluation) -> np.ndarray:
+    """The classes of the most confused pairs, in the order of the vocabulary; the first ones where nothing is wrong."""
+    pairs, _ = confused_pairs(seen.targets, seen.predicted)
+    return np.sort(list(dict.fromkeys(pairs.ravel().tolist()))[:FEW_CLASSES] or np.arange(FEW_CLASSES))
 
 
 def counts_of(seen: Evaluation, order: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from learnerkit.classify.evaluation import Evaluation
+from learnerkit.classify.figures import counts_of, most_confused_classes
 from learnerkit.classify.kept import as_rgb, read_samples
 from learnerkit.classify.superclasses import grouped_order
 from learnerkit.core.run_folder import RunFolder
@@ -18,11 +19,15 @@ def blocks(seen: Evaluation | None, run: RunFolder) -> list[Block]:
     if seen is None or not len(seen.targets):
         return []
     found: list[Block] = []
-    if len(seen.vocab) <= MOST_DENSE:
-        order = grouped_order(seen.groups) if seen.groups else np.arange(len(seen.vocab))
-        names = [seen.vocab[code] for code in order]
-        groups = [seen.groups[code] for code in order] if seen.groups else []
-        found.append(Matrix(f"Confusion ({seen.note})", seen.matrix[np.ix_(order, order)], names, names, groups))
+    order, said = np.arange(len(seen.vocab)), ""
+    if len(order) > MOST_DENSE:
+        order = most_confused_classes(seen)
+        said = f"{len(order)} of {len(seen.vocab):,} classes, those of the most confused pairs."
+    if seen.groups:
+        order = order[grouped_order([seen.groups[code] for code in order])]
+    names = [seen.vocab[code] for code in order]
+    groups = [seen.groups[code] for code in order] if seen.groups else []
+    found.append(Matrix(f"Confusion ({seen.note})", counts_of(seen, order), names, names, groups, said))
     pictures = read_samples(run, seen)
     if pictures:
         note = (

@@ -12,6 +12,7 @@ from learnerkit.classify.calibration import fit_temperature
 from learnerkit.classify.evaluate import evaluate
 from learnerkit.classify.evaluation import Evaluation
 from learnerkit.classify.figures import draw_samples
+from learnerkit.classify.galleries import blocks
 from learnerkit.classify.per_class import per_class_table
 from learnerkit.classify.tables import tables
 from learnerkit.core.calibrated import Calibration, write_calibration
@@ -269,3 +270,17 @@ def test_what_was_fitted_before_serves_a_part_that_stands_alone(learn, tmp_path)
     write_calibration(path, {"plain": Calibration(1.7, {"0.9": 0.2}, "valid", 30)})
     read = ImageInterpretation.from_run(path)
     assert read.calibration()["temperature"] == 1.7 and read.sets(0.9).shape == (len(arrays["ids"]), 3)
+
+
+def test_ten_thousand_classes_have_a_page_of_their_most_confused(tmp_path):
+    rng, n_out = np.random.default_rng(0), 10_000
+    targets = rng.integers(0, n_out, 40)
+    chances = np.full((40, n_out), 1e-6, np.float32)
+    chances[np.arange(40), np.where(np.arange(40) % 2, targets, 7)] = 0.5
+    vocab = [f"class {code}" for code in range(n_out)]
+    seen = Evaluation("test", False, np.arange(40).astype(str), targets, chances, vocab)
+    (matrix,) = blocks(seen, RunFolder(tmp_path))
+    assert (
+        matrix.counts.shape == (len(matrix.rows),) * 2 and len(matrix.rows) <= 50 and "of 10,000 classes" in matrix.note
+    )
+    assert matrix.counts[:, matrix.rows.index("class 7")].sum() >= 20 and "class 7" in matrix.columns
