@@ -283,3 +283,18 @@ def test_a_difference_beyond_a_thousandth_is_refused(tmp_path, monkeypatch):
     with pytest.raises(ModelError, match="gives other outputs than the model: they differ by"):
         write_onnx(model, tmp_path / "model.onnx", samples, ["image"], {})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_others_is_not_exported_into(tmp_path):
+    model, run, own = create_model("tiny_cnn"), tmp_path / "run", tmp_path / "own"
+    for file in (run / "run.json", run / "model.json", run / "best_model.safetensors", own / "notes.txt"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("{}")
+    for folder, said in ((run, "is a run, and nothing of it is overwritten"), (own, "other files, such as notes.txt")):
+        before = {file: file.read_bytes() for file in folder.iterdir()}
+        with pytest.raises(RunError, match=said):
+            export_model(model, folder)
+        assert before == {file: file.read_bytes() for file in folder.iterdir()}
+    (tmp_path / "new").mkdir()
+    for _ in range(2):  # an empty folder, then one of an earlier export
+        assert load_model(export_model(model, tmp_path / "new")).spec["name"] == "tiny_cnn"
