@@ -166,6 +166,18 @@ def test_earlier_predictions_below_an_input_are_none(run, pictures):
     assert predict_run(run, place / "pictures")[1]["samples"] == 6  # asked for by name
 
 
+def test_a_run_that_has_not_begun_is_told(run, pictures):
+    for file in run.glob("*.safetensors"):
+        file.unlink()
+    write_json(run / "status.json", {"state": "failed"})
+    with pytest.warns(UserWarning), pytest.raises(RunError, match=r"nothing has been trained yet \(it is 'failed'\)"):
+        predict_run(run, pictures)
+    (run / "status.json").unlink()
+    (run / "model.json").unlink()
+    with pytest.raises(RunError, match="run: nothing has been trained yet, so it has no weights"):
+        predict_run(run, pictures)
+
+
 def test_a_link_has_a_row_of_its_own(run, pictures, tmp_path):
     file = pictures / "a" / "00.png"
     (tmp_path / "link.png").symlink_to(file)
