@@ -222,7 +222,7 @@ def check_images(files: Sequence[Path], size: tuple[int, int] | None = None, res
 
 
 def check_image(file: Path, size: tuple[int, int] | None = None, resize: str = "squish") -> Checked:
-    """What is wrong with an image file ('' when nothing is), and a digest of its pixels; without a size of its shape too."""
+    """What is wrong with an image file ('' when nothing is), and a digest of its pixels (and shape, without a size)."""
     try:
         pixels = decode(file, size, resize)
     except UNREADABLE as error:

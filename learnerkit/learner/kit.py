@@ -68,13 +68,22 @@ class KitLearner(MixedLearner):
 
     def all_batches(self) -> None:
         """The batches of `self.dl`, as `learner.loop` takes them; DataError where they are blank ones."""
+        self._check_data(self.dl)
+        super().all_batches()
+
+    def show_results(self, ds_idx: int = 1, dl: Any = None, **kwargs: Any) -> None:
+        """fastai's show_results; DataError for a learner without its data. ds_idx, dl, kwargs: fastai's."""
+        self._check_data(self.dls[ds_idx] if dl is None else dl)
+        super().show_results(ds_idx, dl, **kwargs)
+
+    def _check_data(self, dl: Any) -> None:
         source, _ = known_set(self.dls) or (None, None)
-        if getattr(source, "is_blank", False) and any(self.dl.dataset is own.dataset for own in self.dls.loaders):
+        shown = getattr(dl, "dataset", None)
+        if getattr(source, "is_blank", False) and any(shown is own.dataset for own in self.dls.loaders):
             raise DataError(
                 "this learner was loaded without its data, so there is nothing to fit or to measure on; load them, "
                 "load_run(run), or give samples: learn.predict(item)"
             )
-        super().all_batches()
 
     def eval_model(self) -> nn.Module:
         """The model that validation uses: the averaged one where a callback such as EMA keeps it."""
