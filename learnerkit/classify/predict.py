@@ -15,11 +15,10 @@ from learnerkit.classify.source import ImageSource
 from learnerkit.core.calibrated import sets_of
 from learnerkit.core.files import atomic_write
 from learnerkit.core.run_folder import RunFolder, csv_text
-from learnerkit.data.inputs import Inputs, Sample, Wanted, files_or_error, tell_left_out
+from learnerkit.data.inputs import Inputs, Sample, Wanted, files_or_error, inputs_below, tell_left_out
 from learnerkit.data.loaders import KitLoaders, whole
 from learnerkit.data.pictures import SUFFIXES, as_channels, decoded
 from learnerkit.data.source import UNLABELLED
-from learnerkit.data.walk import files_below
 from learnerkit.learner.kit import KitLearner
 from learnerkit.task import shape_alone
 
@@ -31,9 +30,9 @@ def pictures_in(path: Path) -> list[Sample]:
     """The pictures of a folder and of the folders below it, whatever these are called, or one file."""
     if not path.is_dir():
         return [path]
-    files = files_below(path, SUFFIXES)
+    files = inputs_below(path, SUFFIXES)
     taken = set(files)
-    tell_left_out(path, [file for file in files_below(path) if file not in taken], "no pictures")
+    tell_left_out(path, [file for file in inputs_below(path) if file not in taken], "no pictures")
     return files_or_error(path, files, "pictures (.png, .jpg, .webp ...)")
 
 

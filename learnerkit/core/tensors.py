@@ -119,4 +119,6 @@ def read_npz(path: PathLike) -> dict[str, np.ndarray]:
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except NOT_NPZ as error:
+        if isinstance(error, ValueError) and not zipfile.is_zipfile(path):  # numpy then advises to load a pickle
+            raise DataError(f"{path}: is no npz file, or is damaged") from error
         raise DataError(f"{path}: is not a readable npz file ({error})") from error

@@ -1,6 +1,7 @@
 """Samples that a finished run is asked about: which files, how they are called, and what is done with bad ones."""
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from learnerkit.core.text import some
 from learnerkit.core.warn import warn
 from learnerkit.data.faults import Fault, check_bad, refuse_faults
 from learnerkit.data.hashes import told
+from learnerkit.data.walk import files_below
 
+FACTS = "prediction.json"  # what a folder of predictions says of itself
 BLOCK = 256  # samples in memory at a time
 REMEDY = "leave them out: bad='skip' (--bad skip) predicts the others and lists them in left_out.csv."
 Sample = Path | tuple[Path, ...]  # a file, or the files of one sample's channels
@@ -38,7 +41,7 @@ class Inputs:
     """The samples to be predicted, in order.
 
     samples, ids: each with its own name; bad: 'refuse' or 'skip'; faults: of samples that cannot be read.
-    what: they are called in messages; given: the paths that were given, without links and whole.
+    what: they are called in messages; given: the paths that were given, whole.
     """
 
     samples: list[Sample]
@@ -62,8 +65,7 @@ class Inputs:
 
     def shown(self, place: int) -> str:
         """The file of a sample, the first of several."""
-        sample = self.samples[place]
-        return str(sample[0] if isinstance(sample, tuple) else sample)
+        return str(_files(self.samples[place])[0])
 
     @property
     def goes_on(self) -> bool:
@@ -82,6 +84,7 @@ def find_inputs(
 ) -> Inputs:
     """The samples of files and folders, each once; DataError names what is not there, and what holds none.
 
+    A link and its target are two samples: each has a name of its own.
     files: one path or several; listed: the samples of one path; bad: 'refuse' or 'skip'.
     """
     check_bad(bad)
@@ -90,11 +93,19 @@ def find_inputs(
         raise DataError("predict: which samples? Give files or a folder")
     if missing := [path for path in paths if not path.exists()]:
         raise DataError(f"{some(missing)}: no such file or folder")
-    found = {_real(sample): sample for path in paths for sample in listed(path)}
+    found = {tuple(map(_whole, _files(sample))): sample for path in paths for sample in listed(path)}
     samples = list(found.values())
     what = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
-    given = list(dict.fromkeys(path.resolve() for path in paths))
-    return Inputs(samples, names_of([_first(sample) for sample in samples], paths), what, given, bad)
+    given = list(dict.fromkeys(map(_whole, paths)))
+    return Inputs(samples, names_of([_files(sample)[0] for sample in samples], paths), what, given, bad)
+
+
+def inputs_below(root: Path, suffixes: Container[str] | None = None) -> list[Path]:
+    """What `files_below` has of a folder, without the folders below it that earlier predictions were written to."""
+    files = files_below(root, suffixes)
+    inner = {parent for file in files for parent in file.relative_to(root).parents if parent.name}
+    ours = {parent for parent in inner if (root / parent / FACTS).is_file()}
+    return [file for file in files if ours.isdisjoint(file.relative_to(root).parents)]
 
 
 def files_or_error(path: Path, files: Sequence[Path], kinds: str) -> list[Sample]:
@@ -129,9 +140,9 @@ def tell_left_out(path: Path, others: Sequence[Path], what: str) -> None:
         warn(f"{path}: {len(others):,} file(s) are {what} and left out: {some([file.name for file in others])}")
 
 
-def _first(sample: Sample) -> Path:
-    return sample[0] if isinstance(sample, tuple) else sample
+def _files(sample: Sample) -> tuple[Path, ...]:
+    return sample if isinstance(sample, tuple) else (sample,)
 
 
-def _real(sample: Sample) -> tuple[Path, ...]:
-    return tuple(path.resolve() for path in (sample if isinstance(sample, tuple) else (sample,)))
+def _whole(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # not `resolve`, which follows links

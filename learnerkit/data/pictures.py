@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from learnerkit.core.disk import shown_bytes
 from learnerkit.core.errors import DataError
@@ -222,8 +222,7 @@ def check_images(files: Sequence[Path], size: tuple[int, int] | None = None, res
 
 
 def check_image(file: Path, size: tuple[int, int] | None = None, resize: str = "squish") -> Checked:
-    """What is wrong with an image file ('' when nothing is), and a digest of its pixels, of its shape too without a
-    size."""
+    """What is wrong with an image file ('' when nothing is), and a digest of its pixels (and shape, without a size)."""
     try:
         pixels = decode(file, size, resize)
     except UNREADABLE as error:
@@ -237,6 +236,8 @@ def reason_of(error: Exception, file: Path) -> str:
     """An exception's text in the words of somebody who has the file."""
     if is_empty(file):
         return EMPTY
+    if isinstance(error, UnidentifiedImageError):
+        return "is no picture, or is damaged"
     text = getattr(error, "strerror", None) or str(error)
     return re.sub(rf"(?<![\w.-]):? ?'?{re.escape(str(file))}'?(?![\w.-])", "", text) or type(error).__name__
 

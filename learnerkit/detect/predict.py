@@ -11,10 +11,9 @@ from torch import Tensor
 from learnerkit.core.files import atomic_write, made_folder, to_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.text import some
-from learnerkit.data.inputs import Inputs, Sample, Wanted, files_or_error, tell_left_out
+from learnerkit.data.inputs import FACTS, Inputs, Sample, Wanted, files_or_error, inputs_below, tell_left_out
 from learnerkit.data.loaders import whole
 from learnerkit.data.split import evenly
-from learnerkit.data.walk import files_below
 from learnerkit.detect.boxes import scores_of, unpack_boxes
 from learnerkit.detect.data.frames import KINDS, SUFFIXES, check_frame, check_modality, shape_of
 from learnerkit.detect.data.loader import SHOWN_FROM
@@ -44,13 +43,14 @@ def frames_in(path: Path) -> list[Sample]:
     """The frames of a folder and below it, one of each name in folders of modalities (rgb/, thermal/), or one file."""
     if not path.is_dir():
         return [path]
-    if folders := modality_folders(path):
-        files = [{str(file.relative_to(folder).with_suffix("")): file for file in files_below(folder, SUFFIXES)}
-                 for folder in folders.values()]  # fmt: skip
+    folders = [folder for folder in modality_folders(path).values() if not (folder / FACTS).is_file()]
+    if len(folders) > 1:
+        files = [{str(file.relative_to(folder).with_suffix("")): file for file in inputs_below(folder, SUFFIXES)}
+                 for folder in folders]  # fmt: skip
         return [tuple(found[key] for found in files if key in found) for key in files[0]]
-    files = files_below(path, SUFFIXES)
+    files = inputs_below(path, SUFFIXES)
     taken = set(files)
-    tell_left_out(path, [file for file in files_below(path) if file not in taken], "no frames")
+    tell_left_out(path, [file for file in inputs_below(path) if file not in taken], "no frames")
     return files_or_error(path, files, f"frames ({KINDS})")
 
 

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from learnerkit.classify import predict as classify
-from learnerkit.data.inputs import Sample, files_or_error, tell_left_out
+from learnerkit.data.inputs import Sample, files_or_error, inputs_below, tell_left_out
 from learnerkit.data.loaders import KitLoaders, whole
 from learnerkit.data.source import UNLABELLED
-from learnerkit.data.walk import files_below
 from learnerkit.fuse.dls import pair_loaders
 from learnerkit.fuse.files import Reading, reading
 from learnerkit.fuse.given import read_maps
@@ -25,13 +24,13 @@ def pairs_in(path: Path) -> list[Sample]:
     """The files of pairs in a folder and below it, of the suffix that most of them have, or one file."""
     if not path.is_dir():
         return [path]
-    if not files_below(path, SUFFIXES):
+    if not (below := inputs_below(path, SUFFIXES)):
         return files_or_error(path, [], f"files of pairs ({', '.join(SUFFIXES)})")
-    files = list_pairs(path)
-    taken = set(files)
-    others = [file for file in files_below(path) if file not in taken and file.name not in CLASS_FILES]
+    taken = set(list_pairs(path)).intersection(below)
+    files = sorted(taken)
+    others = [file for file in inputs_below(path) if file not in taken and file.name not in CLASS_FILES]
     tell_left_out(path, others, "no pairs, or of another format,")
-    return list(files)
+    return files
 
 
 def blank_dls(described: dict[str, Any]) -> KitLoaders:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 import torch
 from fastai.callback.core import TrainEvalCallback
 from fastai.callback.mixup import MixHandler
@@ -65,6 +66,25 @@ class KitLearner(MixedLearner):
         further = {name: value for name, value in self._further_figures().items() if value is not None}
         return metrics | {name: value for name, value in further.items() if name not in metrics}
 
+    def all_batches(self) -> None:
+        """The batches of `self.dl`, as `learner.loop` takes them; DataError where they are blank ones."""
+        self._check_data(self.dl)
+        super().all_batches()
+
+    def show_results(self, ds_idx: int = 1, dl: Any = None, **kwargs: Any) -> None:
+        """fastai's show_results; DataError for a learner without its data. ds_idx, dl, kwargs: fastai's."""
+        self._check_data(self.dls[ds_idx] if dl is None else dl)
+        super().show_results(ds_idx, dl, **kwargs)
+
+    def _check_data(self, dl: Any) -> None:
+        source, _ = known_set(self.dls) or (None, None)
+        shown = getattr(dl, "dataset", None)
+        if getattr(source, "is_blank", False) and any(shown is own.dataset for own in self.dls.loaders):
+            raise DataError(
+                "this learner was loaded without its data, so there is nothing to fit or to measure on; load them, "
+                "load_run(run), or give samples: learn.predict(item)"
+            )
+
     def eval_model(self) -> nn.Module:
         """The model that validation uses: the averaged one where a callback such as EMA keeps it."""
         averaged = (model() for _, model in able(self.cbs, "eval_model"))
@@ -123,11 +143,17 @@ class KitLearner(MixedLearner):
         return super().predict(item, rm_type_tfms, with_input)
 
     def check_row(self, item: Any) -> None:
-        """DataError for the number of a row that the set has not."""
+        """DataError for what counts as the number of a row, and is none that the set has."""
+        if isinstance(item, (bool, np.bool_)):
+            raise DataError(f"predict: {item} is no sample; give a row number from 0, or the sample itself")
+        if not isinstance(item, Integral):
+            return
         source, _ = known_set(self.dls) or (None, None)
-        if isinstance(item, Integral) and getattr(source, "is_blank", False):
+        if getattr(source, "is_blank", False):
             raise DataError(f"row {item}: this learner was loaded without its data; give the sample itself")
-        if isinstance(item, Integral) and source is not None and not -len(source) <= item < len(source):
+        if item < 0:
+            raise DataError(f"row {item}: rows are counted from 0; give one from 0 on, or the sample itself")
+        if source is not None and item >= len(source):
             raise DataError(f"row {item}: {source.name} has {len(source)} samples")
 
     def export(self, fname: Any = "export.pkl", *args: Any, **kwargs: Any) -> None:

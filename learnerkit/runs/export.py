@@ -8,10 +8,11 @@ from typing import Literal
 from torch import nn
 
 from learnerkit.core.calibrated import write_calibration
-from learnerkit.core.errors import ModelError
+from learnerkit.core.errors import ModelError, RunError
 from learnerkit.core.files import PathLike
 from learnerkit.core.ranges import Side, checked
 from learnerkit.core.tensors import weights_file
+from learnerkit.core.text import some
 from learnerkit.learner.kit import KitLearner
 from learnerkit.models.inputs import input_names, name_of
 from learnerkit.runs.exported import of_learner, of_module, of_path, of_size
@@ -48,7 +49,8 @@ def export_model(
 
     model: a run's folder, whose best weights are taken; a learner, whose weights now are taken, averaged ones not; or a
         module.
-    file: model.onnx, or the folder; made when missing.
+    file: model.onnx, or the folder; made when missing. RunError for a folder that is a run, or that holds files and no
+        model.json of an earlier export.
     name: of the weights file in the folder; 'final_model', or that of a run's weights, when None.
     weights: of a run, 'best' or 'final'.
     size: side in pixels, or height and width, of the input of a module in an ONNX file; 32, or the least that it takes,
@@ -59,6 +61,8 @@ def export_model(
         raise ModelError(f"{type(model).__name__}: give a run, a learner of learnerkit, or a module (learn.model)")
     file = Path(file)
     as_onnx = _wants_onnx(file)
+    if not as_onnx:
+        _check_own(file)
     if isinstance(model, KitLearner):
         found = of_learner(model)
     else:
@@ -90,6 +94,15 @@ def told(written: Path) -> list[str]:
 def _difference(checked: Checked) -> str:
     how = f"{checked.samples} {checked.kind} samples, greatest difference {checked.difference:.2e}"
     return f"{how} ({checked.relative:.1e} of the greatest output)"
+
+
+def _check_own(folder: Path) -> None:
+    """RunError where a folder holds what no export wrote, so that nothing is lost."""
+    held = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    is_run = "run.json" in held
+    if is_run or (held and "model.json" not in held):
+        what = "is a run" if is_run else f"holds other files, such as {some(held, 2)}"
+        raise RunError(f"{folder}: {what}, and nothing of it is overwritten; export to a folder of its own")
 
 
 def _wants_onnx(file: Path) -> bool:

@@ -8,18 +8,21 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from learnerkit.callbacks.identity import class_names, known_set
 from learnerkit.core.calibrated import Calibration, read_calibration
-from learnerkit.core.errors import RunError
+from learnerkit.core.errors import ModelError, RunError
 from learnerkit.core.files import read_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.seed import kept_random_state
 from learnerkit.core.tensors import weights_file
+from learnerkit.core.text import some
 from learnerkit.learner.kit import KitLearner
 from learnerkit.models.create import room_of
-from learnerkit.models.inputs import channels_of, input_names
+from learnerkit.models.inputs import channels_of, input_names, name_of
 from learnerkit.models.size import TRIED, least_size
+from learnerkit.runs.load import check_trained
 from learnerkit.runs.model_file import load_model
 from learnerkit.runs.onnx import SAMPLES, random_samples
 from learnerkit.runs.settled import WEIGHTS, check_settled
@@ -64,8 +67,12 @@ def of_module(model: nn.Module, task: str | None = None) -> Exported:
 def of_size(found: Exported, size: Size) -> Exported:
     """What is exported with inputs of a shape, compared on random ones; one whose shape is known stays as it is.
 
+    found: ModelError where its model has weights without a shape, as lazy modules have before their first batch.
     size: side in pixels, or height and width; 32, or the least that the model takes, when None.
     """
+    if lazy := [name for name, tensor in found.model.state_dict().items() if is_lazy(tensor)]:
+        what = f"{name_of(found.model)}: has weights without a shape ({some(lazy, 3)})"
+        raise ModelError(f"{what}; give it a batch first, model(batch), from which its lazy modules learn their shapes")
     if "shape" in found.steps:
         return found
     if found.kind == "valid":  # of loaders of one's own
@@ -93,6 +100,7 @@ def of_path(path: Path, weights: str) -> Exported:
     """
     if not (path / "model.json").exists():
         run = RunFolder.open(path)
+        check_trained(run)
         raise RunError(
             f"{run.path}: has no model.json, for its model was not built by name; build it, load its .safetensors "
             "file, and give the module itself: export_model(model, file)"
@@ -100,6 +108,7 @@ def of_path(path: Path, weights: str) -> Exported:
     is_run = (path / "run.json").exists()
     if is_run:
         check_settled(RunFolder.open(path))
+        check_trained(RunFolder.open(path))
     model, chosen = load_model(path, WEIGHTS[weights]), weights_file(path, WEIGHTS[weights])
     same = chosen == weights_file(path)  # what was fitted is of the best ones
     ways = {way: known for way in ("plain", "tta") if same and (known := read_calibration(path, way == "tta"))}

@@ -42,6 +42,7 @@ def load_run(
     described = run.described()
     task, recorded = task_of(described, run.path), described["recipe"]
     call = recorded["learner"]
+    check_trained(run)
     if call is None or not run.file("model.json").exists():
         raise RunError(
             f"{run.path}: its model was not built by name; rebuild the learner and load the .safetensors file"
@@ -64,6 +65,13 @@ def load_run(
     learn.recipe = {**call, "args": {**call["args"], **plain}, "lost": [key for key in replace if key not in plain]}
     learn.run_folder = run
     return learn
+
+
+def check_trained(run: RunFolder) -> None:
+    """RunError where a run has no weights yet: its training was never begun, or ended before its first epoch did."""
+    if not any(run.path.glob("*.safetensors")):
+        state = f" (it is '{run.status()['state']}')" if run.file("status.json").exists() else ""
+        raise RunError(f"{run.path}: nothing has been trained yet{state}, so it has no weights; train it first")
 
 
 def blank_dls(run: RunFolder) -> DataLoaders:

@@ -23,7 +23,6 @@ from learnerkit.core.seed import kept_random_state
 from learnerkit.core.tensors import size_of
 from learnerkit.core.text import shortened
 from learnerkit.models.inputs import name_of
-from learnerkit.models.mode import in_mode
 
 OPSET = 18
 SAMPLES = 32  # that the file and the original are compared on
@@ -67,9 +66,11 @@ def write_onnx(
     kind: str = "random",
     output: str = "output",
 ) -> Checked:
-    """Write a model as ONNX, where it gives what the original gives; nothing is written otherwise.
+    """Write a model as ONNX, where the file gives what the model gives; nothing is written otherwise.
 
-    The model is copied: its mode, its device and its hooks stay as they are, and the copy has no hooks.
+    The model is copied in float32 on the CPU: its mode, its device, its precision and its hooks stay as they are. The
+    copy is what the file is compared with, so that of a model in half precision the rounding is no difference; its
+    hooks are removed before it is exported.
 
     model: any module whose forward pass the exporter can follow. file: its folder is made where it is missing.
     samples: normalised inputs [N,...] that both are compared on, one tensor an input; the batch is free in the file.
@@ -82,8 +83,10 @@ def write_onnx(
     made_folder(file.parent)
     if (size := size_of(model.state_dict())) > LARGEST:
         raise ModelError(f"{name_of(model)}: has {size:,} bytes of weights; one ONNX file holds {LARGEST:,} at most")
-    wanted = _outputs(model, samples)
-    proto = _exported(model, samples, names, output)
+    plain = _copied(model)
+    wanted = _outputs(plain, samples)
+    _remove_hooks(plain)
+    proto = _exported(plain, samples, names, output)
     checked = _check(runtime, proto.SerializeToString(), samples, names, wanted, kind, name_of(model))
     said = {**facts, "opset": proto.opset_import[0].version, "check": vars(checked), "learnerkit": __version__}
     onnx.helper.set_model_props(proto, {f"{PREFIX}{key}": _text(value) for key, value in said.items()})
@@ -124,25 +127,36 @@ def _text(value: Any) -> str:
 
 
 def _outputs(model: nn.Module, samples: Sequence[Tensor]) -> np.ndarray:
-    """What the original gives on its own device, in evaluation."""
-    device = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
-    with in_mode(model, training=False), torch.no_grad(), kept_random_state():
-        found = model(*(part.to(device) for part in samples))
+    """What a model gives; ModelError with its own words where it takes no such samples."""
+    try:
+        with torch.no_grad(), kept_random_state():
+            found = model(*samples)
+    except LearnerkitError:
+        raise
+    except Exception as error:  # a module may raise anything
+        shapes = ", ".join(str(list(part.shape)) for part in samples)
+        raise ModelError(
+            f"{name_of(model)}: fails on the samples {shapes} that the file is compared on ({_reason(error)}). Nothing "
+            "was written; say what it takes (size=)"
+        ) from error
     if not isinstance(found, Tensor):
         raise ModelError(f"{name_of(model)}: gives {type(found).__name__}, and one tensor is needed in an ONNX file")
-    return found.detach().float().cpu().numpy()
+    return found.detach().float().numpy()
 
 
-def _without_hooks(model: nn.Module) -> nn.Module:
-    """A copy on the CPU in evaluation mode, without the hooks that others have put on it."""
+def _copied(model: nn.Module) -> nn.Module:
+    """A copy in float32 on the CPU, in evaluation mode."""
     try:
-        plain = copy.deepcopy(model).cpu().float().eval()
+        return copy.deepcopy(model).cpu().float().eval()
     except Exception as error:  # a module may hold anything
         raise ModelError(f"{name_of(model)}: cannot be copied, so it cannot be exported ({error})") from error
-    for module in plain.modules():
+
+
+def _remove_hooks(model: nn.Module) -> None:
+    """Remove the hooks that others have put on a model; those that change what it gives are found by the comparison."""
+    for module in model.modules():
         for name in HOOKS:
             getattr(module, name).clear()
-    return plain
 
 
 def _exported(model: nn.Module, samples: Sequence[Tensor], names: Sequence[str], output: str) -> Any:
@@ -152,7 +166,7 @@ def _exported(model: nn.Module, samples: Sequence[Tensor], names: Sequence[str],
     try:
         with _silent(), kept_random_state():
             program = torch.onnx.export(
-                _without_hooks(model),
+                model,
                 two,
                 dynamo=True,
                 input_names=list(names),

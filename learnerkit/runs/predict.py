@@ -17,14 +17,13 @@ from learnerkit.core.stamp import stamp
 from learnerkit.core.tensors import weights_file
 from learnerkit.core.text import some, words
 from learnerkit.core.warn import warn
-from learnerkit.data.inputs import Inputs, Wanted, find_inputs
+from learnerkit.data.inputs import FACTS, Inputs, Wanted, find_inputs
 from learnerkit.learner.kit import KitLearner
 from learnerkit.runs.evaluate import NOT_NEEDED
 from learnerkit.runs.load import load_run
 from learnerkit.runs.settled import WEIGHTS, check_settled
 from learnerkit.tasks import task_of
 
-FACTS = "prediction.json"  # what a folder of predictions says of itself
 OURS = {FACTS, *words("predictions.csv submission.csv left_out.csv predictions.json images.json pictures")}
 USUAL = 0.9  # coverage of the sets of classes, where it is not said
 
@@ -50,9 +49,10 @@ def predict_run(
     stored frame; predictions.json and images.json are COCO's, and pictures/ has frames with their boxes.
 
     path: the run folder.
-    files: pictures, files of pairs or frames, or folders that hold some; labels beside them are left aside.
+    files: pictures, files of pairs or frames, or folders that hold some; labels beside them are left aside, and so are
+        folders below them that hold earlier predictions.
     out: the folder that is written; predictions/NAME in the run when None. One that predictions were written to before
-        is replaced whole, and nothing else is.
+        is replaced whole, and nothing else is; RunError for one that is one of the inputs, or holds one.
     tta: test-time views, 0 for none.
     coverage: of the sets of classes, one of those that were fitted; .9 where there is that one when None.
     codes: class indices instead of names in submission.csv, in predictions.csv of boxes.
@@ -148,14 +148,17 @@ def _place(run: RunFolder, inputs: Inputs, out: PathLike | None, how: str) -> Pa
         name = f"{(first.name if first.is_dir() else first.stem) or 'files'}{several}{how}"
         place = run.file("predictions") / name
         said = read_json(place / FACTS).get("files") if (place / FACTS).exists() else files
-        return place if said == files else place.with_name(f"{name}-{sha256(to_json(files).encode())[:8]}")
-    place = Path(out) if Path(out).name else Path(out).resolve()
+        place = place if said == files else place.with_name(f"{name}-{sha256(to_json(files).encode())[:8]}")
+    else:
+        place = Path(out) if Path(out).name else Path(out).resolve()
     if place.exists() and not place.is_dir():
         raise RunError(f"{place}: is a file; give a folder (--out)")
-    others = sorted({entry.name for entry in place.iterdir()} - OURS) if place.exists() else []
-    if others:
+    held = {entry.name for entry in place.iterdir()} if place.exists() else set()
+    if others := sorted(held - OURS if FACTS in held else held):
         what = "is a run" if (place / "run.json").exists() else f"holds other files, such as {some(others, 2)}"
         raise RunError(f"{place}: {what}, and nothing of it is overwritten; give a folder of its own (--out)")
+    if inside := [given for given in inputs.given if given.resolve().is_relative_to(place.resolve())]:
+        raise RunError(f"{place}: holds what is to be predicted ({some(inside, 2)}); give a folder of its own (--out)")
     return place
 
 

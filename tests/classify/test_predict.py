@@ -90,7 +90,7 @@ def test_what_is_no_picture_is_refused(learn, name):
 def test_a_file_that_is_no_picture_is_named(learn, tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     (tmp_path / "b.png").write_text("no picture")
-    for name, said in (("a.png", "is empty"), ("b.png", "cannot identify"), (".", "directory")):
+    for name, said in (("a.png", "is empty"), ("b.png", "is no picture, or is damaged"), (".", "directory")):
         with pytest.raises(DataError, match=rf"{tmp_path / name}: .*{said}"):
             learn.predict(tmp_path / name)
 

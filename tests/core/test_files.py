@@ -174,3 +174,12 @@ def test_nearest_names():
     assert check_keys(["lr", "epchs"], ["epochs", "lr"], "train") == [
         "train: unknown key 'epchs'; did you mean epochs?"
     ]
+
+
+def test_what_is_no_npz_file_is_told_without_advice_to_unpickle(tmp_path):
+    (tmp_path / "a.npz").write_bytes(b"garbage")
+    with pytest.raises(DataError, match=r"a\.npz: is no npz file, or is damaged$"):
+        tensors.read_npz(tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", a=np.array([None], dtype=object))
+    with pytest.raises(DataError, match=r"b\.npz: is not a readable npz file \(Object arrays"):
+        tensors.read_npz(tmp_path / "b.npz")

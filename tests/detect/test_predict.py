@@ -11,6 +11,7 @@ from PIL import Image
 from learnerkit.all import DataError, Run, detection_dls, load_run, predict_run
 from learnerkit.core.files import read_json
 from learnerkit.detect.boxes import unpack_boxes
+from learnerkit.detect.predict import frames_in
 from tests.scenes import SMALL, toy_detector, write_scenes
 
 
@@ -100,3 +101,15 @@ def test_folders_of_modalities_are_frames_and_bad_ones_are_listed(trained, tmp_p
     first = load_run(run).predict(0)
     rows = [row for row in csv.DictReader((place / "predictions.csv").read_text().splitlines()) if row["ID"] == "0"]
     assert np.allclose([float(row["Score"]) for row in rows], first.scores.numpy(), atol=1e-4)
+
+
+def test_frames_that_a_prediction_drew_are_no_inputs(tmp_path):
+    for name in ("frames/a.png", "frames/b.png", "out/pictures/a.png", "out/pictures/b.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "out" / "prediction.json").write_text("{}")
+    assert frames_in(tmp_path) == [tmp_path / "frames" / "a.png", tmp_path / "frames" / "b.png"]
+    (tmp_path / "frames").rename(tmp_path / "rgb")
+    shutil.copytree(tmp_path / "rgb", tmp_path / "thermal")
+    expected = [(tmp_path / "rgb" / name, tmp_path / "thermal" / name) for name in ("a.png", "b.png")]
+    assert frames_in(tmp_path) == expected

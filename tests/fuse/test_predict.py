@@ -7,6 +7,7 @@ from safetensors.numpy import save_file
 
 from learnerkit.all import DataError, Run, fusion_learner, load_run, predict_run, saliency_dls
 from learnerkit.core.files import read_json
+from learnerkit.fuse.predict import pairs_in
 from tests.pairs import content, write_pairs
 
 
@@ -83,3 +84,11 @@ def test_files_of_pairs_are_predicted_without_their_classes(trained, tmp_path):
         name, _, probabilities = best.predict(file)
         assert line[1] == name and float(line[2]) == pytest.approx(float(probabilities.max()), abs=1e-6)
     assert read_json(place / "prediction.json")["task"] == "fuse"
+
+
+def test_pairs_among_earlier_predictions_are_none(tmp_path):
+    for name in ("set/a.pt", "set/b.pt", "set/out/c.pt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "set" / "out" / "prediction.json").write_text("{}")
+    assert pairs_in(tmp_path / "set") == [tmp_path / "set" / "a.pt", tmp_path / "set" / "b.pt"]

@@ -1,11 +1,10 @@
 """The learner itself: seeds by position, lr_find on limited batches."""
 
 import numpy as np
+import pytest
 from fastai.callback.core import Callback
 
-from learnerkit.all import (
-    list_models,
-)
+from learnerkit.all import DataError, ImageInterpretation, Run, list_models, load_run
 from tests.conftest import toy_learner
 
 
@@ -23,3 +22,35 @@ def test_smaller_ones():
     assert list_models("wrn*") == ["wrn_D_K"] and "resnet18" in list_models("res*")
     learn = toy_learner(limit_batches=2)
     assert learn.lr_find(num_it=20, show_plot=False).valley > 1e-5
+
+
+def test_without_data_nothing_is_fitted_or_measured(tmp_path):
+    trained = toy_learner([Run(tmp_path, "run", report=False)])
+    trained.fit(1, 0.05)
+    learn, pixels = load_run(tmp_path / "run", data=False), trained.dls.source.images[:2]
+    for act in (
+        lambda: learn.fit(1),
+        lambda: learn.fit_one_cycle(1),
+        learn.validate,
+        learn.get_preds,
+        learn.show_results,
+        lambda: ImageInterpretation.from_learner(learn),
+    ):
+        with pytest.raises(DataError, match="was loaded without its data, so there is nothing to fit or to measure on"):
+            act()
+    assert learn.predict(pixels[0])[0] in learn.dls.vocab
+    assert learn.get_preds(dl=learn.dls.test_dl(list(pixels)))[0].shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        (True, "True is no sample"),
+        (np.bool_(False), "False is no sample"),
+        (-1, "row -1: rows are counted from 0"),
+        (96, "row 96: .* has 96 samples"),
+    ],
+)
+def test_what_is_no_row_number_is_refused(item, said):
+    with pytest.raises(DataError, match=said):
+        toy_learner().predict(item)

@@ -468,7 +468,7 @@ def test_the_quarantine_stands_in_the_run(tmp_path, monkeypatch):
     learn = build(tmp_path / "runs", dls=folder_dls(root, size=12, bs=8, bad="skip"))
     fit(learn)
     text = learn.run_folder.file("quarantine.csv").read_text()
-    assert text.splitlines()[0] == "file,place,reason" and "a/000.png,,cannot identify image file" in text
+    assert text.splitlines()[0] == "file,place,reason" and 'a/000.png,,"is no picture, or is damaged"' in text
 
 
 def test_copies(tmp_path):

@@ -1,5 +1,6 @@
 """ONNX files against their models by onnxruntime, what they say of themselves, and what is never written."""
 
+import copy
 import importlib
 import re
 
@@ -283,3 +284,58 @@ def test_a_difference_beyond_a_thousandth_is_refused(tmp_path, monkeypatch):
     with pytest.raises(ModelError, match="gives other outputs than the model: they differ by"):
         write_onnx(model, tmp_path / "model.onnx", samples, ["image"], {})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("dtype", [torch.half, torch.bfloat16, torch.double])
+def test_a_model_of_another_precision_is_exported_in_float32(dtype, tmp_path):
+    model = create_model("tiny_cnn", width=4).to(dtype)
+    file = export_model(model, tmp_path / "model.onnx", size=16)
+    assert {tensor.dtype for tensor in model.parameters()} == {dtype}
+    check(copy.deepcopy(model).float(), file, (3, 16, 16))
+
+
+def test_hooks_that_change_what_a_model_gives_are_found(tmp_path):
+    model = create_model("tiny_cnn", width=4)
+    model.register_forward_hook(lambda module, given, out: out * 2)
+    with pytest.raises(ModelError, match="gives other outputs than the model"):
+        export_model(model, tmp_path / "model.onnx", size=16)
+
+
+def test_a_model_that_cannot_run_is_told_in_its_own_words(tmp_path):
+    lazy = nn.Sequential(nn.LazyConv2d(4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    sized = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 6 * 6, 3))
+    for model, size, said in (
+        (lazy, None, r"has weights without a shape \(0\.weight, 0\.bias\); give it a batch first"),
+        (sized, 16, r"fails on the samples \[32, 3, 16, 16\].*784.*size="),
+    ):
+        with pytest.raises(ModelError, match=said):
+            export_model(model, tmp_path / "model.onnx", size=size)
+    assert not list(tmp_path.iterdir())
+    lazy(torch.zeros(1, 3, 16, 16))
+    check(lazy, export_model(lazy, tmp_path / "model.onnx", size=16), (3, 16, 16))
+    check(sized, export_model(sized, tmp_path / "sized.onnx", size=8), (3, 8, 8))
+
+
+def test_a_run_that_has_not_begun_is_told(tmp_path):
+    (tmp_path / "run").mkdir()
+    write_json(tmp_path / "run" / "run.json", {"task": "classify", "recipe": {"learner": None, "dls": None}})
+    with pytest.raises(RunError, match=r"run: nothing has been trained yet"):
+        export_model(tmp_path / "run", tmp_path / "model.onnx")
+    write_json(tmp_path / "run" / "model.json", {"name": "tiny_cnn"})
+    with pytest.raises(RunError, match=r"run: nothing has been trained yet"):
+        export_model(tmp_path / "run", tmp_path / "model.onnx")
+
+
+def test_a_folder_of_others_is_not_exported_into(tmp_path):
+    model, run, own = create_model("tiny_cnn"), tmp_path / "run", tmp_path / "own"
+    for file in (run / "run.json", run / "model.json", run / "best_model.safetensors", own / "notes.txt"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("{}")
+    for folder, said in ((run, "is a run, and nothing of it is overwritten"), (own, "other files, such as notes.txt")):
+        before = {file: file.read_bytes() for file in folder.iterdir()}
+        with pytest.raises(RunError, match=said):
+            export_model(model, folder)
+        assert before == {file: file.read_bytes() for file in folder.iterdir()}
+    (tmp_path / "new").mkdir()
+    for _ in range(2):  # an empty folder, then one of an earlier export
+        assert load_model(export_model(model, tmp_path / "new")).spec["name"] == "tiny_cnn"

@@ -132,6 +132,61 @@ def test_nothing_of_others_is_overwritten(run, pictures, tmp_path):
     assert own != further and own.parent == further.parent
 
 
+def test_a_folder_of_our_names_alone_is_of_others_until_it_says_that_it_is_ours(run, pictures, tmp_path):
+    for name in ("pictures/a.png", "submission.csv"):
+        mine = tmp_path / name.split(".")[0].replace("/", "-") / name
+        mine.parent.mkdir(parents=True)
+        mine.write_text("mine")
+        with pytest.raises(RunError, match=f"holds other files, such as {name.split('/')[0]}"):
+            predict_run(run, pictures, mine.parents[name.count("/")])
+        assert mine.read_text() == "mine"
+
+
+def test_what_is_to_be_predicted_is_not_replaced(run, pictures, tmp_path):
+    out = predict_run(run, pictures, tmp_path / "out")[0]
+    shutil.copytree(pictures, out / "pictures")
+    for files in (out / "pictures", out / "pictures" / "a" / "00.png"):
+        with pytest.raises(RunError, match="holds what is to be predicted"):
+            predict_run(run, files, out)
+    with pytest.warns(UserWarning, match="no pictures"), pytest.raises(RunError, match="holds what is to be predicted"):
+        predict_run(run, out, out)
+    assert len(list(out.rglob("*.png"))) == 12
+    inside = shutil.copytree(pictures, run / "predictions" / "own")  # where predictions of `own` would go by themselves
+    with pytest.raises(RunError, match="other files, such as a, b"):
+        predict_run(run, inside)
+    assert len(list(inside.rglob("*.png"))) == 12
+
+
+def test_earlier_predictions_below_an_input_are_none(run, pictures):
+    for _ in range(2):
+        place, facts = predict_run(run, pictures, pictures / "deep" / "out")
+        assert facts["samples"] == 12
+        shutil.copytree(pictures / "a", place / "pictures")  # as drawn frames are
+    assert predict_run(run, pictures)[1]["samples"] == 12
+    assert predict_run(run, place / "pictures")[1]["samples"] == 6  # asked for by name
+
+
+def test_a_run_that_has_not_begun_is_told(run, pictures):
+    for file in run.glob("*.safetensors"):
+        file.unlink()
+    write_json(run / "status.json", {"state": "failed"})
+    with pytest.warns(UserWarning), pytest.raises(RunError, match=r"nothing has been trained yet \(it is 'failed'\)"):
+        predict_run(run, pictures)
+    (run / "status.json").unlink()
+    (run / "model.json").unlink()
+    with pytest.raises(RunError, match="run: nothing has been trained yet, so it has no weights"):
+        predict_run(run, pictures)
+
+
+def test_a_link_has_a_row_of_its_own(run, pictures, tmp_path):
+    file = pictures / "a" / "00.png"
+    (tmp_path / "link.png").symlink_to(file)
+    (pictures / "a" / "second.png").symlink_to(file)
+    rows = rows_of(predict_run(run, [file, tmp_path / "link.png"])[0], "submission.csv")
+    assert [row["ID"] for row in rows] == ["00", "link"] and rows[0]["Labels"] == rows[1]["Labels"]
+    assert "second" in {row["ID"] for row in rows_of(predict_run(run, pictures)[0])}
+
+
 def test_what_cannot_be_asked_for_is_refused(run, pictures, tmp_path):
     (tmp_path / "nothing").mkdir()
     for files, said in (

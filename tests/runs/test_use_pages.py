@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from learnerkit.all import Run, digits_dls, export_model, folder_dls, image_learner, load_run, predict_run
 from learnerkit.core.calibrated import Calibration, write_calibration
 from learnerkit.core.files import read_json
+from learnerkit.data.pictures import resized
 from tests.conftest import toy_arrays
 
 PAGES = Path(__file__).parents[2] / "nbs"
@@ -43,7 +45,7 @@ def make_run(root, kind):
     return root / "a"
 
 
-@pytest.mark.parametrize("kind", ["squish", "crop", "a margin", "grey"])
+@pytest.mark.parametrize("kind", ["squish", "crop", "pad", "a margin", "grey"])
 def test_the_script_needs_the_file_alone(kind, tmp_path):
     run = make_run(tmp_path, kind)
     write_calibration(run, {"plain": Calibration(0.4)})
@@ -58,8 +60,21 @@ def test_the_script_needs_the_file_alone(kind, tmp_path):
     lines = [line.split(",") for line in (place / "predictions.csv").read_text().splitlines()[1:]]
     for said, line in zip(done.stdout.splitlines(), lines, strict=True):
         _, name, share = said.split()
-        assert float(share) == pytest.approx(float(line[2]), abs=2e-4 if kind in ("squish", "crop") else 0.02)
+        assert float(share) == pytest.approx(float(line[2]), abs=2e-4 if kind in ("squish", "crop", "pad") else 0.02)
         assert name == line[1] or abs(float(line[2]) - float(line[4])) < 0.02
+
+
+@pytest.mark.parametrize("how", ["squish", "crop", "pad"])
+def test_the_script_brings_pictures_to_a_size_as_the_package_does(how):
+    lines = re.search(r"def brought.*?(?=\n\n\ndef )", code_of("export.md"), re.S).group()
+    names = {"Image": Image, "bilinear": Image.Resampling.BILINEAR}
+    exec(lines, names)
+    pixels = toy_arrays(1, size=40)[0][0].transpose(1, 2, 0)
+    for width, height in ((16, 16), (17, 16), (40, 40), (39, 25)):
+        for wide, high in ((40, 33), (33, 40), (40, 13), (7, 40), (31, 31), (16, 16)):  # margins odd and even
+            picture = Image.fromarray(np.ascontiguousarray(pixels[:high, :wide]))
+            found = names["brought"](picture, width, height, how)
+            assert np.array_equal(found, resized(picture, (height, width), how)), (width, height, wide, high)
 
 
 def test_the_lines_of_the_page_on_predicting(tmp_path, monkeypatch):
