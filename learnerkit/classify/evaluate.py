@@ -11,7 +11,7 @@ from learnerkit._fastai import Callback, DataLoader
 from learnerkit.callbacks.identity import class_names
 from learnerkit.callbacks.tta import TTA
 from learnerkit.classify.calibration import fit_calibration, is_distribution
-from learnerkit.classify.evaluation import Evaluation, evaluation_of
+from learnerkit.classify.evaluation import Evaluation, evaluation_in
 from learnerkit.classify.kept import write_samples
 from learnerkit.classify.metrics import activation_of, figures_of, report_text
 from learnerkit.classify.seen import pictures_of
@@ -81,14 +81,14 @@ def evaluate(learn: KitLearner, run: RunFolder, parts: list[str], tta: int = 0, 
             columns.setdefault("twins", []).append(twins)
     results = run.write_results(figures)
     arrays = {key: np.concatenate(value) for key, value in columns.items()}
-    write_npz(run.file("predictions.npz"), **arrays)
-    seen = evaluation_of(run)
+    seen = evaluation_in(arrays, vocab)
     write_predictions(run.file("predictions.csv"), seen.ids, seen.probabilities, vocab, codes)
     write_report_text(run.file("classification_report.txt"), seen.targets, seen.probabilities, vocab, seen.part)
     calibrate(getattr(run, "weights_folder", run.path), arrays)
     if isinstance(learn.dls, KitLoaders):
         in_set, source = getattr(learn.dls.split, seen.part)[rows], learn.dls.source
         write_samples(run, seen, lambda some: source.pictures(in_set[some]), mistakes_explained(learn, dl, seen))
+    write_npz(run.file("predictions.npz"), **arrays)  # last: with it a run counts as evaluated
     return results
 
 

@@ -111,21 +111,36 @@ def evaluation_of(run: RunFolder, part: str | None = None, groups: Groups | None
     held = list(dict.fromkeys(arrays["part"].tolist()))
     if part is not None and part not in held:
         raise DataError(f"{file}: holds no part '{part}'; it holds {' and '.join(map(repr, held))}")
-    part = part or (held[-1] if held else "")
     vocab = _vocab(run, arrays["probabilities"])
-    views = "probabilities_tta" in arrays
+    kept = None if "valid" in held else read_calibration(run.path, "probabilities_tta" in arrays)
+    return evaluation_in(arrays, vocab, part, groups, kept)
+
+
+def evaluation_in(
+    arrays: dict[str, np.ndarray],
+    vocab: list[str],
+    part: str | None = None,
+    groups: Groups | None = None,
+    kept: Calibration | None = None,
+) -> Evaluation:
+    """A part of the arrays of predictions.npz; the last one when `part` is None.
+
+    vocab: names of the classes; groups: of the classes; kept: what was fitted before, where there is no valid part.
+    """
+    held = list(dict.fromkeys(arrays["part"].tolist()))
+    part = part or (held[-1] if held else "")
     probabilities = arrays.get("probabilities_tta", arrays["probabilities"])
     chosen, valid = (_rows(arrays["part"] == name) for name in (part, "valid"))
     return Evaluation(
         part,
-        views,
+        "probabilities_tta" in arrays,
         arrays["ids"][chosen],
         arrays["targets"][chosen],
         probabilities[chosen],
         vocab,
         groups_of(vocab, groups),
         (probabilities[valid], arrays["targets"][valid]) if "valid" in held else None,
-        None if "valid" in held else read_calibration(run.path, views),
+        kept,
         arrays["twins"][chosen] if "twins" in arrays else None,
     )
 
