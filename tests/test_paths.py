@@ -21,6 +21,7 @@ from learnerkit.all import (
     ensemble_runs,
     evaluate_run,
     export_model,
+    find_suspects,
     folder_dls,
     image_learner,
     load_model,
@@ -127,6 +128,7 @@ OF_A_RUN = {
     "evaluate_run": lambda kind, run: evaluate_run(kind(run)),
     "export_model": lambda kind, run: export_model(load_run(kind(run)), kind(run / "again")),
     "load_model": lambda kind, run: load_model(kind(run)),
+    "find_suspects": lambda kind, run: find_suspects(kind(run), folds=2, train=lambda dls: toy_learner(dls=dls)),
     "predict_run": lambda kind, run: predict_run(kind(run), kind(a_picture(run)), kind(run.parent / "predicted")),
 }
 WITH_ANOTHER = {  # called within the entry that is named
