@@ -144,6 +144,7 @@ def test_a_str_and_a_path(name, kind, place, tmp_path):
     CALLS[name](kind, place, tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore:the models agree with:UserWarning")  # they are not trained
 @pytest.mark.parametrize("kind", [str, Path])
 @pytest.mark.parametrize("name", OF_A_RUN)
 def test_a_str_and_a_path_of_a_run(name, kind, trained, tmp_path):
