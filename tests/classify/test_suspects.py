@@ -91,6 +91,7 @@ def test_predictions_come_back_under_their_names():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:the models agree with:UserWarning")  # they are hardly trained
 def test_a_run_looks_at_its_own_labels(digits_run, command):
     before = (digits_run / "predictions.npz").read_bytes()
     code, said, error = command("suspects", digits_run, "--folds", "2", "--epochs", "1")
