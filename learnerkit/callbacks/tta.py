@@ -17,7 +17,7 @@ def softmax(outputs: torch.Tensor) -> torch.Tensor:
     return outputs.softmax(dim=-1)
 
 
-def activation_of(loss_func: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+def known_activation(loss_func: Any) -> Callable[[torch.Tensor], torch.Tensor]:
     """What makes probabilities of outputs by a loss: a softmax, also where the loss says none, or a sigmoid.
 
     DataError where its activation is neither: a mean over views is then of nothing that is known.
@@ -67,7 +67,7 @@ class TTA(Callback):
             )
         mirror = "mirror" in keeps if self.mirror is None else self.mirror
         merged = callable(getattr(self.learn.model, "merge_views", None))
-        self.activation = softmax if merged else activation_of(self.learn.loss_func)
+        self.activation = softmax if merged else known_activation(self.learn.loss_func)
         self.active = list(self.views) if self.views else make_views(self.n, mirror)
         self.right = torch.zeros(len(self.active))
         self.seen = 0

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-COLUMNS = ("true", "predicted", "count", "share")
-
 
 def confused_pairs(targets: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of a true and another predicted class [P,2] and how often each occurs [P], most first.

@@ -23,7 +23,6 @@ from learnerkit.pages.letters import plain_text
 
 FEW_CLASSES = 50  # of very many that a matrix shows
 DRAWN, ACROSS = 25, 5  # samples of a gallery, and of one of its rows
-
 PICTURES = (
     ("training_curves", "Curves"),
     ("learning_rate", "Learning rate"),

@@ -71,7 +71,7 @@ class ImageInterpretation(Answers, ClassificationInterpretation):
             )
         interpretation = cls(learn, dl, losses, act)
         interpretation.preds, interpretation.targs, interpretation._cbs = preds, targs, cbs
-        vocab = [str(name) for name in class_names(learn.dls)]
+        vocab = class_names(learn.dls)
         grouped = groups_of(vocab, groups)
         interpretation.seen = predicted_part(learn, dl, part, preds, targs, vocab, grouped, cbs)
         return interpretation

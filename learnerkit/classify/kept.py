@@ -17,7 +17,7 @@ SIDE = 160  # pixels of the longest side of a picture that is kept
 FEWEST, MOST, BYTES = 50, 400, 3_000_000  # pictures that are kept, and their pixels together
 EACH, PAIRS = 3, 100  # pictures of each of the most confused pairs of classes, and how many pairs
 SPREAD = 25  # pictures spread evenly over the part that are kept in any case
-SHARED = 96  # pictures of the surest mistakes, and as many spread evenly and as many unsure
+SHARED = 96  # pictures of the greatest losses, of the surest mistakes, and spread evenly; half as many unsure ones
 
 
 def rows_to_keep(seen: Evaluation, most: int) -> np.ndarray:

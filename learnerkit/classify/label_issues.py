@@ -1,5 +1,7 @@
 """Samples whose label is probably wrong, by confident learning (Northcutt et al. 2021), which cleanlab carries."""
 
+from types import ModuleType
+
 import numpy as np
 import pandas as pd
 
@@ -8,7 +10,10 @@ from learnerkit.classify.evaluation import Evaluation
 from learnerkit.core.errors import DataError
 from learnerkit.core.optional import optional
 
-COLUMNS = ("row", "id", "label", "suggested", "label_probability", "suggested_probability")
+
+def need_clean() -> ModuleType:
+    """cleanlab's finder of label issues; LearnerkitError names the extra where it is not installed."""
+    return optional("cleanlab.filter", "clean", "finding suspected labels")
 
 
 def suspects_of(seen: Evaluation) -> pd.DataFrame:
@@ -18,7 +23,7 @@ def suspects_of(seen: Evaluation) -> pd.DataFrame:
     Columns: row (of the part), id, label (the given class), suggested (the likeliest class), and their probabilities.
     Needs the extra 'clean'.
     """
-    filtering = optional("cleanlab.filter", "clean", "finding suspected labels")
+    filtering = need_clean()
     if not is_distribution(seen.probabilities):
         raise DataError("suspects: the probabilities of a sample do not sum to 1; confident learning needs a softmax")
     probabilities = seen.probabilities / seen.probabilities.sum(axis=1, keepdims=True)

@@ -11,7 +11,7 @@ from learnerkit.callbacks.identity import class_names
 from learnerkit.classify.evaluate import predict_part
 from learnerkit.classify.evaluation import Evaluation
 from learnerkit.classify.kept import small
-from learnerkit.classify.label_issues import suspects_of
+from learnerkit.classify.label_issues import need_clean, suspects_of
 from learnerkit.core.errors import DataError
 from learnerkit.core.ranges import Seed, Whole, checked
 from learnerkit.core.warn import warn
@@ -76,6 +76,7 @@ def find_suspects(
     Columns of `label_issues.suspects_of`, with the part in place of the row. 'out_of_fold' has ids, targets and
     probabilities, 'samples' the pictures of the first suspects.
     """
+    need_clean()  # before anything is trained
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # of what is left out of a fold on purpose
         folded = out_of_fold(dls, fitted, folds, seed)
     if (agreed := float(folded.right.mean())) < WEAK:

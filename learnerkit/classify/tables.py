@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from learnerkit.classify.calibration import calibration_figures, is_distribution
 from learnerkit.classify.confidence import aurc, coverage_at
 from learnerkit.classify.confused import confused_table
@@ -34,7 +32,7 @@ def tables(seen: Evaluation | None, results: dict[str, Any]) -> list[Table]:
     found += [figure_table(seen), confidence_table(seen)]
     if is_distribution(seen.probabilities):
         found.append(calibration_table(seen))
-    found += hidden_table(seen, results)
+    found += hidden_table(seen)
     found += confusion_table(seen)
     return [*found, class_table(seen)]
 
@@ -86,16 +84,15 @@ def calibration_table(seen: Evaluation) -> Table:
     return Table("Calibration", ("figure", "as it is", "with the temperature"), rows, f"{note}Sets of classes, {sets}.")
 
 
-def hidden_table(seen: Evaluation, results: dict[str, Any]) -> list[Table]:
+def hidden_table(seen: Evaluation) -> list[Table]:
     """What the accuracy of the part hides: as given, and without the samples that have a twin in the training part."""
     if seen.twins is None:
         return []
     rows = [("as given", f"{len(seen.targets):,}", f"{seen.right.mean():.2%}")]
     if seen.twins.any():
         others, n = seen.right[~seen.twins], int(seen.twins.sum())
-        rows.append(
-            ("without those with a twin in train", f"{len(others):,}", formatted(_mean(others), "{:.2%}")),
-        )
+        without = formatted(others.mean() if len(others) else None, "{:.2%}")
+        rows.append(("without those with a twin in train", f"{len(others):,}", without))
         rows.append(("those with a twin in train", f"{n:,}", f"{seen.right[seen.twins].mean():.2%}"))
     note = "A twin is an equal image, or one re-encoded, resized, shifted, mirrored or brightened."
     if not seen.twins.any():
@@ -103,10 +100,6 @@ def hidden_table(seen: Evaluation, results: dict[str, Any]) -> list[Table]:
             "No sample has a twin (equal, re-encoded, resized, shifted, mirrored or brightened) in the training part."
         )
     return [Table(f"What the {seen.part} accuracy hides", ("samples", "number", "accuracy"), rows, note)]
-
-
-def _mean(values: np.ndarray) -> float | None:
-    return float(values.mean()) if len(values) else None
 
 
 def confusion_table(seen: Evaluation) -> list[Table]:

@@ -16,7 +16,7 @@ from torchvision.ops import box_iou
 from learnerkit.core.errors import RecipeError
 from learnerkit.detect.boxes import scores_of, unpack_boxes, unpack_ignored
 from learnerkit.detect.matching import shares_inside
-from learnerkit.detect.resampled import MOST, RECALLS
+from learnerkit.detect.resampled import MOST, RECALLS, taken
 
 KINDS = ("class", "localisation", "both", "duplicate", "background", "missed")
 FOREGROUND, BACKGROUND = 0.5, 0.1  # overlaps from which a box is on an object, and below which it is on none
@@ -142,7 +142,7 @@ def _judge_image(
     overlaps = box_iou(boxes[rows].double(), unpack_boxes(truth)[0].double()).numpy()
     codes, scores = codes.numpy()[rows], scores_of(found).numpy()[rows]
     same = codes[:, None] == of_objects
-    object_of = _taken(np.where(same, overlaps, -1.0), foreground)
+    object_of = taken(np.where(same, overlaps, -1.0), foreground)
     used = np.isin(np.arange(len(objects)), object_of)
     kinds, about, overlap = np.full(len(rows), RIGHT), object_of.copy(), np.zeros(len(rows))
     if len(objects):
@@ -183,16 +183,6 @@ def _counted(codes: np.ndarray, scores: np.ndarray, least: float) -> np.ndarray:
         return order
     of_class = {code: np.flatnonzero(codes[order] == code)[:MOST] for code in np.unique(codes)}
     return order[np.sort(np.concatenate(list(of_class.values())))]
-
-
-def _taken(free: np.ndarray, least: float) -> np.ndarray:
-    """The object that each detection, best first, gets, of those that none before it has taken, [D]; -1 for none."""
-    taken = np.full(len(free), -1)
-    for row in np.flatnonzero((free >= least).any(axis=1)):
-        place = int(free[row].argmax())
-        if free[row, place] >= min(least, 1 - 1e-10):
-            taken[row], free[:, place] = place, -1.0
-    return taken
 
 
 def _aside(boxes: Tensor, codes: np.ndarray, truth: Tensor, least: float) -> np.ndarray:

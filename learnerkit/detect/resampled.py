@@ -41,21 +41,24 @@ def _matched(detections: Sequence[Tensor], targets: Sequence[Tensor], code: int)
         objects, of_objects = unpack_boxes(truth)
         overlaps = box_iou(boxes[order].double(), objects[of_objects == code].double()).numpy()
         scores.append(scores_of(found).numpy()[order])
-        right.append(np.stack([_greedy(overlaps, least) for least in OVERLAPS]))
+        right.append(np.stack([taken(overlaps, least) >= 0 for least in OVERLAPS]))
         images.append(np.full(len(order), number))
     best = np.argsort(-np.concatenate(scores), kind="stable")
     return np.concatenate(right, axis=1)[:, best], np.concatenate(images)[best]
 
 
-def _greedy(overlaps: np.ndarray, least: float) -> np.ndarray:
-    """Whether each detection, best first, gets an object that none before it has taken; [D,M] to bool [D]."""
+def taken(overlaps: np.ndarray, least: float) -> np.ndarray:
+    """The object that each detection, best first, gets, of those that none before it has taken; -1 for none.
+
+    overlaps: [D,M]; least: of a detection with its object. Returns int64 [D].
+    """
     free = np.where(overlaps >= min(least, 1 - 1e-10), overlaps, -1.0)
-    right = np.zeros(len(overlaps), dtype=bool)
-    for row in range(len(overlaps) if overlaps.shape[1] else 0):
+    objects = np.full(len(overlaps), -1)
+    for row in np.flatnonzero((free >= 0).any(axis=1)):
         place = int(free[row].argmax())
         if free[row, place] >= 0:
-            right[row], free[:, place] = True, -1.0
-    return right
+            objects[row], free[:, place] = place, -1.0
+    return objects
 
 
 def _averages(right: np.ndarray, images: np.ndarray, counts: np.ndarray, objects: np.ndarray) -> np.ndarray:

@@ -25,11 +25,6 @@ class NamedFigure(Figure):
         set_fonts(self)
         super().draw(renderer)
 
-    def _ipython_display_(self) -> None:
-        """Nothing where pyplot has the figure: a notebook shows it at the end of the cell, and must not do so twice."""
-        if not hasattr(self, "number"):
-            raise NotImplementedError  # IPython then takes its usual way
-
 
 def new_figure(
     width: float = 7, height: float = 4.5, rows: int = 1, columns: int = 1, **grid: Any
@@ -43,7 +38,12 @@ def new_figure(
 def shown(figure: Figure) -> Figure:
     """A figure handed to pyplot, so that a notebook shows it and `pyplot.savefig` saves it."""
     pyplot.figure(FigureClass=lambda *args, **kwargs: figure)
+    figure._ipython_display_ = _nothing  # pyplot shows it at the end of the cell, and its value must not do so again
     return figure
+
+
+def _nothing() -> None:
+    """What a notebook does with the value of a cell that is a figure of pyplot's."""
 
 
 def look_of(number: int) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def write_onnx(
     proto = _exported(plain, samples, names, output)
     checked = _check(runtime, proto.SerializeToString(), samples, names, wanted, kind, name_of(model))
     said = {**facts, "opset": proto.opset_import[0].version, "check": vars(checked), "learnerkit": __version__}
-    onnx.helper.set_model_props(proto, {f"{PREFIX}{key}": _text(value) for key, value in said.items()})
+    onnx.helper.set_model_props(proto, {f"{PREFIX}{key}": json.dumps(value) for key, value in said.items()})
     proto.producer_version = __version__
     proto.producer_name = "learnerkit"
     atomic_write(file, proto.SerializeToString())
@@ -120,10 +120,6 @@ def random_samples(shapes: Sequence[Sequence[int]], n: int = SAMPLES) -> list[Te
 
 def _needed(module: str) -> Any:
     return optional(module, EXTRA, "an ONNX file")
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value)
 
 
 def _outputs(model: nn.Module, samples: Sequence[Tensor]) -> np.ndarray:

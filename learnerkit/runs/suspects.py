@@ -15,7 +15,7 @@ from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import write_npz
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.wiring import fit
-from learnerkit.runs.load import rebuild_dls
+from learnerkit.runs.load import check_trained, rebuild_dls
 from learnerkit.runs.recipes import resumed_recipe
 from learnerkit.runs.report import write_report
 from learnerkit.tasks import get_task, task_of
@@ -45,6 +45,7 @@ def find_suspects(
     Returns the folder and the table, the likeliest first.
     """
     run = RunFolder.open(path)
+    check_trained(run)
     described = run.described()
     task = task_of(described, run.path)
     look = task.verb("suspects")

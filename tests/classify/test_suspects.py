@@ -1,5 +1,7 @@
 """Planted wrong labels are found; folds are honest; what a run's suspects leave."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,13 +45,28 @@ def test_one_class_and_no_suspects():
         suspects_of(evaluation(np.array([[0.9, 0.9], [0.1, 0.2]]), np.array([0, 1])))
 
 
-def test_without_the_extra_it_is_named(monkeypatch):
-    def absent(module):
-        raise ImportError(module)
+def absent(module):
+    raise ImportError(module)
 
+
+def test_without_the_extra_it_is_named(monkeypatch):
     monkeypatch.setattr(optional_module, "import_module", absent)
     with pytest.raises(LearnerkitError, match=r"learnerkit\[clean\]"):
         suspects_of(evaluation(np.eye(2), np.array([0, 1])))
+
+
+def test_a_run_that_never_trained_and_a_missing_extra_are_told_before_any_training(digits_run, monkeypatch, tmp_path):
+    def never(dls):
+        raise AssertionError("a model was trained")
+
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    shutil.copy(digits_run / "run.json", bare)
+    with pytest.raises(RunError, match="nothing has been trained yet"):
+        find_suspects(bare, train=never)
+    monkeypatch.setattr(optional_module, "import_module", absent)
+    with pytest.raises(LearnerkitError, match=r"learnerkit\[clean\]"):
+        find_suspects(digits_run, train=never)
 
 
 def test_every_sample_is_predicted_once_by_a_model_that_did_not_see_it():

@@ -1,7 +1,11 @@
 """The curves of a run."""
 
+from IPython.core.formatters import DisplayFormatter
+from matplotlib import pyplot
+
 from learnerkit.core.run_folder import OF_THE_MACHINE, RunFolder
 from learnerkit.pages.curves import curve_figures
+from learnerkit.pages.figure import new_figure, shown
 
 
 def test_how_the_machine_was_is_no_metric(digits_run):
@@ -14,3 +18,12 @@ def test_how_the_machine_was_is_no_metric(digits_run):
         drawn = [line.get_label() for line in panel.get_lines()]
         assert "valid accuracy" in drawn and not {name.replace("_", " ") for name in OF_THE_MACHINE} & set(drawn)
         assert panel.get_ylim()[1] < 1.2
+
+
+def test_a_figure_of_pyplots_is_shown_once_by_a_notebook():
+    """pyplot shows it at the end of the cell; as the cell's value it gives nothing, and any other is drawn as usual."""
+    figure, _ = new_figure(2, 2)
+    given = shown(figure)
+    assert given is figure and pyplot.gcf() is figure
+    assert DisplayFormatter().format(figure) == ({}, {})
+    assert "text/plain" in DisplayFormatter().format(new_figure(2, 2)[0])[0]
