@@ -28,7 +28,7 @@ def draw_reliability(
     if after is not None:
         _points(axes, after, "s--", HEATED, texts["after"])
     axes.set(title=texts["title"], ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02))
-    axes.legend(fontsize=8, loc="upper left")
+    figure.legend(fontsize=8, loc="outside lower center", ncols=2)
     low.bar(middles, before["count"] / max(1, before["count"].sum()), width * 0.92, color=RIGHT)
     low.set(xlabel="confidence", ylabel="share of samples", xlim=(0, 1))
     for panel in (axes, low):

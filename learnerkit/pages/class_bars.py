@@ -35,7 +35,7 @@ def draw_class_bars(
     mean = float(np.nanmean(values)) if order else float("nan")
     if order:
         axes.axvline(mean, color="#b35c00", linewidth=1, linestyle="--", label=f"mean over classes {mean:.3f}")
-        axes.legend(fontsize=8, loc="lower right")
+        figure.legend(fontsize=8, loc="outside lower center")  # the worst bar may be as long as the best
     unsaid = [f"{ENDS} best and {ENDS} worst of {len(order):,}"] if not few else []
     unsaid += [f"{len(values) - len(order):,} classes without samples"] if len(order) < len(values) else []
     axes.set(title=title, xlim=(0, 1), xlabel=f"{xlabel}\n{'; '.join(unsaid)}" if unsaid else xlabel)
