@@ -1,8 +1,7 @@
-"""A loss that says nothing of how predictions are read, such as torch's own, made one that fastai can predict with."""
+"""A loss that fastai cannot predict with, such as torch's own or a plain function, made one that it can."""
 
 import contextlib
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
@@ -10,10 +9,11 @@ from torch import Tensor
 
 
 class ClassLoss:
-    """A loss of logits [B,K] and targets whose predictions are read as the class of the greatest output.
+    """A loss of logits [B,K] and targets that has a `reduction`, and `decodes` predictions.
 
-    func: the loss, called as it is. Predictions stay what the model says: as in fastai, a loss without an `activation`
-    makes no probabilities of them. All else that is asked of this is asked of `func`.
+    func: the loss, called as it is; one that says nothing of how predictions are read has the class of the greatest
+    output. Predictions stay what the model says: as in fastai, a loss without an `activation` makes no probabilities of
+    them. All else that is asked of this is asked of `func`.
     """
 
     def __init__(self, func: Callable) -> None:
@@ -33,10 +33,11 @@ class ClassLoss:
 
     def decodes(self, pred: Tensor) -> Tensor:
         """Class indices [B] of outputs [B,K]."""
-        return pred.argmax(dim=-1)
+        own = getattr(self.func, "decodes", None)
+        return own(pred) if own else pred.argmax(dim=-1)
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("func", "activation"):
+        if name == "func":  # asked for before there is one, as when unpickled
             raise AttributeError(name)
         return getattr(self.func, name)
 
@@ -53,6 +54,5 @@ class ClassLoss:
 
 
 def readable(loss: Callable) -> Callable:
-    """The loss itself where it says how predictions are decoded, else a `ClassLoss` of it."""
-    inner = loss.func if isinstance(loss, partial) else loss
-    return loss if hasattr(loss, "decodes") or hasattr(inner, "decodes") else ClassLoss(loss)
+    """The loss itself where it decodes and says how it is reduced, else a `ClassLoss` of it."""
+    return loss if hasattr(loss, "decodes") and hasattr(loss, "reduction") else ClassLoss(loss)

@@ -10,7 +10,7 @@ from learnerkit.core.errors import DataError
 from learnerkit.core.files import PathLike
 from learnerkit.core.text import some
 from learnerkit.core.warn import warn
-from learnerkit.data.faults import Fault, check_bad, refuse_faults
+from learnerkit.data.faults import Fault, check_bad, fault_lines, refuse_faults
 from learnerkit.data.hashes import told
 from learnerkit.data.walk import files_below
 
@@ -73,10 +73,16 @@ class Inputs:
         return self.bad != "refuse" or not self.faults
 
     def settle(self) -> None:
-        """DataError listing every bad sample, where they may not be left out, or all of them are bad."""
-        refuse_faults(self.what, self.faults, len(self), self.bad, REMEDY)
+        """DataError listing every bad sample, where they may not be left out, or all of them are bad.
+
+        More than half may be left out, unlike those of a training set: nobody learns from what is left.
+        """
+        if self.bad == "refuse":
+            refuse_faults(self.what, self.faults, len(self), remedy=REMEDY)
         if len(self.faults) == len(self):
-            raise DataError(f"{self.what}: none of its {len(self):,} samples can be read")
+            raise DataError(
+                f"{self.what}: none of its {len(self):,} sample(s) can be read:\n  {fault_lines(self.faults)}"
+            )
 
 
 def find_inputs(

@@ -178,7 +178,8 @@ def check_classes(name: str, split: Split, labels: np.ndarray, vocab: Sequence[s
     """
     present = np.unique(labels[split.train])
     if len(present) < 2:
-        raise DataError(f"{name}: the train part holds one class only (code {present[0]}); two or more are needed")
+        lone = f"'{vocab[present[0]]}'" if len(vocab) else f"code {present[0]}"
+        raise DataError(f"{name}: the train part holds one class only ({lone}); two or more are needed")
     for part in ("valid", "test"):
         rows = getattr(split, part)
         absent = np.setdiff1d(labels[rows], present)

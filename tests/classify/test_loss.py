@@ -21,6 +21,16 @@ class OwnLoss(nn.Module):
         return F.cross_entropy(pred, target)
 
 
+class Decoding(OwnLoss):
+    """That says how outputs are read, and nothing of how it is reduced."""
+
+    def activation(self, pred):
+        return pred.softmax(1)
+
+    def decodes(self, pred):
+        return pred.argmin(1)
+
+
 def own_loss(pred, target):
     return F.cross_entropy(pred, target)
 
@@ -45,6 +55,16 @@ def test_a_loss_without_decodes_predicts(name):
     seen = ImageInterpretation.from_learner(learn)
     assert torch.equal(seen.decoded, logits.argmax(1)) and seen.top_losses(1)[0] == losses.max()
     assert learn.validate()[0] == pytest.approx(float(losses.mean()), rel=1e-4)
+
+
+def test_what_a_loss_says_of_its_outputs_holds():
+    learn = toy_learner(loss_func=Decoding())
+    learn.fit(1)
+    seen = ImageInterpretation.from_learner(learn)
+    logits, targets = learn.get_preds(act=lambda outputs: outputs)
+    assert torch.allclose(seen.preds, logits.softmax(1))
+    assert torch.equal(learn.get_preds(with_decoded=True)[2], logits.argmin(1))
+    assert torch.allclose(seen.losses, F.cross_entropy(logits, targets, reduction="none"), atol=1e-5)
 
 
 def test_it_trains_as_fastais_own_cross_entropy_does():

@@ -114,7 +114,7 @@ def test_a_damaged_file_is_refused_with_what_is_wrong(run, said):
     with pytest.raises(DataError, match=rf"predictions\.npz: {said}(?s:.)*learnerkit evaluate"):
         DetectionInterpretation.from_run(run.path)
     run.file("predictions.npz").write_bytes(b"PK no zip")
-    with pytest.raises(DataError, match="not a readable npz file"):
+    with pytest.raises(DataError, match="is no npz file, or is damaged"):
         DetectionInterpretation.from_run(run.path)
 
 
