@@ -62,6 +62,7 @@ def test_train_writes_every_file_of_the_design(command, tmp_path):
             assert not (run / name).name.endswith(".tmp")
 
 
+@pytest.mark.slow
 def test_evaluate_report_and_load_run(command, tmp_path):
     whole = [word for word in QUICK if word not in ("--limit-batches", "3")]
     command("train", "digits", *whole, "--tta", "0", "--name", "a")
@@ -83,6 +84,7 @@ def test_evaluate_report_and_load_run(command, tmp_path):
     assert model(next(iter(learn.dls.test))[0]).shape[1] == 10
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*its test part is measured:UserWarning")
 def test_evaluate_other_data_labelled_and_not(command, tmp_path):
     data = write_cifar10(tmp_path / "cifar-10-batches-py", rows=40)
@@ -211,6 +213,7 @@ def test_help_version_and_every_field_is_a_flag():
     assert not [flag for flag in flags() if f"--{flag.replace('_', '-')}" not in text]
 
 
+@pytest.mark.slow
 def test_runs_of_scripts_are_loaded_and_foreign_data_refused(tmp_path):
     from learnerkit.all import digits_dls
     from tests.conftest import make_toy_dls, toy_learner

@@ -63,6 +63,7 @@ def plain(installed, *words):
     return subprocess.run(words, cwd=installed, env=env, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_an_entry_point_makes_a_task_known_to_the_plain_command(installed):
     assert "--most" in plain(installed, "train", "--help").stdout
     done = plain(installed, "train", "angle", *QUICK, "--name", "a")
@@ -139,6 +140,7 @@ def test_what_is_no_task_is_refused(thing, said):
         register_task(thing)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("entry", "text", "said"),
     [
@@ -156,6 +158,7 @@ def test_a_wrong_package_of_somebody_is_said_and_stops_nothing_else(installed, e
     assert "nowhere: is not a run folder" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_field_that_is_an_option_of_the_commands_is_refused(installed):
     text = EXAMPLE.read_text().replace("    most: float = Field(60,", "    jobs: float = Field(60,")
     (installed / "own_task.py").write_text(text)

@@ -231,6 +231,7 @@ def test_the_bare_package_and_the_help_import_no_torch():
     assert done.stdout.split()[-1] == "False" and "--lr" in done.stdout
 
 
+@pytest.mark.slow
 def test_each_module_can_be_imported_first():
     """No module counts on another having been imported before it: a sample of the ends, each in a fresh process."""
     for module in ("detect.task", "fuse.fusion", "runs.compare", "explain.cam", "pages.ranking", "task"):

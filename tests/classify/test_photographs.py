@@ -101,6 +101,7 @@ def test_cifar_and_digits_take_a_size(tmp_path):
         assert dls.source.shape == (1, kept, kept) and dls.one_batch()[0].shape[1:] == (1, size, size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, {"min_scale": 0.35}])
 def test_all_that_takes_further_pictures_takes_them_at_the_size(tmp_path, more):
     dls = cifar_dls(write_cifar10(tmp_path / "c"), bs=16, size=40, **more)

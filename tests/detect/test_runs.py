@@ -104,6 +104,7 @@ def test_coco_files_fit_each_other(run):
         assert float(line["x1"]) == pytest.approx(entry["bbox"][0], abs=0.01)
 
 
+@pytest.mark.slow
 def test_evaluate_again_and_on_other_frames(run, tmp_path):
     before = read_json(run / "results.json")
     call("evaluate", run, "--tta", "2")
@@ -151,6 +152,7 @@ def test_flags(tmp_path):
     assert "--lr-step-size" in call("train", "--help")
 
 
+@pytest.mark.slow
 def test_quarantine_stands_in_the_run(tmp_path):
     root = write_scenes(tmp_path / "set")
     (root / "labels" / "0001.txt").write_text(f"{GOOD}\n0 0.95 0.5 0.2 0.2\n")
@@ -287,6 +289,7 @@ def test_a_run_is_loaded_with_the_anchors_it_was_trained_with(root, tmp_path):
     assert other.model.spec["anchors"] == learn.model.spec["anchors"]
 
 
+@pytest.mark.slow
 def test_the_file_of_first_weights_is_not_needed_again(root, tmp_path):
     transformers = pytest.importorskip("transformers")
     from safetensors.torch import save_file
@@ -299,6 +302,7 @@ def test_the_file_of_first_weights_is_not_needed_again(root, tmp_path):
     assert load_run(tmp_path / "runs" / "a").model.spec["name"] == "detect:mit_b0"
 
 
+@pytest.mark.slow
 def test_frames_without_labels_and_the_whole_of_other_data_are_evaluated(root, tmp_path):
     trained(root, tmp_path / "runs", limit_batches=1)
     shutil.copytree(root / "images", tmp_path / "plain")
@@ -317,6 +321,7 @@ def test_frames_without_labels_and_the_whole_of_other_data_are_evaluated(root, t
     assert "limited_to" not in results
 
 
+@pytest.mark.slow
 def test_a_valid_part_without_boxes_is_refused_before_the_training(root, tmp_path):
     for name in ("0006", "0007"):
         (root / "labels" / f"{name}.txt").write_text("")
@@ -327,6 +332,7 @@ def test_a_valid_part_without_boxes_is_refused_before_the_training(root, tmp_pat
     assert (tmp_path / "a" / "report.html").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_any_number_of_channels_goes_to_the_report(tmp_path, channels):
     root = write_scenes(tmp_path / "set", channels=5)
@@ -339,6 +345,7 @@ def test_any_number_of_channels_goes_to_the_report(tmp_path, channels):
     assert ("ablation" in results) == (channels in (2, 4))
 
 
+@pytest.mark.slow
 def test_views_that_a_detector_does_not_have(root, tmp_path):
     trained(root, tmp_path / "runs")
     with pytest.raises(RecipeError, match="0 or 2"):
@@ -349,6 +356,7 @@ def test_views_that_a_detector_does_not_have(root, tmp_path):
         evaluate_run(tmp_path / "runs" / "b", tta=2)
 
 
+@pytest.mark.slow
 def test_an_own_set_evaluated_as_it_was_taken(root, tmp_path):
     (root / "labels" / "0001.txt").write_text(f"{GOOD}\n0 0.95 0.5 0.2 0.2\n")
     learn = toy_detector(None, [Run(tmp_path / "runs", "a")], dls=detection_dls(root, bad="clip"))
@@ -366,6 +374,7 @@ def test_evaluation_of_frames_alone_needs_channels_that_fit(root, tmp_path):
         evaluate_run(tmp_path / "runs" / "a", data=tmp_path / "rgb")
 
 
+@pytest.mark.slow
 def test_a_second_evaluation_has_a_folder_with_pictures(tmp_path):
     learn = toy_detector(tmp_path / "scenes", [Run(tmp_path, "a", report=False)])
     learn.fit(1)

@@ -26,6 +26,7 @@ def results(run):
     return json.loads((run / "results.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_picture_that_was_added_changes_no_part(trained):
     run, root, dls = trained
     evaluate_run(run)
@@ -55,6 +56,7 @@ def test_a_picture_that_is_gone_or_another_is_refused(trained):
     load_run(run)
 
 
+@pytest.mark.slow
 def test_training_images_that_are_measured_are_counted(trained, tmp_path):
     run, root, dls = trained
     with pytest.warns(UserWarning, match=rf"{len(dls.ids('train'))} of 60 samples are of the run's own training part"):

@@ -283,6 +283,7 @@ def test_a_finished_run_says_so(tmp_path, caplog):
         toy_learner([Run(tmp_path, "b", resume=True, allow=("epochs",))]).fit(1, 0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default::UserWarning")
 def test_a_recipes_run_goes_on_from_the_command_line(command, tmp_path):
     small = ["--limit", "300", "--bs", "32", "--tta", "0", "--out", tmp_path, "--epochs", "1"]
@@ -322,6 +323,7 @@ def test_a_monitor_that_is_never_a_number_ends_the_run_with_a_word(tmp_path, kin
     assert all(torch.isfinite(weight).all() for weight in learn.model.parameters())
 
 
+@pytest.mark.slow
 def test_a_place_that_no_other_words_were_found_for_is_named(command, digits_run):
     """Three kinds of what can stand where a command writes: one message each, no traceback."""
     picture, page, folder = (digits_run / name for name in ("figures/confusion_matrix.png", "report.html", "figures"))

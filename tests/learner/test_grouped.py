@@ -181,6 +181,7 @@ def test_ones_own_splitter_decides():
     assert trained == [False, True] and len(learn.opt.param_lists) == 3
 
 
+@pytest.mark.slow
 def test_a_fit_of_groups_resumes_bit_for_bit(tmp_path):
     def learner(name, stop=None, resume=False):
         cbs = [Run(tmp_path, name, checkpoint_every=1, resume=resume)]

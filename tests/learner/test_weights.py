@@ -32,6 +32,7 @@ MAKE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", MAKE)
 def test_a_run_and_a_file_of_it_begin_another_run_which_needs_neither(task, scenes, tmp_path):
     first = MAKE[task](scenes, [Run(tmp_path, "first", monitor="valid_loss", mode="min")])

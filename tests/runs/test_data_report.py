@@ -273,6 +273,7 @@ def test_annotations_without_their_images(command, tmp_path):
     assert code == 2 and any("its image 0003.npy is not there" in line for line in said(found, "fault"))
 
 
+@pytest.mark.slow
 def test_frames_are_counted(command, tmp_path):
     root = write_scenes(tmp_path / "set", n=12)
     for number in range(12):  # 8x8, 40x40 and 100x100 pixels of 128x128

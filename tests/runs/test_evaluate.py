@@ -107,6 +107,7 @@ def test_what_cannot_be_predicted_afterwards_is_no_fault_of_the_training(error, 
     assert learn.run_folder.is_done and "is trained and kept; predictions or report are missing" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["options", "interrupt"])
 def test_an_evaluation_that_fails_leaves_the_former_and_no_trace(command, digits_run, fault, monkeypatch):
     assert command("evaluate", digits_run, "--tta", 2)[0] == 0
@@ -135,6 +136,7 @@ def test_the_figures_of_results_are_those_of_the_chosen_weights(tmp_path):
     assert results["valid_accuracy"] == pytest.approx(best["accuracy"])
 
 
+@pytest.mark.slow
 def test_arguments_that_no_measurement_needs_do_not_stop_one(tmp_path):
     dls = folder_dls(image_folder(tmp_path / "set"), size=12, bs=8)
     learn = image_learner(
@@ -160,6 +162,7 @@ def test_loaders_of_ones_own_name_what_they_drew(shuffle, drop, tmp_path):
     assert arrays["ids"].tolist() == [f"drawn {n}" if shuffle else str(n) for n in range(20 if drop else 24)]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*is trained already")
 def test_a_finished_run_that_is_resumed_keeps_what_was_measured(tmp_path):
     root = image_folder(tmp_path / "set")

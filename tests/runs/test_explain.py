@@ -66,12 +66,14 @@ def test_a_run_is_explained_on_its_page(digits_run, command):
     assert write_report(digits_run).read_text().count("data:image/png") == page.count("data:image/png")
 
 
+@pytest.mark.slow
 def test_without_controls_none_are_written(digits_run):
     explain_runs([digits_run], Asked(images=10))
     explain_runs([digits_run], Asked(images=10, controls=False))
     assert names_in(digits_run / "explanations") >= MAPS and not CONTROLS & names_in(digits_run / "explanations")
 
 
+@pytest.mark.slow
 def test_sizes_are_compared_and_what_a_model_cannot_take_is_said(digits_run, command):
     code, said, _ = command(
         "explain", digits_run, "--images", 6, "--methods", "gradcam", "--sizes", "24,48", "--no-controls"
@@ -87,6 +89,7 @@ def test_sizes_are_compared_and_what_a_model_cannot_take_is_said(digits_run, com
     assert len([row for row in rows_of(folder / "consistency.csv") if row["images"] == "all"]) == 9
 
 
+@pytest.mark.slow
 def test_several_runs_are_explained_on_the_same_images_and_classes(digits_run, tmp_path, command):
     other = tmp_path / "twin"
     shutil.copytree(digits_run, other)
@@ -114,6 +117,7 @@ def test_what_is_asked_wrongly_is_refused(digits_run, command, words, said):
     assert code == 2 and said in text
 
 
+@pytest.mark.slow
 def test_a_page_leaves_out_explanations_of_other_weights(digits_run):
     explain_runs([digits_run], Asked(images=4, controls=False))
     title = "What the model looked at"
@@ -154,6 +158,7 @@ def test_a_script_gives_its_loaders_which_have_one_size(tmp_path):
     assert list(found.heat) == ["gradcam", "saliency"] and found.notes[0].startswith("32 pixels: the DataLoaders")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fusion", ["concat", "max"])
 def test_every_method_has_controls_on_pairs(tmp_path, fusion):
     pytest.importorskip("captum")
@@ -167,6 +172,7 @@ def test_every_method_has_controls_on_pairs(tmp_path, fusion):
     assert not found.notes and {row["method"] for row in found.rows["randomisation"]} == set(METHODS)
 
 
+@pytest.mark.slow
 def test_pairs_and_frames_are_explained(tmp_path):
     write_pairs(tmp_path / "maps", n=12)
     learn = fusion_learner(

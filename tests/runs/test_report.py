@@ -225,6 +225,7 @@ def test_what_stands_below_the_title(tmp_path):
     assert about(facts, tmp_path / "x" / "y") == ["x/y", "classify", "2026-01-01", "cpu (1 thread)"]
 
 
+@pytest.mark.slow
 def test_names_with_brackets_and_formulas(command, tmp_path):
     code, out, err = command("train", "digits", *QUICK, "--tta", "0", "--out", tmp_path / "o[/x]", "--name", "[bold]x")
     assert code == 0 and "o[/x]/[bold]x" in out, err
