@@ -63,7 +63,7 @@ def draw_confidence(
     left.set(
         title="Confidence of right and wrong predictions", xlabel="confidence", ylabel="share of each", xlim=(0, 1)
     )
-    left.legend(fontsize=8, loc="upper center")
+    figure.legend(fontsize=8, loc="outside lower left", ncols=2)  # no place inside is free of bars in every run
     axes.plot(*curve, color=RIGHT)
     if len(curve[1]):
         worst = min(float(curve[1][len(curve[1]) // 50 :].min(initial=1.0)), float(curve[1][-1]))
