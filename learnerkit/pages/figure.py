@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib import colormaps, pyplot
+from matplotlib import colormaps, pyplot, rc_context
 from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -79,7 +79,16 @@ def write_figures(folder: Path, figures: dict[str, Figure]) -> dict[str, Path]:
         made_folder(folder)
     files = {name: folder / f"{name}.png" for name in figures}
     for name, figure in figures.items():
+        _settle_layout(figure)
         figure.savefig(files[name])
-        figure.set_layout_engine("none")  # the room is shared out: the second file costs half of the first
         figure.savefig(files[name].with_suffix(".pdf"), metadata={"CreationDate": None})
     return files
+
+
+def _settle_layout(figure: Figure) -> None:
+    """Share out the room once: with an engine of layout each `savefig` draws everything twice."""
+    if engine := figure.get_layout_engine():
+        set_fonts(figure)
+        engine.execute(figure)
+        with rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+            figure.set_layout_engine(None)
