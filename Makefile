@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.learnerkit-installed
 SHORTEST := 02_data_schedules_resume.ipynb
 NOTEBOOKS := $(filter-out $(SHORTEST),$(notdir $(wildcard nbs/*.ipynb)))
+# a worker that is done takes over tests of the other's, so that a file's fixtures are seldom made twice
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 NB_TEST := cd nbs && MPLBACKEND=agg $(abspath $(BIN))/nbdev-test --n-workers 1 --do-print
 
 .PHONY: demo test prove lint clean
@@ -26,12 +28,12 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 
 test: lint
-	$(BIN)/python -m pytest -n 2 -m 'not slow and not reliability'
+	$(PYTEST) -m 'not slow and not reliability'
 	$(NB_TEST) $(SHORTEST)
 	@echo 'the quick half passed; make prove is the proof'
 
 prove: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 -m 'slow or reliability'
+	$(PYTEST) -m 'slow or reliability'
 	for notebook in $(NOTEBOOKS); do ($(NB_TEST) $$notebook) || exit 1; done
 	for study in benchmarks/studies/*.py; do $(BIN)/python $$study --tiny || exit 1; done
 

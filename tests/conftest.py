@@ -24,6 +24,11 @@ matplotlib.use("Agg")
 SHARED = Path(os.environ.get("LEARNERKIT_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
+def pytest_collection_modifyitems(items):
+    """The commands of the README take minutes: first, so that the other worker is not idle while they end the lot."""
+    items.sort(key=lambda item: item.path.name != "test_readme.py")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_users_home(tmp_path_factory):
     """No test reads or writes what a user has cached."""
