@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.learnerkit-installed
 SHORTEST := 02_data_schedules_resume.ipynb
 NOTEBOOKS := $(filter-out $(SHORTEST),$(notdir $(wildcard nbs/*.ipynb)))
-# a worker that is done takes over tests of the other's, so that a file's fixtures are seldom made twice
+# a worker that is done takes over tests that the other has not begun
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 NB_TEST := cd nbs && MPLBACKEND=agg $(abspath $(BIN))/nbdev-test --n-workers 1 --do-print
 

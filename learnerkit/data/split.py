@@ -178,14 +178,20 @@ def check_classes(name: str, split: Split, labels: np.ndarray, vocab: Sequence[s
     """
     present = np.unique(labels[split.train])
     if len(present) < 2:
-        lone = f"'{vocab[present[0]]}'" if len(vocab) else f"code {present[0]}"
+        lone = _named(present, vocab)
         raise DataError(f"{name}: the train part holds one class only ({lone}); two or more are needed")
     for part in ("valid", "test"):
         rows = getattr(split, part)
         absent = np.setdiff1d(labels[rows], present)
         if len(absent):
-            named = some([vocab[code] if code < len(vocab) else code for code in absent.tolist()])
-            raise DataError(f"{name}: class(es) {named} stand in {part} but not in train; nothing can learn them")
+            raise DataError(
+                f"{name}: class(es) {_named(absent, vocab)} stand in {part} but not in train; nothing can learn them"
+            )
         missing = np.setdiff1d(present, labels[rows])
         if len(missing) and len(rows):
             warn(f"{name}: {len(missing)} class(es) have no image in {part}; their figures there are undefined")
+
+
+def _named(codes: np.ndarray, vocab: Sequence[str]) -> str:
+    """The names of classes in a message; a code that has none is itself."""
+    return some([vocab[code] if code < len(vocab) else code for code in codes.tolist()])

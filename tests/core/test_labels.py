@@ -22,8 +22,8 @@ from learnerkit.core.labels import Named, brief, key_names, shortened, worded, w
         ((0.7, None, True), ".7,none,yes"),
         (3, "3"),
         ("torchvision:resnet18", "torchvision:resnet18"),
-        ("/home/somebody/data/pairs", "data/pairs"),
-        (Named("/home/somebody/data/pairs", "f", "s"), "data/pairs"),
+        ("/somewhere/data/pairs", "data/pairs"),
+        (Named("/somewhere/data/pairs", "f", "s"), "data/pairs"),
     ],
 )
 def test_a_setting_in_words(value, said):

@@ -72,8 +72,9 @@ def test_impossible_splits_are_refused_and_thin_ones_warned_of():
     parts = np.array(["train"] * 20 + ["valid"] * 10 + ["test"] * 10)
     strange = np.where(np.arange(40) == 25, 2, np.arange(40) % 2)
     thin = np.where(np.arange(40) >= 30, 0, np.arange(40) % 2)
-    with pytest.raises(DataError, match="one class only"):
-        check_classes("s", make_split(np.zeros(40, int), parts), np.zeros(40, int))
+    for vocab, said in ((("cat", "dog"), "cat"), ((), "0")):
+        with pytest.raises(DataError, match=rf"one class only \({said}\)"):
+            check_classes("s", make_split(np.zeros(40, int), parts), np.zeros(40, int), vocab)
     with pytest.raises(DataError, match=r"class\(es\) 2 stand in valid but not in train"):
         check_classes("s", make_split(strange, parts), strange)
     with pytest.warns(UserWarning, match="no image in test"):

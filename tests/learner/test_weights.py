@@ -138,10 +138,11 @@ def test_norm_layers_of_old_files_have_no_count():
 
 class Opens:
     def __reduce__(self):
-        return open, ("/tmp/never", "w")
+        return open, ("executed", "w")
 
 
-def test_what_is_no_file_of_weights_is_refused_by_name(tmp_path):
+def test_what_is_no_file_of_weights_is_refused_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "model.safetensors.index.json").write_text("{}")
@@ -160,6 +161,7 @@ def test_what_is_no_file_of_weights_is_refused_by_name(tmp_path):
     ):
         with pytest.raises(kind, match=f"{name}.*{said}|{said}"):
             toy_learner(weights=tmp_path / name)
+    assert not (tmp_path / "executed").exists()
 
 
 def test_recipes_of_every_task_have_the_flag(command, digits_run):

@@ -383,7 +383,7 @@ def rows_of(labels, parts="", seed=0):
 LETTERS = "t" * 24 + "v" * 12 + "e" * 12
 THREE = [0, 1, 2] * 16
 SPLITS = {
-    "one class": (rows_of([0] * 48), {}, "one class only ('a')"),
+    "one class": (rows_of([0] * 48), {}, "one class only (a)"),
     "a class in valid alone": (rows_of([0, 1] * 12 + [0, 1, 2] * 8, LETTERS), {}, "stand in valid but not in train"),
     "a class in test alone": (rows_of([0, 1] * 18 + [0, 1, 2] * 4, LETTERS), {}, "stand in test but not in train"),
     "a class absent from valid": (
