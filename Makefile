@@ -1,19 +1,20 @@
 # make demo   a trained classifier's report in a few minutes
 # make test   minutes, after every change: lint, layers, the quick tests, the shortest notebook
 # make prove  the proof, before anything is called done: all the rest
+# make docs   the documentation as a site, into site/
 # VENV=path   another virtual environment; made and filled when it is not there
 
 VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.learnerkit-installed
-SHORTEST := 02_data_schedules_resume.ipynb
+SHORTEST := 00_quick_start.ipynb
 NOTEBOOKS := $(filter-out $(SHORTEST),$(notdir $(wildcard nbs/*.ipynb)))
 # a worker that is done takes over tests that the other has not begun
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 NB_TEST := cd nbs && MPLBACKEND=agg $(abspath $(BIN))/nbdev-test --n-workers 1 --do-print
 
-.PHONY: demo test prove lint clean
+.PHONY: demo test prove docs lint clean
 
 $(INSTALLED): settings.ini setup.py pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -22,6 +23,10 @@ $(INSTALLED): settings.ini setup.py pyproject.toml
 
 demo: $(INSTALLED)
 	$(BIN)/learnerkit demo
+
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo 'open site/index.html, or with the search: $(BIN)/python -m http.server -d site'
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -38,4 +43,4 @@ prove: $(INSTALLED)
 	for study in benchmarks/studies/*.py; do $(BIN)/python $$study --tiny || exit 1; done
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache

@@ -1,5 +1,6 @@
-"""The README's commands and script, run as they stand but for fewer epochs and batches."""
+"""The README, the documentation and llms.txt: their commands and scripts are run, but for fewer epochs and batches."""
 
+import json
 import os
 import re
 import shlex
@@ -8,7 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
+import learnerkit.all
+from learnerkit import cli
 from learnerkit.core.files import read_json
 from learnerkit.runs.recipe_file import recipe_names
 from learnerkit.runs.recipes import load_recipe
@@ -18,32 +22,45 @@ from tests.scenes import write_scenes
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+LLMS = (ROOT / "nbs/llms.txt").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "nbs").glob("*.md")), ROOT / "nbs/llms.txt"]
+NOTEBOOKS = sorted((ROOT / "nbs").glob("*.ipynb"))
 BIN = Path(sys.executable).parent
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+def blocks(language, text=README):
+    return re.findall(rf"^```{language}\n(.*?)```", text, re.S | re.M)
 
 
-def commands():
-    return [line for block in blocks("bash") for line in block.splitlines() if line.strip()]
+def commands(text=README):
+    return [line for block in blocks("bash", text) for line in block.splitlines() if line.strip()]
 
 
-@pytest.fixture
-def workplace(tmp_path, real_data):
-    (tmp_path / "data").mkdir()
+def scripts():
+    """Each python block of the documentation that stands for itself: its page and source."""
+    return [
+        (page.name, number, block)
+        for page in PAGES[2:]
+        for number, block in enumerate(blocks("python", page.read_text()))
+    ]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory, real_data):
+    """A folder where a reader may have come to: data, pictures, and what earlier commands have left."""
+    place = tmp_path_factory.mktemp("reader")
+    (place / "data").mkdir()
     for entry in real_data.iterdir():
-        (tmp_path / "data" / entry.name).symlink_to(entry)
-    write_pairs(tmp_path / "data" / "pairs", n=20)
-    write_scenes(tmp_path / "data" / "frames")
-    write_folder(tmp_path / "pictures", size=(40, 30))
-    return tmp_path
+        (place / "data" / entry.name).symlink_to(entry)
+    write_pairs(place / "data" / "pairs", n=20)
+    write_scenes(place / "data" / "frames")
+    write_folder(place / "pictures", size=(40, 30))
+    return place
 
 
-def test_every_recipe_stands_in_the_table_and_loads():
-    table = re.findall(r"^\| `([\w-]+)` \|", README, re.M)
-    assert sorted(table) == recipe_names()
-    for name in table:
+def test_the_recipes_that_are_named_are_there():
+    assert all(f"`{name}`" in LLMS for name in recipe_names())
+    for name in recipe_names():
         assert load_recipe(name).title
 
 
@@ -65,6 +82,44 @@ def test_the_recipes_hold_the_published_settings():
     assert (cifar100.epochs, cifar100.lr, cifar100.wd, cifar100.schedule) == (100, 0.1, 5e-4, "step")
 
 
+def told_commands(path):
+    """Every command line of ours that a page or notebook tells, in code of any form."""
+    text = path.read_text()
+    if path.suffix == ".ipynb":
+        text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+    for line in re.findall(r"(?:^|[`(]| {4})learnerkit ([a-z][^`\n]*)", text, re.M):
+        if words := re.split(r"\s{2,}|[);,]? #", line)[0].split():
+            yield words
+
+
+def test_every_option_that_is_told_is_one():
+    group = typer.main.get_command(cli.make_app())
+    told = 0
+    for path in (*PAGES, *NOTEBOOKS):
+        for name, *words in told_commands(path):
+            if name not in group.commands and not any(word.startswith("-") for word in words):
+                continue  # of a sentence
+            assert name in group.commands, f"{path.name}: learnerkit {name} {' '.join(words)}"
+            known = {option for one in group.commands[name].params for option in (*one.opts, *one.secondary_opts)}
+            flags = [re.match(r"--[\w-]+", word)[0] for word in words if re.match(r"--\w", word)]
+            assert set(flags) <= known | {"--help"}, f"{path.name}: learnerkit {name} {' '.join(words)}"
+            told += 1
+    assert told > 60
+
+
+def test_every_local_link_of_the_pages_leads_somewhere():
+    for path in (*PAGES, *NOTEBOOKS):
+        for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text()):
+            if link.startswith(("http", "data:")) or link.endswith(".html"):
+                continue
+            assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+def test_llms_txt_names_every_public_name():
+    assert not [name for name in learnerkit.all.__all__ if f"`{name}`" not in LLMS]
+    assert len(commands(LLMS)) <= 15
+
+
 @pytest.mark.slow
 def test_the_ten_line_script(workplace):
     (script,) = blocks("python")
@@ -80,38 +135,63 @@ def test_the_ten_line_script(workplace):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert len(list((workplace / "runs").iterdir())) == 1
+    assert (workplace / "runs" / next(iter(os.listdir(workplace / "runs"))) / "report.html").exists()
 
 
 @pytest.mark.slow
-def test_the_commands(workplace):
-    lines = [line for line in commands() if line.startswith("learnerkit") and line != "learnerkit demo"]
-    assert len(lines) == 21
+def test_the_commands_and_then_the_scripts(workplace, monkeypatch, capsys):
+    """The commands as they stand but for size; then every script of the documentation, on what they left."""
+    monkeypatch.chdir(workplace)
+    lines = [line for line in commands() if line.startswith("learnerkit")]
+    assert len(lines) == 12
     for line in lines:
-        words = shlex.split(line)
-        if words[1] == "train" and "--resume" not in words:
-            words += ["--limit-batches", "2", "--epochs", "1", "--limit", "300"]
-        if words[1] == "sweep":
+        words = shlex.split(line)[1:]
+        if words[0] == "train" and "--resume" not in words:
+            words += ["--limit-batches", "2", "--limit", "300"]
+            words[words.index("--epochs") + 1] = "1"
+        if words[0] == "sweep":
             words = [{"fusion=all": "fusion=add,max", "seed=1,2,3": "seed=1"}.get(word, word) for word in words]
             small = ["--size", "64"] if "rgbx-mit" in words else ["--arch", "wrn_10_1", "--bs", "8"]
             small = ["--limit", "64", "--bs", "16"] if "resolution-sweep" in words else small
             words += ["--epochs", "1", *small]
-        done = subprocess.run([BIN / words[0], *words[1:]], cwd=workplace, capture_output=True, text=True)
+        code = cli.main(words)
+        assert code == 0, f"{line}\n{capsys.readouterr()}"
+    for left in (
+        "runs/cifar10-se-resnet/first/report.html",
+        "runs/cifar10-se-resnet/first/explanations/explanations.png",
+        "runs/cifar10-se-resnet/first/predictions/pictures/submission.csv",
+        "model.onnx",
+        "runs/saliency-wrn/comparison.html",
+        "runs/rgbx-mit/comparison.html",
+        "runs/resolution-sweep/summary.html",
+        "runs/resolution-sweep/mobilenet/mobilenet_v3_small/96/profile.json",
+    ):
+        assert (workplace / left).exists(), left
+    for page, number, source in scripts():
+        scope = {"__name__": "__main__"}
+        exec("from learnerkit.all import *", scope)
+        exec(compile(source, f"{page}, python block {number}", "exec"), scope)
+
+
+@pytest.mark.slow
+def test_llms_txt_is_enough(tmp_path):
+    """Its commands as they stand: a training that is killed, its resume, another one, the comparison, an export."""
+    killed, *rest = commands(LLMS)
+    assert killed.startswith("timeout -s KILL")
+    env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(shlex.split(killed), cwd=tmp_path, env=env, capture_output=True, text=True)
+    run = tmp_path / "runs/digits/first"
+    assert done.returncode in (-9, 137) and read_json(run / "status.json")["state"] == "running", done.stderr
+    for line in rest:
+        done = subprocess.run(shlex.split(line), cwd=tmp_path, env=env, capture_output=True, text=True)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-    assert (workplace / "runs/cifar10-se-resnet/first/report.html").exists()
-    assert (workplace / "runs/cifar10-se-resnet/first/explanations/explanations.png").exists()
-    assert (workplace / "runs/cifar10-se-resnet/first/suspects/suspects.csv").exists()
-    assert (workplace / "runs/cifar10-se-resnet/first/predictions/pictures/submission.csv").exists()
-    assert (workplace / "model.onnx").exists()
-    assert (workplace / "runs/saliency-wrn/comparison.html").exists()
-    assert (workplace / "runs/rgbx-mit/comparison.html").exists()
-    assert (workplace / "runs/resolution-sweep/summary.html").exists()
-    assert (workplace / "runs/resolution-sweep/mobilenet/mobilenet_v3_small/96/profile.json").exists()
+    assert read_json(run / "status.json")["state"] == "done" and len(read_json(run / "run.json")["resumes"]) == 1
+    assert (tmp_path / "runs/digits/comparison.html").exists() and (tmp_path / "model.onnx").exists()
 
 
 @pytest.mark.slow
 def test_make_demo_keeps_its_promise(tmp_path):
-    assert "make demo" in commands() and "make test" in commands()
+    assert "make demo" in commands()
     run = ["make", "-C", ROOT, "demo", f"VENV={Path(sys.prefix)}"]
     stamp = Path(sys.prefix) / ".learnerkit-installed"
     if not stamp.exists():

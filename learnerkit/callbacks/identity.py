@@ -9,7 +9,7 @@ from learnerkit.callbacks.settings import callback_settings
 from learnerkit.core.environment import environment
 from learnerkit.core.files import atomic_write, to_json, write_json
 from learnerkit.core.members import PARTS, write_members
-from learnerkit.core.run_folder import RunFolder, csv_text
+from learnerkit.core.run_folder import RUN_SCHEMA, RunFolder, csv_text
 from learnerkit.core.text import now
 
 
@@ -66,7 +66,7 @@ def write_identity(learn: Learner, folder: RunFolder, **more: Any) -> None:
     more: of run.json.
     """
     source, split = known_set(learn.dls) or (None, None)
-    described = {**identity(learn), "data": None if source is None else learn.dls.facts()}
+    described = {"schema": RUN_SCHEMA, **identity(learn), "data": None if source is None else learn.dls.facts()}
     if lacks := not_rebuilt(learn):
         described["not_rebuilt"] = lacks
         folder.log("; ".join(lacks))

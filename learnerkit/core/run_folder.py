@@ -34,6 +34,7 @@ from learnerkit.core.text import now, valid_text
 
 # columns of the ledger that say how the machine was, and not what was learnt: another pass has other values
 OF_THE_MACHINE = ("seconds", "samples_per_s", "peak_memory_mb", "timestamp")
+RUN_SCHEMA = 1  # of the folder's files and keys, nbs/run_folder.md; another one when one of them changes its meaning
 STATES = ("created", "running", "interrupted", "failed", "done")
 
 
@@ -112,7 +113,7 @@ class RunFolder:
         return self.path / "checkpoints"
 
     def described(self) -> dict[str, Any]:
-        """The content of run.json; RunError when it is not what a run writes."""
+        """The content of run.json; RunError when it is not what a run writes, or of a later schema."""
         content = read_json(self.file("run.json"))
         missing = [
             key
@@ -121,6 +122,12 @@ class RunFolder:
         ]
         if missing:
             raise RunError(f"{self.file('run.json')}: is damaged, it lacks {', '.join(missing)}")
+        schema = content.get("schema", 1)  # the first one was not written at first
+        if not isinstance(schema, int) or not 1 <= schema <= RUN_SCHEMA:
+            raise RunError(
+                f"{self.file('run.json')}: schema {schema!r}, this version of learnerkit reads up to {RUN_SCHEMA}; "
+                "use the version that wrote it, see 'versions' there"
+            )
         return content
 
     @property
