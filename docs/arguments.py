@@ -49,7 +49,7 @@ def _take_over(shown: griffe.Object, found: Any) -> None:
     names, parameters = {}, griffe.Parameters()
     for parameter in signature_of(found):
         kind = parameter.annotation
-        names[parameter.name] = "" if kind is parameter.empty else type_text(kind)
+        names[parameter.name] = "Any" if kind is parameter.empty else type_text(kind)
         default = None if parameter.default is parameter.empty else default_text(parameter.default)
         kind = griffe.ParameterKind(parameter.kind.description)
         parameters.add(griffe.Parameter(parameter.name, kind=kind, default=default))

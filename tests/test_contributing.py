@@ -32,7 +32,7 @@ def test_ten_things_and_more_have_a_place():
 
 @pytest.mark.parametrize(("file", "name"), PLACES, ids=lambda part: part or "-")
 def test_the_place_is_there(file, name):
-    if file.startswith(("tests/", "examples/", "benchmarks/")):
+    if file.startswith(("tests/", "examples/", "benchmarks/", "docs/")):
         assert (ROOT.parent / file).exists()
     elif "/" not in file and file not in TREES:  # a file that each room has
         assert [path for path in TREES if path.endswith(f"/{file}")], file

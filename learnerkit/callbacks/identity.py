@@ -9,7 +9,8 @@ from learnerkit.callbacks.settings import callback_settings
 from learnerkit.core.environment import environment
 from learnerkit.core.files import atomic_write, to_json, write_json
 from learnerkit.core.members import PARTS, write_members
-from learnerkit.core.run_folder import RUN_SCHEMA, RunFolder, csv_text
+from learnerkit.core.run_folder import RunFolder, csv_text
+from learnerkit.core.run_schema import RUN_SCHEMA
 from learnerkit.core.text import now
 
 

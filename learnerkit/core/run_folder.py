@@ -30,11 +30,11 @@ from learnerkit.core.files import (
     to_json,
     write_json,
 )
+from learnerkit.core.run_schema import check_described
 from learnerkit.core.text import now, valid_text
 
 # columns of the ledger that say how the machine was, and not what was learnt: another pass has other values
 OF_THE_MACHINE = ("seconds", "samples_per_s", "peak_memory_mb", "timestamp")
-RUN_SCHEMA = 1  # of the folder's files and keys, nbs/run_folder.md; another one when one of them changes its meaning
 STATES = ("created", "running", "interrupted", "failed", "done")
 
 
@@ -114,21 +114,7 @@ class RunFolder:
 
     def described(self) -> dict[str, Any]:
         """The content of run.json; RunError when it is not what a run writes, or of a later schema."""
-        content = read_json(self.file("run.json"))
-        missing = [
-            key
-            for key in ("task", "recipe", "classes", "device")
-            if not isinstance(content, dict) or key not in content
-        ]
-        if missing:
-            raise RunError(f"{self.file('run.json')}: is damaged, it lacks {', '.join(missing)}")
-        schema = content.get("schema", 1)  # the first one was not written at first
-        if not isinstance(schema, int) or not 1 <= schema <= RUN_SCHEMA:
-            raise RunError(
-                f"{self.file('run.json')}: schema {schema!r}, this version of learnerkit reads up to {RUN_SCHEMA}; "
-                "use the version that wrote it, see 'versions' there"
-            )
-        return content
+        return check_described(self.file("run.json"), read_json(self.file("run.json")))
 
     @property
     def is_done(self) -> bool:

@@ -120,7 +120,7 @@ def write_comparison(comparison: Comparison, out: PathLike | None = None) -> Pat
             Picture(name.replace("_", " ").capitalize(), embedded(file), charts.get(name, []))
             for name, file in files.items()
         ],
-        name=comparison.root.resolve().name,
+        name=out.resolve().name,
         comparison=comparison,
         verdict=verdict(comparison),
         leading=len(leaders(comparison.rows)),

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from learnerkit.core.errors import RunError
-from learnerkit.core.run_folder import RUN_SCHEMA, RunFolder
+from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.run_schema import RUN_SCHEMA
 from learnerkit.runs.compare import compare_runs
 from learnerkit.runs.evaluate import evaluate_run
 from learnerkit.runs.load import load_run
