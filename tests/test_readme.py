@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import typer
 
 import learnerkit.all
 from learnerkit import cli
-from learnerkit.core.files import read_json
+from learnerkit.core.files import read_json, read_ledger
 from learnerkit.runs.recipe_file import recipe_names
 from learnerkit.runs.recipes import load_recipe
 from tests.images import write_folder
@@ -139,6 +140,7 @@ def test_the_ten_line_script(workplace):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("default::UserWarning")  # a resume of what is done says so
 def test_the_commands_and_then_the_scripts(workplace, monkeypatch, capsys):
     """The commands as they stand but for size; then every script of the documentation, on what they left."""
     monkeypatch.chdir(workplace)
@@ -175,13 +177,20 @@ def test_the_commands_and_then_the_scripts(workplace, monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_llms_txt_is_enough(tmp_path):
-    """Its commands as they stand: a training that is killed, its resume, another one, the comparison, an export."""
+    """Its commands as they stand: a training that is killed, its resume, another one, the comparison, an export.
+
+    The kill comes with the third epoch instead of after seconds: machines differ.
+    """
     killed, *rest = commands(LLMS)
-    assert killed.startswith("timeout -s KILL")
+    training = killed.split(maxsplit=4)
+    assert training[:3] == ["timeout", "-s", "KILL"]
     env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(shlex.split(killed), cwd=tmp_path, env=env, capture_output=True, text=True)
     run = tmp_path / "runs/digits/first"
-    assert done.returncode in (-9, 137) and read_json(run / "status.json")["state"] == "running", done.stderr
+    process = subprocess.Popen(shlex.split(training[4]), cwd=tmp_path, env=env, stdout=subprocess.DEVNULL)
+    while process.poll() is None and len(read_ledger(run / "history.jsonl")) < 3:
+        time.sleep(0.05)
+    process.kill()
+    assert process.wait() == -9 and read_json(run / "status.json")["state"] == "running"
     for line in rest:
         done = subprocess.run(shlex.split(line), cwd=tmp_path, env=env, capture_output=True, text=True)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
