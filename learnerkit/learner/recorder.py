@@ -62,8 +62,10 @@ class LeanRecorder(OpenRecorder):
         self._raw, self._smoothed, self._pending = [], [], []
         self.lrs, self.iters, self.values = [], [], []
         self.places: list[tuple[int, float]] = []  # of each training batch: its number, seconds since the fit began
+        self._fitted: dict[str, Any] | None = None  # what the last fit has recorded, while a single pass is under way
 
     def before_fit(self) -> None:
+        self._fitted = self.state_dict() if self.learn.current is None else None
         super().before_fit()
         self._raw, self._smoothed, self._pending, self.places = [], [], [], []
         self.began: float | None = None
@@ -147,6 +149,12 @@ class LeanRecorder(OpenRecorder):
         self.entered = time.monotonic(), len(self.places)
         if self.began is None:  # what was trained before a resume counts as well
             self.began = time.monotonic() - (self.places[-1][1] if self.places else 0)
+
+    def restore(self) -> None:
+        """Put back what the last fit has recorded: fastai's own forgets it when something is validated or predicted."""
+        if self._fitted is not None:
+            self.load_state_dict(self._fitted)
+            self._fitted = None
 
     def state_dict(self) -> dict[str, Any]:
         """Everything recorded so far."""

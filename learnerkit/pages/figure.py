@@ -1,6 +1,7 @@
 """Figures without pyplot, so that nothing global is touched: made, named, saved."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,17 @@ def new_figure(
 def shown(figure: Figure) -> Figure:
     """A figure handed to pyplot, so that a notebook shows it and `pyplot.savefig` saves it."""
     pyplot.figure(FigureClass=lambda *args, **kwargs: figure)
-    figure._ipython_display_ = _nothing  # pyplot shows it at the end of the cell, and its value must not do so again
+    figure._ipython_display_ = partial(_show_once, figure)
     return figure
 
 
-def _nothing() -> None:
-    """What a notebook does with the value of a cell that is a figure of pyplot's."""
+def _show_once(figure: Figure) -> None:
+    """Show a figure as the value of a cell, and close it, or pyplot would show it again at the cell's end."""
+    from IPython.display import display  # who calls this has it
+
+    del figure._ipython_display_
+    pyplot.close(figure)
+    display(figure)
 
 
 def look_of(number: int) -> dict[str, Any]:

@@ -71,14 +71,12 @@ def chosen_weights(learn: KitLearner, run: RunFolder) -> Iterator[None]:
     """The learner with the weights that the monitor chose, without averages and what acts on no batch."""
     own = [cb for cb in learn.cbs if isinstance(cb, (RunKeeper, EMA)) or not _acts_on_batches(cb)]
     trained = {name: value.clone() for name, value in learn.model.state_dict().items()}
-    recorded = learn.recorder.state_dict()
     try:
         with kept_random_state(), learn.removed_cbs(own):
             learn.model.load_state_dict(load_weights(weights_file(run.path)))
             yield
     finally:
         learn.model.load_state_dict(trained)
-        learn.recorder.load_state_dict(recorded)
 
 
 def _acts_on_batches(cb: Callback) -> bool:

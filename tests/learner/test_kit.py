@@ -24,6 +24,22 @@ def test_smaller_ones():
     assert learn.lr_find(num_it=20, show_plot=False).valley > 1e-5
 
 
+def test_a_pass_leaves_what_the_fit_has_recorded():
+    learn = toy_learner()
+    learn.fit(2, 0.05)
+    losses, rates, rows = list(learn.recorder.losses), list(learn.recorder.lrs), list(learn.recorder.values)
+    assert len(losses) == len(rates) == 2 * len(learn.dls.train) and len(rows) == 2
+    measured = learn.validate()
+    learn.get_preds()
+    learn.predict(0)
+    with pytest.raises(KeyError):
+        learn.validate(cbs=Callback(after_pred=lambda self: {}["stopped"]))
+    assert (learn.recorder.losses, learn.recorder.lrs, learn.recorder.values) == (losses, rates, rows)
+    assert measured == rows[-1][1:]
+    learn.fit(1, 0.05)
+    assert len(learn.recorder.values) == 1 and len(learn.recorder.losses) == len(learn.dls.train)
+
+
 def test_without_data_nothing_is_fitted_or_measured(tmp_path):
     trained = toy_learner([Run(tmp_path, "run", report=False)])
     trained.fit(1, 0.05)

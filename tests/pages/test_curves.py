@@ -20,10 +20,13 @@ def test_how_the_machine_was_is_no_metric(digits_run):
         assert panel.get_ylim()[1] < 1.2
 
 
-def test_a_figure_of_pyplots_is_shown_once_by_a_notebook():
-    """pyplot shows it at the end of the cell; as the cell's value it gives nothing, and any other is drawn as usual."""
+def test_a_figure_of_pyplots_is_shown_once_by_a_notebook(monkeypatch):
+    """Whether the cell's value shows it or pyplot at the cell's end; asked for again, it is shown as any other."""
+    drawn = []
+    monkeypatch.setattr("IPython.display.display", drawn.append)
     figure, _ = new_figure(2, 2)
     given = shown(figure)
     assert given is figure and pyplot.gcf() is figure
     assert DisplayFormatter().format(figure) == ({}, {})
-    assert "text/plain" in DisplayFormatter().format(new_figure(2, 2)[0])[0]
+    assert drawn == [figure] and not pyplot.get_fignums()
+    assert "text/plain" in DisplayFormatter().format(figure)[0]
