@@ -4,7 +4,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -12,17 +12,27 @@ log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def exit_at_sigterm() -> Iterator[None]:
-    """Within, SIGTERM ends the process by SystemExit(143), so that what is open is closed; a fit stops politely."""
+def handled(handler: Callable[[int, FrameType | None], Any], *numbers: int) -> Iterator[None]:
+    """Within, signals are given to a handler; outside the main thread, where they never arrive, nothing changes.
+
+    handler: of number and frame; numbers: of the signals.
+    """
+    before: dict[int, Any] = {}
     try:
-        before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    except ValueError:  # outside the main thread, where signals never arrive
-        yield
-        return
-    try:
+        with contextlib.suppress(ValueError):
+            for number in numbers:
+                before[number] = signal.signal(number, handler)
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, one in before.items():
+            signal.signal(number, one)
+
+
+@contextlib.contextmanager
+def exit_at_sigterm() -> Iterator[None]:
+    """Within, SIGTERM ends the process by SystemExit(143), so that what is open is closed; a fit stops politely."""
+    with handled(lambda number, frame: sys.exit(128 + number), signal.SIGTERM):
+        yield
 
 
 class PoliteStop:

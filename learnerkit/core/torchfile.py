@@ -69,7 +69,7 @@ def read_torch(path: PathLike) -> Any:
         what = str(error) if isinstance(error, UnsafeFileError) else _asked(str(error))
         raise UnsafeFileError(f"{what}; nothing was loaded or run") from None
     except Exception as error:  # a damaged file raises almost anything
-        what = str(error).split("\n")[0][:160]
+        what = re.split(r"\n|\. ", str(error))[0][:160]  # the first sentence; torch's others are about itself
         raise DataError(f"cannot be read: truncated or no .pt file ({type(error).__name__}: {what})") from None
 
 

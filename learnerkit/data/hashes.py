@@ -1,6 +1,5 @@
 """Which thumbnails may show one picture: hashes of their low frequencies, looked up in an inverted file."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -138,9 +137,9 @@ def _grouped(numbers: Tensor, n: int) -> tuple[Tensor, ...]:
 
 
 def told(items: Iterable, title: str, n: int, least: int) -> Iterable:
-    """The items, with a line of progress on stderr where there are `least` or more, and no notebook."""
-    silent = n < least or "ipykernel" in sys.modules
-    return track(items, title, total=n, console=Console(stderr=True), disable=silent)
+    """The items, with a line of progress where there are `least` or more and stderr is a terminal."""
+    console = Console(stderr=True)
+    return track(items, title, total=n, console=console, disable=n < least or not console.is_terminal)
 
 
 def _best(values: np.ndarray, asked: np.ndarray, found: np.ndarray, n: int, m: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -104,7 +103,7 @@ def _write_pack(folder: Path, root: Path, files: Sequence[Path], workers: int | 
     maps = np.lib.format.open_memmap(folder / "maps.npy", "w+", np.float32, (2, len(files), *shape))
     entries, faults, digest = [], [], []
     console = Console(stderr=True)
-    silent = len(files) < 1000 or "ipykernel" in sys.modules
+    silent = len(files) < 1000 or not console.is_terminal
     batches: Iterable[list] = track(loader, f"reading {len(files):,} pairs", console=console, disable=silent)
     for number, item in enumerate(pair for batch in batches for pair in batch):
         name = files[number].relative_to(root)

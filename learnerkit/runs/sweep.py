@@ -18,6 +18,7 @@ from learnerkit.core.finished import is_finished
 from learnerkit.core.profiles import disturbance, read_summary
 from learnerkit.core.ranges import AtLeastOne, checked
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.signals import handled
 from learnerkit.core.text import now
 from learnerkit.core.yaml import to_yaml
 from learnerkit.runs.eta import TimeLeft
@@ -61,28 +62,32 @@ class Sweep:
         self._summarise()
         self.tracked.begin()
         waiting = [trial for trial in self.trials if trial.state != "done"]
-        handlers = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
         try:
-            while waiting or self.running:
-                while waiting and len(self.running) < self.jobs:
-                    self._start(waiting.pop(0))
-                time.sleep(POLL_S)
-                for trial in self.trials:
-                    started = self.running.get(trial.name)
-                    if started and started.process is None and not is_held(trial.path):
-                        del self.running[trial.name]  # what an earlier sweep had left running has ended
-                        trial.state = "done" if is_finished(trial.path) else "waiting"
-                        waiting += [trial] if trial.state == "waiting" else []
-                    elif started and started.process is not None and started.process.poll() is not None:
-                        self._end(trial)
-                show(self.trials)
-            self._profile_all(show)
+            with handled(interrupt, signal.SIGTERM, signal.SIGHUP):
+                try:
+                    self._work(waiting, show)
+                finally:
+                    self._stop_all()
+                    self._draw()
         finally:
-            self._stop_all()
-            self._draw()
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
             owner.unlock()
+
+    def _work(self, waiting: list[Trial], show: Callable[..., None]) -> None:
+        """Start what waits as there is room, until all has ended."""
+        while waiting or self.running:
+            while waiting and len(self.running) < self.jobs:
+                self._start(waiting.pop(0))
+            time.sleep(POLL_S)
+            for trial in self.trials:
+                started = self.running.get(trial.name)
+                if started and started.process is None and not is_held(trial.path):
+                    del self.running[trial.name]  # what an earlier sweep had left running has ended
+                    trial.state = "done" if is_finished(trial.path) else "waiting"
+                    waiting += [trial] if trial.state == "waiting" else []
+                elif started and started.process is not None and started.process.poll() is not None:
+                    self._end(trial)
+            show(self.trials)
+        self._profile_all(show)
 
     def _start(self, trial: Trial) -> None:
         trial.state = "running"

@@ -1,5 +1,7 @@
 """Learners that fuse two maps: what they learn, save, export and show."""
 
+import warnings
+
 import matplotlib.pyplot as plt
 import pytest
 import torch
@@ -175,3 +177,11 @@ def test_fastai_on_pairs(tmp_path, monkeypatch):
     assert load_model(tmp_path / "runs" / "a").mode == "weighted"
     assert model_info(learn.model)["parameters"] == sum(p.numel() for p in learn.model.parameters())
     learn.lr_find(show_plot=False, num_it=5)
+
+
+def test_a_run_of_a_fusion_is_no_occasion_for_warnings(tmp_path):
+    learn = learner("gated", cbs=Run(tmp_path, "a"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of an attribute that model and callback share, too
+        learn.fit(1)
+    assert (tmp_path / "a" / "report.html").exists()

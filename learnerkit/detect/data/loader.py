@@ -14,6 +14,7 @@ from learnerkit.detect.draw import channel_pictures, with_packed
 from learnerkit.pages.figure import NamedFigure
 from learnerkit.pages.letters import plain_text
 
+SIDE = 3.4  # inches of a picture's width
 SHOWN_FROM = 0.3  # least score of a detection that is drawn
 
 
@@ -133,9 +134,10 @@ class DetectionDL(OpenDL):
 
 
 def panels(rows: list[list[Tensor]], names: list[str]) -> Any:
-    """Pictures in a grid, a row a frame."""
-    size = (4.2 * len(names), 3.3 * len(rows))
-    _, axes = pyplot.subplots(len(rows), len(names), figsize=size, squeeze=False, FigureClass=NamedFigure)
+    """Pictures in a grid, a row a frame, as high as it is."""
+    heights = [SIDE * min(2.0, line[0].shape[1] / line[0].shape[2]) for line in rows]
+    look = {"figsize": (SIDE * len(names), sum(heights) + 0.3), "layout": "constrained", "FigureClass": NamedFigure}
+    _, axes = pyplot.subplots(len(rows), len(names), squeeze=False, height_ratios=heights, **look)
     for panel in axes.ravel():
         panel.set_axis_off()
     for line, pictures in zip(axes, rows, strict=True):
