@@ -208,7 +208,7 @@ FUNCTIONS = {
         **TRAINING,
         "label_smoothing": Row((1,), 0.1),
         "class_weights": Row(("even",), "balanced", lambda learn: learn.loss_func.func.weight is not None, True),
-        "fusion": Row(("mean",), "add", lambda learn: learn.model.mode, "add"),
+        "fusion": Row(("mean",), "add", lambda learn: learn.model.fusion, "add"),
         "fusion_weights": Row(((1,), (1, float("nan"))), (0.25, 0.75), lambda learn: learn.model.weights, (0.25, 0.75)),
         "dropout": Row((1,), 0.1),
     },

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Literal
 import pytest
 
 from learnerkit import tasks
-from learnerkit.all import Task, register_task
+from learnerkit.all import Callback, Task, register_task
 from learnerkit.classify.recipe import ClassifyRecipe
 from learnerkit.cli import main
 from learnerkit.core.errors import LearnerkitError, RecipeError, RunError
@@ -25,24 +26,48 @@ QUICK = ["--epochs", "1", "--limit-batches", "2", "--most", "30"]
 NONE = ["--dropout", "null"]
 
 
-def test_the_example_is_one_file_of_at_most_170_lines():
-    assert len(EXAMPLE.read_text().splitlines()) <= 170
+def test_the_example_is_one_file_of_at_most_107_lines():
+    assert len(EXAMPLE.read_text().splitlines()) <= 107
 
 
 @pytest.mark.slow
-def test_the_example_stops_resumes_evaluates_compares_and_reports(tmp_path):
+def test_the_example_trains_twice_and_compares(tmp_path):
     done = subprocess.run([sys.executable, EXAMPLE, tmp_path / "runs"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "stopping after this step" in done.stderr and "Warning" not in done.stderr
-    for name in ("first", "other"):
-        run = tmp_path / "runs" / name
+    assert done.returncode == 0 and "Warning" not in done.stderr, done.stdout + done.stderr
+    runs = sorted((tmp_path / "runs").glob("*/run.json"))
+    assert len(runs) == 2
+    for run in (file.parent for file in runs):
         assert read_json(run / "status.json")["state"] == "done" and read_json(run / "run.json")["task"] == "angle"
         assert [row["epoch"] for row in read_ledger(run / "history.jsonl")] == list(range(1, 9))
         page = (run / "report.html").read_text()
         assert "mean error on test" in page and "Worst angles" in page and page.count("data:image/png") == 3
         assert read_json(run / "results.json")["test_degrees"] < 10  # chance is 30
-    assert "resumed from epoch_001" in (tmp_path / "runs" / "first" / "training.log").read_text()
     assert "test_degrees" in (tmp_path / "runs" / "comparison.html").read_text()
+
+
+class CtrlC(Callback):
+    """Presses Ctrl-C once, in the second epoch that this process trains."""
+
+    order, pressed = 90, False
+
+    def after_batch(self):
+        if self.training and self.epoch == 1 and not CtrlC.pressed:
+            CtrlC.pressed = True
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.slow
+def test_the_commands_stop_resume_evaluate_and_report_it(example, command, tmp_path):
+    register_task(replace(example.TASK, build_learner=lambda r, d, c: example.build_learner(r, d, [CtrlC(), *c])))
+    assert command("train", "angle", "--epochs", "3", "--name", "a")[0] == 130
+    run = tmp_path / "runs" / "angle" / "a"
+    assert CtrlC.pressed and read_json(run / "status.json")["state"] == "interrupted"
+    code, out, err = command("train", "--resume", run)
+    assert code == 0 and "mean error on test" in out, err
+    assert "resumed from epoch_001" in (run / "training.log").read_text()
+    assert [row["epoch"] for row in read_ledger(run / "history.jsonl")] == [1, 2, 3]
+    for words in (("evaluate", run), ("report", run)):
+        assert command(*words)[0] == 0
 
 
 @pytest.fixture

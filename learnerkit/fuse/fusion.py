@@ -43,8 +43,8 @@ class Fusion(Callback):
     def after_create(self) -> None:
         learn = self.learn
         if isinstance(learn.model, Fused):
-            if learn.model.mode != self.mode:
-                raise ModelError(f"Fusion('{self.mode}'): the model fuses by '{learn.model.mode}' already")
+            if learn.model.fusion != self.mode:
+                raise ModelError(f"Fusion('{self.mode}'): the model fuses by '{learn.model.fusion}' already")
             return
         spec = getattr(learn.model, "spec", None)
         n_in, needed = (spec or {}).get("n_in"), fused_channels(self.mode, self.channels)

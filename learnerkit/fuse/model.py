@@ -64,26 +64,26 @@ class Fused(nn.Module):
         fused_channels(mode, channels)
         if len(weights) != 2 or min(weights) < 0 or sum(weights) == 0:
             raise ModelError(f"fusion weights {tuple(weights)}: two numbers, 0 or more and not both 0, such as .6,.4")
-        self.body, self.mode, self.channels, self.weights = body, mode, channels, tuple(map(float, weights))
+        self.body, self.fusion, self.channels, self.weights = body, mode, channels, tuple(map(float, weights))
         if mode == "gated":
             share = torch.full((channels, 1, 1), self.weights[0] / sum(self.weights)).clamp(0.01, 0.99)
             self.gate = nn.Parameter(share.logit())
 
     def forward(self, saliency: Tensor, attention: Tensor) -> Tensor:
         weights = self.weights
-        if self.mode == "gated":
+        if self.fusion == "gated":
             share = self.gate.sigmoid()
             weights = (share, 1 - share)
-        return self.body(fuse(saliency, attention, self.mode, weights))
+        return self.body(fuse(saliency, attention, self.fusion, weights))
 
     def alone(self, inputs: Sequence[Tensor], number: int) -> tuple[Tensor, ...] | None:
         """The maps with the other one neutral, so that the fusion shows this one; None where it does not take it.
 
         inputs: both maps; number: 0 for the saliency map, 1 for the attention map.
         """
-        if self.mode == ("attention_only", "saliency_only")[number]:
+        if self.fusion == ("attention_only", "saliency_only")[number]:
             return None
-        neutral = {"multiply": 1.0, "max": torch.finfo(inputs[0].dtype).min}.get(self.mode, 0.0)
+        neutral = {"multiply": 1.0, "max": torch.finfo(inputs[0].dtype).min}.get(self.fusion, 0.0)
         return tuple(values if one == number else torch.full_like(values, neutral) for one, values in enumerate(inputs))
 
     def groups(self) -> list[list[nn.Parameter]]:
@@ -97,10 +97,10 @@ class Fused(nn.Module):
 
     def reported(self) -> dict[str, list[float]]:
         """The weights of saliency and attention map for each channel, where the mode has any."""
-        if self.mode == "gated":
+        if self.fusion == "gated":
             share = self.gate.detach().sigmoid().flatten().cpu()
             return {"saliency": share.tolist(), "attention": (1 - share).tolist()}
-        if self.mode == "weighted":
+        if self.fusion == "weighted":
             return {"saliency": [self.weights[0]] * self.channels, "attention": [self.weights[1]] * self.channels}
         return {}
 

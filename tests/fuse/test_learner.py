@@ -173,8 +173,8 @@ def test_fastai_on_pairs(tmp_path, monkeypatch):
     assert found.confusion_matrix().sum() == 9
     found.plot_top_losses(2)
     again = load_run(tmp_path / "runs" / "a")
-    assert again.model.mode == "weighted" and len(again.dls.source) == 60
-    assert load_model(tmp_path / "runs" / "a").mode == "weighted"
+    assert again.model.fusion == "weighted" and len(again.dls.source) == 60
+    assert load_model(tmp_path / "runs" / "a").fusion == "weighted"
     assert model_info(learn.model)["parameters"] == sum(p.numel() for p in learn.model.parameters())
     learn.lr_find(show_plot=False, num_it=5)
 

@@ -36,7 +36,7 @@ def test_arguments_of_the_model_are_honoured_as_long_as_its_weights_fit(tmp_path
     loaded = load_run(tmp_path / "a", dropout=0.7, fusion_weights=(0.9, 0.1))
     assert {module.p for module in loaded.model.modules() if isinstance(module, nn.Dropout)} == {0.7}
     assert loaded.model.spec["fusion_weights"] == (0.9, 0.1) and loaded.recipe["args"]["dropout"] == 0.7
-    assert load_run(tmp_path / "a", fusion="add").model.mode == "add"
+    assert load_run(tmp_path / "a", fusion="add").model.fusion == "add"
     with pytest.raises(ModelError, match="did you mean dropout"):
         load_run(tmp_path / "a", model_args={"dropuot": 0.1})
     with pytest.raises(ModelError, match="the weights do not fit"):
