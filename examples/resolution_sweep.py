@@ -29,4 +29,8 @@ for arch in archs:
 table = pd.DataFrame(rows)
 print(table.to_string(index=False, float_format="{:.3f}".format))
 table.to_csv("runs/resolution_sweep/results.csv", index=False)
+axes = table.plot.scatter("multiply_adds", "accuracy", figsize=(6, 4), logx=True)
+for row in rows:
+    axes.annotate(f"{row['model']} at {row['size']}", (row["multiply_adds"], row["accuracy"]))
+axes.figure.savefig("runs/resolution_sweep/results.png")
 print("table: runs/resolution_sweep/results.csv")
