@@ -85,6 +85,15 @@ class Task:
     figures: that, the run folder and the ledger to pictures by name; pictures: (name, title) in the page's order.
     tables: that and the results to the page's tables; blocks: that and the run folder to its galleries and matrices.
     ranking: how its runs are compared.
+
+    Examples:
+        >>> from learnerkit.tasks import get_task
+        >>> task = get_task("classify")
+        >>> task.measures[0]
+        'accuracy'
+        >>> Task(name="angle", recipe=object, open_dls=len, build_learner=len).verb("verify")
+        Traceback (most recent call last):
+        learnerkit.core.errors.RecipeError: task 'angle' has no verify
     """
 
     name: str

@@ -33,6 +33,16 @@ def register_task(task: "Task") -> "Task":
     """Make a task known to this process; the entry-point group `learnerkit.tasks` makes it known to every command.
 
     task: its name must be new, or its own: a notebook's cell may be run again. Returns it.
+
+    Examples:
+        >>> from dataclasses import replace
+        >>> from typing import Literal
+        >>> from learnerkit.tasks import get_task, task_names
+        >>> classify = get_task("classify")
+        >>> class Ordinal(classify.recipe):
+        ...     task: Literal["ordinal"] = "ordinal"
+        >>> register_task(replace(classify, name="ordinal", recipe=Ordinal)).name in task_names()
+        True
     """
     _checked_task(task, "register_task")
     known = registered.get(task.name, task)

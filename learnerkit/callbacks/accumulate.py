@@ -51,6 +51,14 @@ class Accumulate(Callback):
     n: batches or samples for one step; the last, smaller group of an epoch steps as well,
         unless the guard passes over the epoch's last batch.
     unit: 'batches' or 'samples'.
+
+    Examples:
+        >>> dls = digits_dls(bs=16, limit=64)
+        >>> learn = image_learner(dls, "tiny_cnn", opt="adam", cbs=Accumulate(32, "samples"))
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit_one_cycle(1, 0.05)
+        >>> len(dls.train), int(next(iter(learn.opt.opt.state.values()))["step"])
+        (4, 2)
     """
 
     order, run_valid = 6, False

@@ -19,6 +19,13 @@ class EMA(KitCallback):
     What is saved, by `learn.save`, by fastai's SaveModelCallback and by `Run`, are the averaged weights: those that
     were measured. Where other weights are loaded after a fit, the average of the former ones is forgotten. One that is
     given to a single fit, `fit(cbs=EMA())`, leaves its average as the model's weights.
+
+    Examples:
+        >>> learn = image_learner(digits_dls(bs=32, limit=64), "tiny_cnn", cbs=EMA(0.99))
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit_one_cycle(2, 0.05)
+        >>> learn.eval_model() is learn.model
+        False
     """
 
     order = -20

@@ -30,6 +30,13 @@ class Guard(KitCallback):
         of the epoch's beginning back and goes on with the next batch.
     rollbacks: how many of those one fit may have.
     late: whether flags are read late; None decides by the device.
+
+    Examples:
+        >>> learn = image_learner(digits_dls(bs=32, limit=64), "tiny_cnn", cbs=Guard("stop"))
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit(1, 1e30)
+        Traceback (most recent call last):
+        learnerkit.core.errors.TrainingError: ...
     """
 
     order = -9
@@ -159,16 +166,12 @@ class Guard(KitCallback):
     def _decide(self, where: str, iteration: int) -> None:
         if not self.learn.training and self.policy != "stop" and where != "input":
             return
-        if (
-            not self.learn.training
-            or self.policy == "stop"
-            or (self.policy == "rollback" and self.rolled >= self.rollbacks)
-        ):
+        spent = self.policy == "rollback" and self.rolled >= self.rollbacks
+        if not self.learn.training or self.policy == "stop" or spent:
             raise self._error(where, iteration)
         self.skipped += 1
-        log.warning(
-            "guard: batch %d of epoch %d passed over, its %s is not finite", iteration + 1, self._epoch(), where
-        )
+        passed = "guard: batch %d of epoch %d passed over, its %s is not finite"
+        log.warning(passed, iteration + 1, self._epoch(), where)
         if self.policy == "rollback":
             self.rolled += 1
             self._put_back()

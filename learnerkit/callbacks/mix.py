@@ -63,6 +63,13 @@ class CutMix(Mixer):
 
     p: probability that a batch is mixed.
     alpha: of the Beta(alpha, alpha) from which the box's area is drawn.
+
+    Examples:
+        >>> learn = image_learner(digits_dls(bs=32, limit=64), "tiny_cnn", cbs=CutMix(p=1.0, alpha=1.0))
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit_one_cycle(1, 0.05)
+        >>> 0 <= learn.cut_mix.lam <= 1
+        True
     """
 
     @checked
@@ -81,6 +88,13 @@ class MixUp(Mixer):
 
     p: probability that a batch is mixed.
     alpha: of the Beta(alpha, alpha) from which the blend is drawn.
+
+    Examples:
+        >>> learn = image_learner(digits_dls(bs=32, limit=64), "tiny_cnn", cbs=MixUp(p=1.0, alpha=0.4))
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit_one_cycle(1, 0.05)
+        >>> 0 <= learn.mix_up.lam <= 1
+        True
     """
 
     @checked

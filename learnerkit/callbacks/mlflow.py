@@ -16,6 +16,12 @@ class MLflowTracker(KitCallback):
     uri: of the store, such as 'http://host:5000'; or a file of SQLite. MLFLOW_TRACKING_URI when None, else mlflow.db in
         the working folder, which `mlflow ui` shows.
     experiment: its name there; that of the run folder's parent when None.
+
+    Examples:
+        >>> cbs = [Run("runs", "first", report=False), MLflowTracker("mlflow.db")]
+        >>> learn = image_learner(digits_dls(bs=32, limit=64), "tiny_cnn", cbs=cbs)
+        >>> learn.m_lflow_tracker.uri
+        'mlflow.db'
     """
 
     order = 56  # once the run has written the epoch

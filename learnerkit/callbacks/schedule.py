@@ -52,6 +52,13 @@ class Schedule(Watcher):
     kind: 'one_cycle', 'cosine', 'step', 'multistep', 'exponential', 'plateau', 'constant' or 'torch_one_cycle'.
     monitor, mode: for plateau, the figure watched and whether 'min' or 'max' is better, which follows from its name.
     options: of torch's class, see `make_scheduler`; of fit_one_cycle for 'one_cycle'.
+
+    Examples:
+        >>> learn = image_learner(digits_dls(bs=64, limit=64), "tiny_cnn")
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit(3, 0.1, cbs=Schedule("step", step_size=1, gamma=0.5))
+        >>> learn.recorder.lrs
+        [0.1, 0.05, 0.025]
     """
 
     order, run_valid = 60, False

@@ -14,6 +14,15 @@ class StochasticDepth(Callback):
     p: drop probability of the last block, 0 to 1.
     Works on models whose blocks hold torchvision's `ops.StochasticDepth`: resnet18, resnet34, se_resnet, hybrid_resnet,
     wrn_D_K. ModelError on others.
+
+    Examples:
+        >>> class Show(Callback):
+        ...     def before_train(self):
+        ...         print([round(block.p, 2) for block, _ in self.learn.stochastic_depth.kept])
+        >>> learn = image_learner(digits_dls(limit=64, size=16), "wrn_10_1", cbs=[StochasticDepth(0.3), Show()])
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit(1)
+        [0.1, 0.2, 0.3]
     """
 
     order = -5

@@ -36,6 +36,14 @@ class EarlyStop(Watcher):
     patience: epochs without improvement that are tolerated.
     min_delta: what counts as an improvement.
     warmup_epochs: epochs at the start that never count against it.
+
+    Examples:
+        >>> stop = EarlyStop("accuracy", patience=1, min_delta=1.0)  # no epoch is that much better
+        >>> learn = image_learner(digits_dls(bs=32, limit=64), "tiny_cnn", cbs=stop)
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit_one_cycle(9, 0.05)
+        >>> learn.epoch + 1
+        3
     """
 
     order = 85
@@ -88,6 +96,15 @@ class SaveTopK(Watcher):
     folder: where to; the run folder's topk/, or `learn.path/learn.model_dir`/topk without a Run; below it, by their
         figures, where there are several.
     optimizer: keep the state of the optimizer beside the weights, so that training can go on from them.
+
+    Examples:
+        >>> learn = image_learner(digits_dls(bs=32, limit=64), "tiny_cnn", path=".", cbs=SaveTopK("accuracy", k=2))
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit_one_cycle(3, 0.05)
+        >>> len(learn.save_top_k.kept)
+        2
+        >>> learn.save_top_k.load(0) in (1, 2, 3)  # the epoch whose weights it has again
+        True
     """
 
     order = 61

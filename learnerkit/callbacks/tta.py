@@ -41,6 +41,14 @@ class TTA(Callback):
     views: callables [B,C,H,W] -> [B,C,H,W] instead of the first `n` of `ops.views.make_views`.
     mirror: use mirrored views; None does where the data set keeps its classes under a mirror.
     per_view: also count the accuracy of each view alone, in `view_accuracy` (view name -> part right).
+
+    Examples:
+        >>> learn = image_learner(digits_dls(limit=64), "tiny_cnn")
+        >>> tta = TTA(5, per_view=True)
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     loss, accuracy, f1 = learn.validate(cbs=tta)
+        >>> list(tta.view_accuracy)
+        ['plain +0+0', 'plain -1-1', 'plain +1+1', 'plain -1+1', 'plain +1-1']
     """
 
     order, run_train = 8, False

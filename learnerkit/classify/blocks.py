@@ -19,6 +19,13 @@ def CifarBlock(
     source: the set whose row numbers are the items; without one the items are paths, PIL images or uint8 arrays. A set
         of files that does not fit in memory brings fastai's streaming loader instead.
     shape: channels, height and width, for items without a source.
+
+    Examples:
+        >>> from learnerkit.classify.digits import read_digits
+        >>> digits = read_digits()
+        >>> dls = DataBlock([CifarBlock(digits), LabelBlock(digits)]).dataloaders(range(len(digits)), bs=16)
+        >>> dls.one_batch()[0].shape
+        torch.Size([16, 1, 32, 32])
     """
     block = rows_block(source) if source is not None else TransformBlock(type_tfms=AsImage(shape), dl_type=ResidentDL)
     block.batch_tfms.append(BytesToFloat())
@@ -36,5 +43,12 @@ def LabelBlock(source: ImageSource) -> TransformBlock:
     """The block of class labels that goes with `CifarBlock(source)`.
 
     source: the set whose row numbers are the items.
+
+    Examples:
+        >>> from learnerkit.classify.digits import read_digits
+        >>> digits = read_digits()
+        >>> dls = DataBlock([CifarBlock(digits), LabelBlock(digits)]).dataloaders(range(len(digits)), bs=16)
+        >>> dls.vocab[:3]
+        ['0', '1', '2']
     """
     return TransformBlock(type_tfms=LabelRows(source.labels, source.vocab))

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 
 from learnerkit.classify.arrays import array_source
@@ -12,7 +11,7 @@ from learnerkit.classify.cifar import LAYOUTS, read_cifar
 from learnerkit.classify.digits import read_digits
 from learnerkit.classify.download import fetch_cifar
 from learnerkit.classify.folder import list_folder
-from learnerkit.classify.loaders import check_crops, image_loaders, sides, stats_of, with_crop
+from learnerkit.classify.loaders import check_crops, check_labels, image_loaders, sides, stats_of, with_crop
 from learnerkit.classify.reading import open_folder
 from learnerkit.classify.source import ImageSource
 from learnerkit.classify.transforms import augmentations
@@ -36,7 +35,7 @@ from learnerkit.core.ranges import (
 from learnerkit.data.drawn import draw_balanced
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.data.parts import parts_of
-from learnerkit.data.source import UNLABELLED, with_views
+from learnerkit.data.source import with_views
 from learnerkit.data.split import Shares
 
 MARGIN = 8 / 7  # of a picture's side to what is evaluated of it, where random crops are cut out: 256 to 224
@@ -97,11 +96,7 @@ def image_dls(
     num_workers: processes that decode files, for sets that stream; a resident set needs none.
     device: where the set and its batches live; fastai's default device when None.
     """
-    unlabelled = np.flatnonzero(source.labels == UNLABELLED)
-    if len(unlabelled):
-        raise DataError(
-            f"{source.name}: {len(unlabelled)} images have no label (-1), the first is {source.ids[unlabelled[0]]}"
-        )
+    check_labels(source)
     check_crops(crop, min_scale)
     source, flip = with_views(source, keeps, flip)
     seen = sides(size) or source.view or source.shape[1:]
@@ -133,6 +128,12 @@ def cifar_dls(
     label: 'fine' (100 classes) or 'coarse' (20), for CIFAR-100.
     bad: what to do with bad rows and files: 'refuse' lists them all, 'skip' trains without them and lists them in the
         run's quarantine.csv.
+
+    Examples:
+        >>> dls = cifar_dls("data/cifar-10-batches-py", bs=128, randaugment=(2, 9))  # doctest: +SKIP
+        >>> cifar_dls("nowhere")
+        Traceback (most recent call last):
+        learnerkit.core.errors.DataError: nowhere: ...
     """
     if str(path) in LAYOUTS and not Path(path).exists():
         path = fetch_cifar(str(path))
@@ -153,6 +154,13 @@ def digits_dls(bs: AtLeastOne = 64, *, size: Size = 32, **kwargs: Any) -> KitLoa
 
     bs: images a batch.
     size: side in pixels, or height and width; above 32 they are kept at 32, and each batch is enlarged.
+
+    Examples:
+        >>> dls = digits_dls(bs=64, limit=200)
+        >>> dls.split.counts["train"]
+        200
+        >>> dls.one_batch()[0].shape
+        torch.Size([64, 1, 32, 32])
     """
     return image_dls(read_digits(size), bs, size=size, **with_crop(kwargs, 2))
 
@@ -193,6 +201,15 @@ def folder_dls(
     min_scale: train on random boxes, each brought to the size: of this share of a picture's area to all of it, and of
         3/4 to 4/3 in proportion; .35 is usual. Pictures are kept at 8/7 of the size then, and measured by their middle.
         In place of `crop`, which is 0 then; none when None.
+
+    Examples:
+        >>> import numpy as np, os
+        >>> from PIL import Image
+        >>> for number in range(40):
+        ...     os.makedirs(folder := f"pictures/{'ab'[number % 2]}", exist_ok=True)
+        ...     Image.fromarray(np.random.randint(0, 256, (20, 16, 3), np.uint8)).save(f"{folder}/{number}.png")
+        >>> folder_dls("pictures", bs=8, size=16).vocab
+        ['a', 'b']
     """
     check_crops(kwargs.get("crop"), min_scale)
     size = sides(size)
@@ -222,5 +239,12 @@ def array_dls(
     bs: images a batch.
     vocab: class names in the order of their numbers; the labels themselves without them.
     bad: what to do with rows whose label is no class number: 'refuse' lists them all, 'skip' trains without them.
+
+    Examples:
+        >>> import numpy as np
+        >>> images, labels = np.random.randint(0, 256, (40, 16, 16)), np.arange(40) % 2
+        >>> dls = array_dls(images, labels, bs=8, vocab=["cat", "dog"])
+        >>> dls.split.counts
+        {'train': 28, 'valid': 6, 'test': 6}
     """
     return image_dls(array_source(images, labels, vocab, bad), bs, **kwargs)

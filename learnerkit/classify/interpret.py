@@ -35,6 +35,16 @@ class ImageInterpretation(Answers, ClassificationInterpretation):
     seen: names, targets, probabilities and groups of the samples, an `Evaluation`.
     preds: probabilities [N,K]; targs: class indices [N]; decoded: predicted classes [N]; losses: [N], of the learner's
         own loss, or the negative logarithm of the true class's probability.
+
+    Examples:
+        >>> learn = image_learner(digits_dls(bs=64, size=16), "simple_cnn")
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit_one_cycle(1, 0.05)
+        >>> seen = ImageInterpretation.from_learner(learn)
+        >>> seen.confusion_matrix().shape
+        (10, 10)
+        >>> list(seen.worst(3).columns[:3])
+        ['accuracy', 'accuracy_low', 'accuracy_high']
     """
 
     preds: torch.Tensor

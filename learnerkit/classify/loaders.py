@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from learnerkit.classify.blocks import LabelBlock, rows_block
@@ -10,7 +11,7 @@ from learnerkit.classify.source import ImageSource
 from learnerkit.classify.transforms import Augment, AugmentFloat, NormalizeBytes, Operation, Sized
 from learnerkit.core.errors import DataError, RecipeError
 from learnerkit.data.loaders import KitLoaders, make_loaders
-from learnerkit.data.source import Stats
+from learnerkit.data.source import UNLABELLED, Stats
 from learnerkit.data.split import Split
 
 NAME = "classify"
@@ -26,6 +27,15 @@ def check_crops(crop: int | None, min_scale: float | None) -> None:
     if crop and min_scale is not None:
         raise RecipeError(
             f"crop={crop} and min_scale={min_scale}: both cut at random; leave crop out, or crop=0 (--crop 0)"
+        )
+
+
+def check_labels(source: ImageSource) -> None:
+    """DataError where images of a set that is to be trained on have no label."""
+    unlabelled = np.flatnonzero(source.labels == UNLABELLED)
+    if len(unlabelled):
+        raise DataError(
+            f"{source.name}: {len(unlabelled)} images have no label (-1), the first is {source.ids[unlabelled[0]]}"
         )
 
 

@@ -57,6 +57,13 @@ class MacroF1(Metric):
     """`macro_f1` of a validation pass.
 
     n_out: number of classes.
+
+    Examples:
+        >>> learn = image_learner(digits_dls(limit=64), "tiny_cnn", metrics=[MacroF1(10)])
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     loss, f1 = learn.validate()
+        >>> 0 <= f1 <= 1
+        True
     """
 
     name = "macro_f1"

@@ -52,7 +52,7 @@ def extends(*sources: Callable, **defaults: Any) -> Callable[[Callable], Callabl
         signature = inspect.signature(function)
         call.__signature__ = signature.replace(parameters=[*own.values(), *taken.values()])
         texts = [text for source in sources for text in documented(source, taken)]
-        call.__doc__ = "\n".join([(inspect.getdoc(function) or "").rstrip(), *texts])
+        call.__doc__ = with_lines(inspect.getdoc(function) or "", "\n".join(texts))
         return call
 
     return decorate
@@ -61,8 +61,17 @@ def extends(*sources: Callable, **defaults: Any) -> Callable[[Callable], Callabl
 def with_arguments(cls: type) -> type:
     """Decorator: the docstring of a class goes on with the arguments that its `__init__` documents."""
     _, _, arguments = inspect.getdoc(cls.__init__).partition("\n\n")
-    cls.__doc__ = f"{inspect.getdoc(cls)}\n\n{arguments}"
+    cls.__doc__ = with_lines(inspect.getdoc(cls), f"\n{arguments}")
     return cls
+
+
+def with_lines(text: str, lines: str) -> str:
+    """A docstring with lines on further arguments, behind its own and before its examples, which stay last.
+
+    text: as `inspect.getdoc` gives it.
+    """
+    own, head, examples = text.partition("\n\nExamples:\n")
+    return f"{own.rstrip()}\n{lines}".rstrip() + (head + examples).rstrip()
 
 
 def documented(source: Callable, names: Iterable[str]) -> list[str]:

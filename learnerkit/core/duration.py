@@ -1,6 +1,9 @@
-"""Times as people write them: '90s', '30m', '1h30m'."""
+"""Times as people write them: '90s', '30m', '1h30m'; and how long a call takes."""
 
 import re
+import time
+from collections.abc import Callable
+from typing import Any
 
 UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 FORM = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in UNITS))
@@ -28,3 +31,26 @@ def shown_duration(seconds: float) -> str:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def durations(
+    step: Callable[[], Any],
+    repeats: int,
+    warmup: int = 0,
+    wait: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[float]:
+    """Seconds of each of `repeats` calls, after some that are not timed.
+
+    wait: returns once the device has done what it was told; clock: seconds.
+    """
+    for _ in range(warmup):
+        step()
+    wait()
+    found = []
+    for _ in range(repeats):
+        begun = clock()
+        step()
+        wait()
+        found.append(clock() - begun)
+    return found

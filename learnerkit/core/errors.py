@@ -9,13 +9,29 @@ from typing import Any
 
 
 class LearnerkitError(Exception):
-    """Base of every error that a user can repair; the command line prints it without a traceback."""
+    """Base of every error that a user can repair; the command line prints it without a traceback.
+
+    Examples:
+        >>> try:
+        ...     load_recipe("digitz")
+        ... except LearnerkitError as error:
+        ...     print(error)
+        recipe 'digitz': no recipe, task or .yaml file of this name; did you mean digits...
+    """
 
     exit_code = 2
 
 
 class DataError(LearnerkitError):
-    """A data file, folder or split that cannot be used."""
+    """A data file, folder or split that cannot be used.
+
+    Examples:
+        >>> try:
+        ...     array_dls([[[0]]], [0])
+        ... except DataError as error:
+        ...     print(error)
+        arrays: the valid part is empty...
+    """
 
 
 class UnsafeFileError(DataError):
@@ -23,19 +39,53 @@ class UnsafeFileError(DataError):
 
 
 class ModelError(LearnerkitError):
-    """An unknown model name or impossible model argument."""
+    """An unknown model name or impossible model argument.
+
+    Examples:
+        >>> try:
+        ...     create_model("simple_cn")
+        ... except ModelError as error:
+        ...     print(error)
+        unknown model 'simple_cn'; did you mean simple_cnn...
+    """
 
 
 class RecipeError(LearnerkitError):
-    """A recipe or argument with wrong keys or values; one message lists all of them."""
+    """A recipe or argument with wrong keys or values; one message lists all of them.
+
+    Examples:
+        >>> try:
+        ...     digits_dls(batch_size=64)
+        ... except RecipeError as error:
+        ...     print(error)
+        digits_dls(): unknown key 'batch_size'; did you mean bs?
+    """
 
 
 class RunError(LearnerkitError):
-    """A run folder that is missing, in use, damaged or does not fit."""
+    """A run folder that is missing, in use, damaged or does not fit.
+
+    Examples:
+        >>> try:
+        ...     load_run("runs/nowhere")
+        ... except RunError as error:
+        ...     print(error)
+        runs/nowhere: is not a run folder...
+    """
 
 
 class TrainingError(LearnerkitError):
-    """Training cannot go on: a loss that is not finite, an unsupported precision."""
+    """Training cannot go on: a loss that is not finite, an unsupported precision.
+
+    Examples:
+        >>> learn = image_learner(digits_dls(bs=32, limit=64), "tiny_cnn")
+        >>> try:
+        ...     with learn.no_bar(), learn.no_logging():
+        ...         learn.fit(1, 1e30)
+        ... except TrainingError as error:
+        ...     print(error)
+        the loss is not finite in training batch 2 of epoch 1...
+    """
 
     exit_code = 1
 

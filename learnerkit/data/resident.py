@@ -86,6 +86,13 @@ class ResidentDL(DrawnDL, OpenDL):
     num_workers: taken for fastai's sake; there is nothing for workers to do.
     `after_item` may hold only what works on whole batches as well; put random transforms into
     `after_batch`, where each image draws its own.
+
+    Examples:
+        >>> dls = digits_dls(bs=64, limit=200)
+        >>> isinstance(dls.valid, ResidentDL)
+        True
+        >>> [len(classes) for _, classes in dls.valid.new(bs=150)]
+        [150, 50]
     """
 
     def __init__(self, dataset: Any = None, *args: Any, num_workers: int | None = None, **kwargs: Any) -> None:

@@ -45,6 +45,14 @@ def MultispectralBlock(source: FrameSource, size: FrameSide | None = None) -> Tr
     """The block of frames of any number of channels, for one's own DataBlock; brings the loader that pads batches.
 
     source: the set whose row numbers are the items; size: the longer side in pixels, None for as stored.
+
+    Examples:
+        >>> from learnerkit.detect.data.scan import read_detection
+        >>> source = read_detection(make_digit_scenes("scenes", {"train": 6, "val": 2, "test": 2}))
+        >>> block = DataBlock([MultispectralBlock(source), BoxBlock(source)])
+        >>> frames, sizes, boxes = block.dataloaders(range(len(source)), bs=4).one_batch()
+        >>> frames.shape
+        torch.Size([4, 5, 64, 64])
     """
     return TransformBlock(type_tfms=FrameRows(source, size), dl_type=DetectionDL)
 
@@ -54,6 +62,14 @@ def BoxBlock(source: FrameSource, size: FrameSide | None = None) -> TransformBlo
     """The block of boxes that goes with `MultispectralBlock(source, size)`.
 
     source: the set whose row numbers are the items; size: the longer side in pixels, None for as stored.
+
+    Examples:
+        >>> from learnerkit.detect.data.scan import read_detection
+        >>> source = read_detection(make_digit_scenes("scenes", {"train": 6, "val": 2, "test": 2}))
+        >>> block = DataBlock([MultispectralBlock(source), BoxBlock(source)])
+        >>> frames, sizes, boxes = block.dataloaders(range(len(source)), bs=4).one_batch()
+        >>> boxes.shape[-1]  # left, top, right, bottom, class
+        5
     """
     return TransformBlock(type_tfms=BoxRows(source, size))
 
@@ -208,6 +224,13 @@ def detection_dls(
         without objects, 'skip' leaves them out.
     polygons: take the boxes around polygons even where lines of boxes stand beside them, or all have four points.
     modalities: names of the channels behind RGB; thermal and event where there are two.
+
+    Examples:
+        >>> scenes = make_digit_scenes("scenes", {"train": 8, "val": 4, "test": 4})
+        >>> dls = detection_dls(scenes, bs=4, keeps=())  # a mirrored digit is of another class
+        >>> frames, sizes, boxes = dls.one_batch()
+        >>> frames.shape
+        torch.Size([4, 5, 64, 64])
     """
     source = read_detection(path, bad, unlabelled=unlabelled, polygons=polygons)
     source.notes += source.unnamed

@@ -31,6 +31,13 @@ class DetectionInterpretation:
     learn, dl: the learner and the loader that was predicted; None of a run.
     detections: [D,6] an image; targets: [M,5] an image, see `detect.boxes`; ids: the images' names.
     vocab: class names, those of the learner when None; run, part: the run of which the boxes are.
+
+    Examples:
+        >>> dls = detection_dls(make_digit_scenes("scenes", {"train": 4, "val": 2, "test": 2}), bs=2, keeps=())
+        >>> learn = detection_learner(dls, "mit_b0")
+        >>> seen = DetectionInterpretation.from_learner(learn)
+        >>> list(seen.error_kinds())
+        ['class', 'localisation', 'both', 'duplicate', 'background', 'missed']
     """
 
     def __init__(

@@ -180,6 +180,14 @@ def detection_learner(
     model_args: of `create_detector`, such as {'detections': 300}.
     metrics: mAP, mAP50 and mAP75 by default; they need the extra `detect`.
     cbs: callbacks.
+
+    Examples:
+        >>> dls = detection_dls(make_digit_scenes("scenes", {"train": 4, "val": 2, "test": 2}), bs=2, keeps=())
+        >>> learn = detection_learner(dls, "mit_b0", box_batch_size_per_image=16, opt="adamw", limit_batches=1)
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit_one_cycle(1, 1e-3)
+        >>> [metric.name for metric in learn.metrics]
+        ['mAP', 'mAP50', 'mAP75']
     """
     if not isinstance(getattr(dls, "source", None), FrameSource):
         raise DataError(

@@ -80,6 +80,12 @@ class BoxMAP(Metric):
     """One figure of average precision over a validation pass; those made together measure once.
 
     figure: 'mAP', 'mAP50' or 'mAP75'; shared: the metric that gathers for all, None for this one.
+
+    Examples:
+        >>> dls = detection_dls(make_digit_scenes("scenes", {"train": 4, "val": 2, "test": 2}), bs=2, keeps=())
+        >>> learn = detection_learner(dls, "mit_b0", metrics=[BoxMAP("mAP50")])
+        >>> [metric.name for metric in learn.metrics]
+        ['mAP50']
     """
 
     def __init__(self, figure: str = "mAP", shared: "BoxMAP | None" = None) -> None:

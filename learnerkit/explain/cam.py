@@ -36,6 +36,13 @@ def gradcam(
     reshape: the layer's output to [B,c,h,w]; where None, a grid of tokens is laid out by the images' proportions.
     The map is enlarged to the images' size and spread over 0 to 1; all 0 where nothing speaks for the class, or
     everything alike. Float32.
+
+    Examples:
+        >>> import torch
+        >>> model, images = create_model("simple_cnn", n_in=1), torch.rand(2, 1, 32, 32)
+        >>> maps = gradcam(model, images, targets=3)  # what speaks for class 3
+        >>> maps.shape, 0 <= float(maps.min()) <= float(maps.max()) <= 1
+        (torch.Size([2, 1, 32, 32]), True)
     """
     return _class_map(model, images, targets, layer, score, reshape, _mean_gradient)
 
@@ -51,6 +58,12 @@ def layercam(
     """LayerCAM (Jiang et al. 2021): as `gradcam`, each place weighted by its own gradient where that is above 0.
 
     model, images, targets, layer, score, reshape: as in `gradcam`, and so is the result. Finer than it on early layers.
+
+    Examples:
+        >>> import torch
+        >>> model, images = create_model("simple_cnn", n_in=1), torch.rand(2, 1, 32, 32)
+        >>> layercam(model, images, layer="early").shape
+        torch.Size([2, 1, 32, 32])
     """
     return _class_map(model, images, targets, layer, score, reshape, torch.relu)
 

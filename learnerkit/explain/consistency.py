@@ -47,6 +47,13 @@ def explanation_consistency(
     `other_images` (the mean where the second map is of another image: what objects in the middle and the form of the
     maps give by themselves), `excess`, `excess_low` and `excess_high` (how much the mean is above that),
     `n` images and `n_na` of which a map says nothing. Maps of several sizes are brought to the least.
+
+    Examples:
+        >>> import torch
+        >>> model, images = create_model("simple_cnn", n_in=1), torch.rand(8, 1, 32, 32)
+        >>> rows = explanation_consistency(model, images, [gradcam, layercam])
+        >>> [(row["first"], row["second"], row["measure"]) for row in rows][0]
+        ('gradcam', 'layercam', 'spearman')
     """
     return consistency_of(variant_maps(models, images, methods, targets, bs), share, level, groups)
 

@@ -81,6 +81,13 @@ def faithfulness(
     of the random orders), `gain`, `gain_low` and `gain_high` (how much better than they, image by image: less area of a
     deletion, more of an insertion), `other_images` (the area in the order of another image's map), `excess`,
     `excess_low` and `excess_high` (how much better than that), `n` images and `n_na` whose map says nothing.
+
+    Examples:
+        >>> import torch
+        >>> model, images = create_model("tiny_cnn", n_in=1), torch.rand(8, 1, 32, 32)
+        >>> rows = faithfulness(model, images, gradcam(model, images), steps=8)
+        >>> [(row["curve"], row["n"]) for row in rows.rows]
+        [('deletion', 8), ('insertion', 8)]
     """
     named = {"map": maps} if not isinstance(maps, Mapping) else maps
     named = {name: pixel_maps(each) for name, each in named.items()}

@@ -15,6 +15,12 @@ def saliency_map(model: nn.Module, images: Images, targets: Targets = None, scor
     images: as the model takes them, [B,C,H,W]; several for a model of several inputs, and a map for each is returned.
     targets: class indices [B], as a tensor or a list, or one for all; the predicted ones when None.
     score: what is explained, a function of model, images and targets to [B].
+
+    Examples:
+        >>> import torch
+        >>> model, images = create_model("simple_cnn", n_in=1), torch.rand(2, 1, 32, 32)
+        >>> bool((saliency_map(model, images, targets=[3, 8]) >= 0).all())
+        True
     """
     with explained(model) as used:
         leaves = tuple(values.clone().requires_grad_(True) for values in prepared(used, images))

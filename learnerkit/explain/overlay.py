@@ -22,6 +22,13 @@ def overlay(
         shown.
     alpha: how much of the map is seen where it is greatest, 0 to 1; where it is 0 the image is seen dimmed.
     greatest: the value that is brightest, for maps that share a scale; the map's own greatest when None.
+
+    Examples:
+        >>> import torch
+        >>> model, images = create_model("simple_cnn", n_in=1), torch.rand(2, 1, 32, 32)
+        >>> picture = overlay(images[0], gradcam(model, images)[0])
+        >>> picture.shape, picture.dtype
+        ((32, 32, 3), dtype('uint8'))
     """
     picture, values = _picture(_plain(image)), _plain(map).float()
     if values.ndim not in (2, 3):

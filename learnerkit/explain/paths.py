@@ -46,6 +46,14 @@ def integrated_gradients(
     bs: images at a time, all their points together counted.
     The sum of an image's values is the difference of its score to the baseline's: where more than `GAP` of that is
     missing, one warning says it.
+
+    Examples:
+        >>> import torch
+        >>> model, images = create_model("tiny_cnn", n_in=1).eval(), torch.rand(2, 1, 32, 32)
+        >>> parts = integrated_gradients(model, images, targets=3)
+        >>> gained = model(images)[:, 3] - model(torch.zeros_like(images))[:, 3]
+        >>> bool(torch.allclose(parts.sum((1, 2, 3)), gained, atol=0.05))
+        True
     """
     attribute = _captum("integrated_gradients").IntegratedGradients
     with _asked(model, images, targets, score) as (_, inputs, forward, codes):
@@ -87,6 +95,12 @@ def smoothgrad(
     model, images, targets, score: as in `saliency_map`; the predicted classes are those of the images without noise.
     noise: its standard deviation as a share of the range of values of the images of the batch; n_samples: copies.
     bs: images at a time; seed: of the noise, apart from the process's.
+
+    Examples:
+        >>> import torch
+        >>> model, images = create_model("tiny_cnn", n_in=1), torch.rand(2, 1, 32, 32)
+        >>> smoothgrad(model, images, targets=3, n_samples=5).shape
+        torch.Size([2, 1, 32, 32])
     """
     captum = _captum("smoothgrad")
     with _asked(model, images, targets, score) as (_, inputs, forward, codes), kept_random_state():
@@ -115,6 +129,14 @@ def deeplift(
     model, images, targets, score, baseline: as in `integrated_gradients`, and the sum is warned of in the same way; it
         has rules for ReLU and its kin, sigmoid, tanh, softmax and max pooling, and takes all else as linear.
     ModelError where activations that are shared, or are functions, cannot be given modules of their own.
+
+    Examples:
+        >>> import torch
+        >>> model, images = create_model("tiny_cnn", n_in=1).eval(), torch.rand(2, 1, 32, 32)
+        >>> parts = deeplift(model, images, targets=3)
+        >>> gained = model(images)[:, 3] - model(torch.zeros_like(images))[:, 3]
+        >>> bool(torch.allclose(parts.sum((1, 2, 3)), gained, atol=0.05))
+        True
     """
     captum = _captum("deeplift")
     with _asked(model, images, targets, score) as (used, inputs, _, codes):

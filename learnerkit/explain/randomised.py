@@ -58,6 +58,13 @@ def randomisation_control(
     share, level, groups: as in `explanation_consistency`.
     A row has `depth` (layers drawn anew), `lowest` (the name of the lowest), `redrawn` (their part of the model's
     numbers), and `measure` to `n_na` as in `explanation_consistency`: maps of what was learnt lose their likeness.
+
+    Examples:
+        >>> import torch
+        >>> model, images = create_model("tiny_cnn", n_in=1), torch.rand(8, 1, 32, 32)
+        >>> rows = randomisation_control(model, images, saliency_map, depths=2)
+        >>> sorted({row["measure"] for row in rows})
+        ['overlap', 'spearman', 'ssim']
     """
     if targets is None:
         targets = predicted(model, images, bs)

@@ -116,6 +116,16 @@ def saliency_dls(
         quarantine.csv.
     cache: where the packed set is written; $LEARNERKIT_HOME or ~/.cache/learnerkit when None.
     num_workers: processes of the first reading; the cores when None.
+
+    Examples:
+        >>> import os, torch
+        >>> os.mkdir("pairs")
+        >>> for number in range(40):
+        ...     pair = {"saliency_maps": torch.rand(3, 8, 8), "cross_attention_maps": torch.rand(3, 8, 8)}
+        ...     torch.save({**pair, "class_id": number % 2}, f"pairs/{number}.pt")
+        >>> dls = saliency_dls("pairs", bs=8, cache="cache")
+        >>> [part.shape[1:] for part in dls.one_batch()[:2]]
+        [torch.Size([3, 8, 8]), torch.Size([3, 8, 8])]
     """
     how = reading(keys, size, order)
     source = read_pairs(path, layer, bad, cache, num_workers, names=names, group=group, how=how)

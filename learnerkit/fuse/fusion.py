@@ -17,6 +17,13 @@ class Fusion(Callback):
     mode: 'concat', 'saliency_only', 'attention_only', 'add', 'multiply', 'max', 'weighted' or 'gated'.
     weights: of saliency and attention map, for 'weighted'; where 'gated' begins.
     channels: of each map, for a model that is given ready-made.
+
+    Examples:
+        >>> import torch
+        >>> from learnerkit.fuse.model import fuse
+        >>> saliency, attention = torch.full((1, 3, 2, 2), 1.0), torch.full((1, 3, 2, 2), 3.0)
+        >>> fuse(saliency, attention, "weighted", (0.5, 0.5)).unique()
+        tensor([2.])
     """
 
     order = -30

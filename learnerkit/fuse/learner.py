@@ -47,6 +47,16 @@ def fusion_learner(
     model_args: the model's own arguments.
     metrics: accuracy and macro F1 by default.
     cbs: callbacks.
+
+    Examples:
+        >>> import os, torch
+        >>> os.mkdir("pairs")
+        >>> for number in range(40):
+        ...     pair = {"saliency_maps": torch.rand(3, 8, 8), "cross_attention_maps": torch.rand(3, 8, 8)}
+        ...     torch.save({**pair, "class_id": number % 2}, f"pairs/{number}.pt")
+        >>> learn = fusion_learner(saliency_dls("pairs", bs=8, cache="cache"), "tiny_cnn", fusion="gated")
+        >>> sorted(learn.model.reported())
+        ['attention', 'saliency']
     """
     arguments = dict(model_args or {})
     if dropout is not None and isinstance(arch, str) and takes(arch, "dropout"):

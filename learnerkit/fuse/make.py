@@ -34,6 +34,14 @@ def make_saliency_pairs(
     channels: of the maps; one-channel maps are repeated.
     bs: images at a time.
     Maps are for the predicted class, float32 [channels,H,W]; a file also holds class_id, class_name and image_id.
+
+    Examples:
+        >>> import torch
+        >>> dls = array_dls(torch.randint(0, 256, (40, 16, 16)), torch.arange(40) % 2, bs=8)
+        >>> learn = image_learner(dls, "tiny_cnn")
+        >>> folder = make_saliency_pairs(learn, dls, "pairs")
+        >>> sorted(path.parent.name for path in folder.rglob("*.pt"))[::20]
+        ['0', '1']
     """
     if isinstance(learn.model, Fused):
         raise ModelError("make_saliency_pairs: takes a classifier of images, and this learner takes pairs of maps")

@@ -63,6 +63,15 @@ def SaliencyBlock(source: PairSource, which: Literal["saliency", "attention"] = 
 
     source: the set whose row numbers are the items.
     which: 'saliency' or 'attention'.
+
+    Examples:
+        >>> import numpy as np
+        >>> from learnerkit.fuse.source import PairSource
+        >>> maps, rows = np.random.rand(2, 40, 3, 8, 8).astype("float32"), np.arange(40)
+        >>> source = PairSource("pairs", maps, rows % 2, ["a", "b"], [*map(str, rows)], np.full(40, ""), rows, "hash")
+        >>> blocks = [SaliencyBlock(source, "saliency"), SaliencyBlock(source, "attention"), LabelBlock(source)]
+        >>> len(DataBlock(blocks, n_inp=2).dataloaders(rows.tolist(), bs=8).one_batch())
+        3
     """
     side = Fused.input_names.index(which)
     return TransformBlock(type_tfms=MapRows(source.maps[side], side, source.how), dl_type=PairDL)

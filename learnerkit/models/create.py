@@ -18,6 +18,10 @@ def list_models(pattern: str = "*") -> list[str]:
     """Registered names that fit a shell pattern; 'wrn_D_K' stands for every valid depth and width.
 
     pattern: such as 'res*'.
+
+    Examples:
+        >>> list_models("mobilenet_v3*")
+        ['mobilenet_v3_large', 'mobilenet_v3_small']
     """
     names = [*families, *(name for _, names, _ in patterns for name in names)]
     return [name for name in names if fnmatch(name, pattern)]
@@ -33,6 +37,12 @@ def create_model(name: str, n_in: AtLeastOne = 3, n_out: AtLeastOne = 10, **kwar
     n_out: classes.
     kwargs: the family's own arguments, such as dropout.
     Returns a module [B,n_in,H,W] -> [B,n_out] whose `spec` rebuilds it. ModelError for unknown names or arguments.
+
+    Examples:
+        >>> import torch
+        >>> model = create_model("simple_cnn", n_in=1, n_out=10, dropout=0.3)
+        >>> model(torch.zeros(2, 1, 32, 32)).shape
+        torch.Size([2, 10])
     """
     found = find_builder(name)
     library, _, rest = name.partition(":")

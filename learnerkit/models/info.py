@@ -46,6 +46,11 @@ def model_info(model: nn.Module, size: AtLeastOne = 32) -> dict[str, Any]:
     multiply_adds of convolutions, matrix products and attention, operations (two for each), uncounted (operators that
     ran and whose cost is in neither, with the number of their calls), activations (numbers that the layers put out)
     and activation_megabytes (these in fp32). ModelError, with the least size, for one that is too small.
+
+    Examples:
+        >>> info = model_info(create_model("tiny_cnn", n_in=1), size=32)
+        >>> info["parameters"], info["multiply_adds"]
+        (24058, 627328)
     """
     return info_at(model, (size, size))
 

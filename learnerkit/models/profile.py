@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import inspect
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from learnerkit.core.duration import durations
 from learnerkit.core.environment import processor, threads_of, usual_device
 from learnerkit.core.errors import ModelError
 from learnerkit.core.live import LiveTensors
@@ -73,6 +73,11 @@ def profile_model(
     A row's latency is that of a whole batch, its multiply_adds are of one image. peak_memory_mb is that of weights and
     tensors at once: of a GPU as its allocator says, of a CPU of the tensors, without what kernels take inside, None for
     what is compiled there.
+
+    Examples:
+        >>> rows = profile_model("tiny_cnn", size=(32, 64), bs=1, repeats=3, warmup=1)
+        >>> [(row["size"], row["multiply_adds"]) for row in rows]
+        [(32, 701056), (64, 2802304)]
     """
     if isinstance(model, str):
         model, device = create_model(model, n_in, n_out), device or usual_device()
@@ -100,29 +105,6 @@ def measured(
         net = copy.deepcopy(model).to(where)
         net = net.to(memory_format=torch.channels_last) if conditions.channels_last else net
         return [_row(net, each, bs, conditions, before) for each in sides for bs in batches]
-
-
-def durations(
-    step: Callable[[], Any],
-    repeats: int,
-    warmup: int = 0,
-    wait: Callable[[], None] = lambda: None,
-    clock: Callable[[], float] = time.perf_counter,
-) -> list[float]:
-    """Seconds of each of `repeats` calls, after some that are not timed.
-
-    wait: returns once the device has done what it was told; clock: seconds.
-    """
-    for _ in range(warmup):
-        step()
-    wait()
-    found = []
-    for _ in range(repeats):
-        begun = clock()
-        step()
-        wait()
-        found.append(clock() - begun)
-    return found
 
 
 def _row(net: nn.Module, sides: tuple[int, int], bs: int, conditions: Conditions, before: int) -> dict[str, Any]:

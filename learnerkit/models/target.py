@@ -28,6 +28,12 @@ def target_layer(model: nn.Module) -> nn.Module:
 
     model: a classifier of images. One of its own may say it by a method `target_layer()`.
     ModelError where the last block puts out no such map, such as a transformer's tokens.
+
+    Examples:
+        >>> import torch
+        >>> model = create_model("resnet18", n_in=1)
+        >>> target_layer(model) is model.layer4
+        True
     """
     if callable(own := getattr(model, "target_layer", None)):
         return own()

@@ -36,6 +36,16 @@ def compare_runs(root: PathLike | Sequence[PathLike]) -> Comparison:
     on valid stands first, and the others with their difference to it and what the task can say of that: intervals,
     tests. What is not finished, of another task or measured on other samples than the most is left out by name.
     Raises RunError when no run is finished, or when no two were measured on the same samples.
+
+    Examples:
+        >>> for width in (4, 8):
+        ...     cbs, model_args = Run("runs", f"width {width}", report=False), {"width": width}
+        ...     learn = image_learner(digits_dls(limit=64), "tiny_cnn", model_args=model_args, cbs=cbs)
+        ...     with learn.no_bar(), learn.no_logging():
+        ...         learn.fit(1, 0.1)
+        ...     _ = evaluate_run(learn.run_folder.path)
+        >>> [row["n"] for row in compare_runs("runs").rows]
+        [1, 1]
     """
     roots = [Path(path) for path in ([root] if isinstance(root, (str, os.PathLike)) else root)]
     if not roots:
@@ -99,6 +109,14 @@ def write_comparison(comparison: Comparison, out: PathLike | None = None) -> Pat
 
     comparison: of `compare_runs`.
     out: the folder; the comparison's root when None.
+
+    Examples:
+        >>> learn = image_learner(digits_dls(bs=32, limit=64), "tiny_cnn", cbs=Run("runs", "first", report=False))
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit_one_cycle(1, 0.05)
+        >>> _ = evaluate_run("runs/first")
+        >>> write_comparison(compare_runs("runs")).name
+        'comparison.html'
     """
     out = made_folder(comparison.root if out is None else Path(out))
     atomic_write(out / "comparison_table.csv", csv_text(comparison.rows))

@@ -21,6 +21,17 @@ def ensemble_runs(
     out: where results.json, predictions.npz and predictions.csv go; a folder 'ensemble' beside the first run when None.
     codes: class indices instead of names in predictions.csv.
     Returns the folder and the figures: of the ensemble, the mean and best single run, and the gain over their mean.
+
+    Examples:
+        >>> for seed in (1, 2):
+        ...     cbs = Run("runs", f"seed {seed}", report=False)
+        ...     learn = image_learner(digits_dls(limit=64), "tiny_cnn", seed=seed, cbs=cbs)
+        ...     with learn.no_bar(), learn.no_logging():
+        ...         learn.fit(1, 0.1)
+        ...     _ = evaluate_run(learn.run_folder.path)
+        >>> folder, figures = ensemble_runs(["runs/seed 1", "runs/seed 2"])
+        >>> folder.name, "test_gain" in figures
+        ('ensemble', True)
     """
     runs = [RunFolder.open(path) for path in paths]
     if len({run.path.resolve() for run in runs}) < 2:

@@ -40,6 +40,14 @@ def evaluate_run(
     options: of the task's evaluation, such as tta=16 (test-time views) or codes=True (class indices instead of names in
         predictions.csv).
     Returns the folder written to, and the figures.
+
+    Examples:
+        >>> learn = image_learner(digits_dls(bs=32, limit=64), "tiny_cnn", cbs=Run("runs", "first", report=False))
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit_one_cycle(1, 0.05)
+        >>> folder, figures = evaluate_run("runs/first", tta=5)
+        >>> sorted(key for key in figures if key.startswith("test_accuracy"))
+        ['test_accuracy', 'test_accuracy_tta']
     """
     run = RunFolder.open(path)
     described = run.described()

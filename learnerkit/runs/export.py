@@ -56,6 +56,11 @@ def export_model(
     size: side in pixels, or height and width, of the input of a module in an ONNX file; 32, or the least that it takes,
         when None. Runs and learners know theirs.
     Returns the file or the folder.
+
+    Examples:
+        >>> folder = export_model(create_model("tiny_cnn", n_in=1), "exported")
+        >>> sorted(path.name for path in folder.iterdir())
+        ['final_model.safetensors', 'model.json']
     """
     if not isinstance(model, (nn.Module, KitLearner, str, os.PathLike)):
         raise ModelError(f"{type(model).__name__}: give a run, a learner of learnerkit, or a module (learn.model)")

@@ -37,6 +37,13 @@ def load_run(
     weights: 'best_model' or 'final_model'; the best ones when None and there are any.
     replace: arguments of the learner's factory to use instead of the recorded ones, those of the model too as long as
         its weights fit; those that could not be recorded, such as a loss function or metrics, must be given here.
+
+    Examples:
+        >>> learn = image_learner(digits_dls(bs=32, limit=64), "tiny_cnn", cbs=Run("runs", "first", report=False))
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit_one_cycle(1, 0.05)
+        >>> load_run("runs/first").predict(7)[0] == learn.predict(7)[0]
+        True
     """
     run = RunFolder.open(path)
     described = run.described()

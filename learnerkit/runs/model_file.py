@@ -39,6 +39,12 @@ def load_model(
     name: which weights: 'best_model', 'final_model', ...; the best, else the final ones when None.
     device: where the model is put.
     changes: of what model.json says, such as another dropout.
+
+    Examples:
+        >>> import torch
+        >>> folder = export_model(create_model("tiny_cnn", n_in=1), "exported")
+        >>> load_model(folder)(torch.zeros(2, 1, 32, 32)).shape
+        torch.Size([2, 10])
     """
     spec = read_json(Path(folder) / "model.json")
     task = spec.pop("task", None)

@@ -61,6 +61,17 @@ def predict_run(
         left_out.csv.
     drawn: frames that are drawn with their boxes at most, evenly spaced.
     Returns the folder written to, and what prediction.json there says.
+
+    Examples:
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> learn = image_learner(digits_dls(bs=32, limit=64), "tiny_cnn", cbs=Run("runs", "first", report=False))
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit_one_cycle(1, 0.05)
+        >>> Image.fromarray(np.random.randint(0, 256, (32, 32), np.uint8)).save("digit.png")
+        >>> folder, said = predict_run("runs/first", "digit.png", out="predicted")
+        >>> (folder / "submission.csv").read_text().splitlines()[0]
+        'ID,Labels'
     """
     run = RunFolder.open(path)
     check_settled(run)

@@ -67,6 +67,11 @@ def load_recipe(name: PathLike, overrides: dict[str, Any] | None = None) -> Reci
     name: a name of `recipe_names()`, a YAML file, or the name of a task for its defaults.
     overrides: values by flag name; strings are read as YAML, 'a,b' as a list. 'depth' and 'widen_factor' name a
         wide residual network in place of 'arch'.
+
+    Examples:
+        >>> recipe = load_recipe("digits", {"epochs": 5})
+        >>> recipe.train.epochs, recipe.model.arch
+        (5, 'simple_cnn')
     """
     return check_recipe(laid_over(name, overrides).values, str(name))
 

@@ -43,6 +43,13 @@ def write_report(path: PathLike | RunFolder) -> Path:
     """Draw the figures and write report.html of a run; needs its files alone, not the model or the data.
 
     path: the run folder. What cannot be read is said on the page; RunError or DataError where run.json is damaged.
+
+    Examples:
+        >>> learn = image_learner(digits_dls(bs=32, limit=64), "tiny_cnn", cbs=Run("runs", "first", report=False))
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit_one_cycle(1, 0.05)
+        >>> write_report("runs/first").name
+        'report.html'
     """
     run = path if isinstance(path, RunFolder) else RunFolder.open(path)
     described = run.described()

@@ -28,6 +28,13 @@ class Run(RunKeeper):
     """Write the run folder as training goes and, at its end, the predictions of the valid part and report.html.
 
     The test part is not touched: `evaluate_run` or `learnerkit evaluate RUN` measures it, once.
+
+    Examples:
+        >>> learn = image_learner(digits_dls(bs=32, limit=64), "tiny_cnn", cbs=Run("runs", "first"))
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit_one_cycle(1, 0.05)
+        >>> learn.run_folder.file("report.html").exists()
+        True
     """
 
     @extends(RunKeeper)

@@ -43,6 +43,16 @@ def find_suspects(
     train: DataLoaders to a trained learner, for a run that a script made; of others their recipe trains.
     Writes suspects/suspects.csv (id, part, label, suggested, probabilities), out_of_fold.npz and pictures.
     Returns the folder and the table, the likeliest first.
+
+    Examples:
+        >>> learn = image_learner(digits_dls(bs=32, limit=100), "tiny_cnn", cbs=Run("runs", "first"))
+        >>> with learn.no_bar(), learn.no_logging():
+        ...     learn.fit_one_cycle(1, 0.05)
+        >>> def train(dls):
+        ...     return image_learner(dls, "tiny_cnn")
+        >>> folder, table = find_suspects("runs/first", folds=2, train=train)
+        >>> (folder / "suspects.csv").exists()
+        True
     """
     run = RunFolder.open(path)
     check_trained(run)

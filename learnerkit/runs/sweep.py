@@ -208,6 +208,13 @@ def run_sweep(
     jobs: trials at a time.
     threads: of each, the cores shared out when None.
     console: where the table is shown; the terminal when None.
+
+    Examples:
+        >>> flags = {"epochs": 1, "limit": 64, "arch": "tiny_cnn", "dropout": None}
+        >>> trials = run_sweep("digits", ["seed=1,2"], flags, out="sweep", jobs=2)
+        2 trials, ...
+        >>> [trial.state for trial in trials]
+        ['done', 'done']
     """
     out = Path("runs") / Path(recipe).stem if out is None else Path(out)
     console = console or Console(soft_wrap=True, markup=False, highlight=False)

@@ -14,6 +14,14 @@ def verify(path: PathLike) -> Report:
 
     path: the set. Files that were found good before and have not changed are not read again.
     Returns a Report, true when the set is good; DataError when there is nothing that could be checked.
+
+    Examples:
+        >>> scenes = make_digit_scenes("scenes", {"train": 6, "val": 2, "test": 2})
+        >>> bool(verify(scenes))
+        True
+        >>> _ = (scenes / "labels" / "val_0000.txt").write_text("0 1.5 0.5 0.2 0.2")
+        >>> "lies outside the image" in str(verify(scenes))
+        True
     """
     path = Path(path)
     return find_task(path).verb("verify")(path)

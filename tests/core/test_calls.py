@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from learnerkit.core.calls import check_options, documented, extends, recorded
+from learnerkit.core.calls import check_options, documented, extends, recorded, with_arguments, with_lines
 from learnerkit.core.errors import RecipeError
 
 
@@ -76,3 +76,40 @@ def test_options_of_a_verb():
         check_options(verb, {"ttta": 1}, "it")
     with pytest.raises(RecipeError, match="it has no options"):
         check_options(lambda run: None, {"tta": 1}, "it")
+
+
+def test_examples_stay_behind_the_arguments():
+    text = "Build it.\n\ndata: what.\n\nExamples:\n    >>> 1\n    1"
+    assert with_lines(text, "rate: how much.") == text.replace("what.", "what.\nrate: how much.")
+    assert with_lines("Build it.\n", "rate: how much.") == "Build it.\nrate: how much."
+    assert with_lines(text, "") == text
+
+    @extends(Shared)
+    def shown(data, **kwargs):
+        """Show it.
+
+        data: what.
+
+        Examples:
+            >>> shown(1)
+        """
+
+    doc = inspect.getdoc(shown)
+    assert doc.index("data: what") < doc.index("rate, decay: two") < doc.index("Examples:\n    >>> shown(1)")
+    assert doc.count("Examples:") == 1 and documented(shown, ["data"]) == ["data: what."]
+
+    @with_arguments
+    class Kept:
+        """Keep it.
+
+        Examples:
+            >>> Kept(1)
+        """
+
+        def __init__(self, data):
+            """Make one.
+
+            data: what.
+            """
+
+    assert inspect.getdoc(Kept) == "Keep it.\n\ndata: what.\n\nExamples:\n    >>> Kept(1)"

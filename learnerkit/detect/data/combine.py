@@ -38,6 +38,15 @@ def combine_modalities(
     align: move thermal and event by the shift against RGB that is measured over the whole set, in whole pixels, their
         edges repeated; ten frames or more are needed. Without it they stay where they are.
     Returns a report: every mismatch, resize and move is in it. DataError when nothing fits together.
+
+    Examples:
+        >>> import numpy as np, os
+        >>> for folder, shape in (("rgb", (24, 32, 3)), ("thermal", (12, 16))):
+        ...     os.mkdir(folder)
+        ...     np.save(f"{folder}/street.npy", np.full(shape, 90, np.uint8))
+        >>> report = combine_modalities("rgb", "thermal", None, "frames")
+        >>> np.load("frames/images/street.npy").shape
+        (24, 32, 4)
     """
     check_bad(bad)
     folders = {"RGB": rgb_dir, "thermal": thermal_dir, "event": event_dir}

@@ -26,6 +26,11 @@ def make_digit_scenes(
     counts: scenes of each part, 'train', 'val' and 'test'; 320, 40 and 60 when None.
     side: of a scene, in pixels.
     seed: of the scenes.
+
+    Examples:
+        >>> scenes = make_digit_scenes("scenes", {"train": 6, "val": 2, "test": 2}, side=48)
+        >>> sorted(path.name for path in scenes.iterdir())
+        ['classes.txt', 'images', 'labels', 'test.txt', 'train.txt', 'val.txt']
     """
     folder, counts = Path(folder), counts or COUNTS
     for name in ("images", "labels"):
