@@ -11,14 +11,17 @@ def conv_block(n_in: int, n_out: int, stride: int = 1) -> nn.Sequential:
 
 
 @register_model("tiny_cnn")
-def tiny_cnn(n_in: int = 3, n_out: int = 10, width: int = 16) -> nn.Sequential:
-    """Three strided 3x3 convolutions of width, 2*width and 4*width: 24 k parameters, for trials and tests."""
+def tiny_cnn(n_in: int = 3, n_out: int = 10, width: int = 16, dropout: float = 0.0) -> nn.Sequential:
+    """Three strided 3x3 convolutions of width, 2*width and 4*width: 24 k parameters, for trials and tests.
+
+    dropout: before the classifier, 0 to 1.
+    """
     return nn.Sequential(
         conv_block(n_in, width, 2),
         conv_block(width, 2 * width, 2),
         conv_block(2 * width, 4 * width, 2),
         nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
+        nn.Sequential(nn.Flatten(), nn.Dropout(dropout)),
         nn.Linear(4 * width, n_out),
     )
 
