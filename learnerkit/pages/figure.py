@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from IPython.display import display
 from matplotlib import colormaps, pyplot, rc_context
 from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -45,8 +46,6 @@ def shown(figure: Figure) -> Figure:
 
 def _show_once(figure: Figure) -> None:
     """Show a figure as the value of a cell, and close it, or pyplot would show it again at the cell's end."""
-    from IPython.display import display  # who calls this has it
-
     del figure._ipython_display_
     pyplot.close(figure)
     display(figure)
