@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from IPython.display import display
 from matplotlib import colormaps, pyplot, rc_context
 from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -48,7 +48,7 @@ def _show_once(figure: Figure) -> None:
     """Show a figure as the value of a cell, and close it, or pyplot would show it again at the cell's end."""
     del figure._ipython_display_
     pyplot.close(figure)
-    display(figure)
+    import_module("IPython.display").display(figure)  # who calls this has it, and no script needs it
 
 
 def look_of(number: int) -> dict[str, Any]:

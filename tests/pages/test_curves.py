@@ -23,7 +23,7 @@ def test_how_the_machine_was_is_no_metric(digits_run):
 def test_a_figure_of_pyplots_is_shown_once_by_a_notebook(monkeypatch):
     """Whether the cell's value shows it or pyplot at the cell's end; asked for again, it is shown as any other."""
     drawn = []
-    monkeypatch.setattr("learnerkit.pages.figure.display", drawn.append)
+    monkeypatch.setattr("IPython.display.display", drawn.append)
     figure, _ = new_figure(2, 2)
     given = shown(figure)
     assert given is figure and pyplot.gcf() is figure
