@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,9 @@ def shown(figure: Figure) -> Figure:
 
 def _show_once(figure: Figure) -> None:
     """Show a figure as the value of a cell, and close it, or pyplot would show it again at the cell's end."""
-    from IPython.display import display  # who calls this has it
-
     del figure._ipython_display_
     pyplot.close(figure)
-    display(figure)
+    import_module("IPython.display").display(figure)  # who calls this has it, and no script needs it
 
 
 def look_of(number: int) -> dict[str, Any]:
