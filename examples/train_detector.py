@@ -15,8 +15,8 @@ if data:
     dls, arch, epochs, lr = detection_dls(data, bs=2), "mit_b1", 30, 1e-4
 else:
     scenes = make_digit_scenes("runs/train_detector/scenes", {"train": 96, "val": 16, "test": 16}, side=32)
-    dls = detection_dls(scenes, bs=8, keeps=())  # a mirror changes digits
-    arch, epochs, lr = "timm:test_resnet", 8, 2e-3
+    dls = detection_dls(scenes, bs=8, keeps=())  # a mirrored digit is of another class
+    arch, epochs, lr = "timm:test_resnet", 6, 2e-3
 boxes = 64 if data else 16
 learn = detection_learner(dls, arch, opt="adamw", box_batch_size_per_image=boxes, cbs=Run("runs/train_detector/runs"))
 learn.fit_one_cycle(epochs, lr)

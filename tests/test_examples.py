@@ -56,6 +56,11 @@ def last_file(text, what):
     return file
 
 
+def size_of(file):
+    with Image.open(file) as picture:
+        return picture.size
+
+
 @pytest.mark.slow
 def test_train_cifar(run):
     said = run("train_cifar")
@@ -75,7 +80,7 @@ def test_evaluate_tta(run):
 def test_explain(run):
     said = run("explain")
     assert figure(said, "gradcam and layercam +rank correlation") > 0.5 and said.count("of other images") == 3
-    assert Image.open(last_file(said, "overlays, a row a method")).size == (8 * 24, 3 * 24)
+    assert size_of(last_file(said, "overlays, a row a method")) == (8 * 24, 3 * 24)
 
 
 @pytest.mark.slow
@@ -85,7 +90,7 @@ def test_cifar100_analysis_twice(run):
         assert figure(said, "with temperature [0-9.]+") < figure(said, "calibration error")
     assert len(list(Path("runs/cifar100_analysis").glob("*/report.html"))) == 2
     folder = last_file(said, "report").parent
-    assert all(Image.open(folder / name).size[0] > 300 for name in ("mistakes.png", "calibration.png"))
+    assert all(size_of(folder / name)[0] > 300 for name in ("mistakes.png", "calibration.png"))
 
 
 @pytest.mark.slow

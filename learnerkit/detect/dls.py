@@ -226,7 +226,7 @@ def detection_dls(
     modalities: names of the channels behind RGB; thermal and event where there are two.
 
     Examples:
-        >>> scenes = make_digit_scenes("scenes", {"train": 8, "val": 4, "test": 4})
+        >>> scenes = make_digit_scenes("scenes", {"train": 32, "val": 4, "test": 4})
         >>> dls = detection_dls(scenes, bs=4, keeps=())  # a mirrored digit is of another class
         >>> frames, sizes, boxes = dls.one_batch()
         >>> frames.shape

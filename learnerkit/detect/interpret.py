@@ -33,7 +33,7 @@ class DetectionInterpretation:
     vocab: class names, those of the learner when None; run, part: the run of which the boxes are.
 
     Examples:
-        >>> dls = detection_dls(make_digit_scenes("scenes", {"train": 4, "val": 2, "test": 2}), bs=2, keeps=())
+        >>> dls = detection_dls(make_digit_scenes("scenes", {"train": 32, "val": 2, "test": 2}), bs=2, keeps=())
         >>> learn = detection_learner(dls, "mit_b0")
         >>> seen = DetectionInterpretation.from_learner(learn)
         >>> list(seen.error_kinds())

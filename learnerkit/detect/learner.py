@@ -182,7 +182,7 @@ def detection_learner(
     cbs: callbacks.
 
     Examples:
-        >>> dls = detection_dls(make_digit_scenes("scenes", {"train": 4, "val": 2, "test": 2}), bs=2, keeps=())
+        >>> dls = detection_dls(make_digit_scenes("scenes", {"train": 32, "val": 2, "test": 2}), bs=2, keeps=())
         >>> learn = detection_learner(dls, "mit_b0", box_batch_size_per_image=16, opt="adamw", limit_batches=1)
         >>> with learn.no_bar(), learn.no_logging():
         ...     learn.fit_one_cycle(1, 1e-3)

@@ -82,7 +82,7 @@ class BoxMAP(Metric):
     figure: 'mAP', 'mAP50' or 'mAP75'; shared: the metric that gathers for all, None for this one.
 
     Examples:
-        >>> dls = detection_dls(make_digit_scenes("scenes", {"train": 4, "val": 2, "test": 2}), bs=2, keeps=())
+        >>> dls = detection_dls(make_digit_scenes("scenes", {"train": 32, "val": 2, "test": 2}), bs=2, keeps=())
         >>> learn = detection_learner(dls, "mit_b0", metrics=[BoxMAP("mAP50")])
         >>> [metric.name for metric in learn.metrics]
         ['mAP50']

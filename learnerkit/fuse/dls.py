@@ -122,7 +122,7 @@ def saliency_dls(
         >>> os.mkdir("pairs")
         >>> for number in range(40):
         ...     pair = {"saliency_maps": torch.rand(3, 8, 8), "cross_attention_maps": torch.rand(3, 8, 8)}
-        ...     torch.save({**pair, "class_id": number % 2}, f"pairs/{number}.pt")
+        ...     torch.save({**pair, "class_id": number % 2, "class_name": "ab"[number % 2]}, f"pairs/{number}.pt")
         >>> dls = saliency_dls("pairs", bs=8, cache="cache")
         >>> [part.shape[1:] for part in dls.one_batch()[:2]]
         [torch.Size([3, 8, 8]), torch.Size([3, 8, 8])]

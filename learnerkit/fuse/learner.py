@@ -53,7 +53,7 @@ def fusion_learner(
         >>> os.mkdir("pairs")
         >>> for number in range(40):
         ...     pair = {"saliency_maps": torch.rand(3, 8, 8), "cross_attention_maps": torch.rand(3, 8, 8)}
-        ...     torch.save({**pair, "class_id": number % 2}, f"pairs/{number}.pt")
+        ...     torch.save({**pair, "class_id": number % 2, "class_name": "ab"[number % 2]}, f"pairs/{number}.pt")
         >>> learn = fusion_learner(saliency_dls("pairs", bs=8, cache="cache"), "tiny_cnn", fusion="gated")
         >>> sorted(learn.model.reported())
         ['attention', 'saliency']

@@ -45,11 +45,12 @@ def find_suspects(
     Returns the folder and the table, the likeliest first.
 
     Examples:
-        >>> learn = image_learner(digits_dls(bs=32, limit=100), "tiny_cnn", cbs=Run("runs", "first"))
-        >>> with learn.no_bar(), learn.no_logging():
-        ...     learn.fit_one_cycle(1, 0.05)
-        >>> def train(dls):
-        ...     return image_learner(dls, "tiny_cnn")
+        >>> def train(dls, *cbs):
+        ...     learn = image_learner(dls, "simple_cnn", cbs=cbs)
+        ...     with learn.no_bar(), learn.no_logging():
+        ...         learn.fit_one_cycle(4, 0.05)
+        ...     return learn
+        >>> _ = train(digits_dls(bs=32, limit=200, size=16), Run("runs", "first"))
         >>> folder, table = find_suspects("runs/first", folds=2, train=train)
         >>> (folder / "suspects.csv").exists()
         True
