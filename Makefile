@@ -12,7 +12,7 @@ SHORTEST := 00_quick_start.ipynb
 NOTEBOOKS := $(filter-out $(SHORTEST),$(notdir $(wildcard nbs/*.ipynb)))
 # a worker that is done takes over tests that the other has not begun
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
-NB_TEST := cd nbs && MPLBACKEND=agg $(abspath $(BIN))/nbdev-test --n-workers 1 --do-print
+NB_TEST := cd nbs && OMP_NUM_THREADS=1 MPLBACKEND=agg $(abspath $(BIN))/nbdev-test --n-workers 1 --do-print
 
 .PHONY: demo test prove docs lint clean
 
@@ -39,8 +39,11 @@ test: lint
 
 prove: $(INSTALLED)
 	$(PYTEST) -m 'slow or reliability'
-	for notebook in $(NOTEBOOKS); do ($(NB_TEST) $$notebook) || exit 1; done
+	$(MAKE) --no-print-directory -j 2 --output-sync $(NOTEBOOKS:%=run-%)
 	for study in benchmarks/studies/*.py; do $(BIN)/python $$study --tiny || exit 1; done
+
+run-%.ipynb: $(INSTALLED)
+	$(NB_TEST) $*.ipynb
 
 clean:
 	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache
