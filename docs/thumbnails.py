@@ -15,7 +15,7 @@ WIDTH = 900  # pixels at most
 # what of an example's files is shown, below runs/NAME
 SHOWN = {
     "cifar100_analysis": "*/mistakes.png",
-    "compare_fusions": "fusion_comparison.png",
+    "compare_fusions": "runs/fusion_comparison.png",
     "evaluate_tta": "*/figures/predictions.png",
     "explain": "*/overlays.png",
     "export_onnx": "*/figures/class_accuracy.png",

@@ -26,12 +26,12 @@ from learnerkit.classify.other import evaluate_other, open_other
 from learnerkit.classify.predict import blank_dls, pictures_in, predict, preprocessing
 from learnerkit.classify.recipe import ClassifyRecipe
 from learnerkit.classify.suspects import find_suspects
-from learnerkit.core.errors import DataError
+from learnerkit.core.errors import DataError, RecipeError
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.explain.scores import class_scores
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.wiring import asked_callbacks, training_arguments
-from learnerkit.models.create import create_model
+from learnerkit.models.create import create_model, list_models, takes
 from learnerkit.models.info import model_info
 from learnerkit.ops.views import make_views
 from learnerkit.pages.page import Headline
@@ -85,7 +85,15 @@ def build_learner(recipe: ClassifyRecipe, dls: KitLoaders, cbs: list[Any]) -> Ki
 
 
 def _model_args(recipe: ClassifyRecipe) -> dict[str, Any]:
-    return {} if recipe.model.dropout is None else {"dropout": recipe.model.dropout}
+    arch, dropout = recipe.model.arch, recipe.model.dropout
+    if dropout is None:
+        return {}
+    if ":" not in arch and arch in list_models() and not takes(arch, "dropout"):
+        raise RecipeError(
+            f"model.dropout: {arch} has none, and the recipe says {dropout:g}; leave it out by --dropout null "
+            "(in a file dropout: null)"
+        )
+    return {"dropout": dropout}
 
 
 def classifier_callbacks(recipe: Recipe) -> list[Callback]:
