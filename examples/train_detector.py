@@ -1,4 +1,4 @@
-"""Train a detector on RGB, thermal and event channels; see what it gets wrong, and what each channel is worth.
+"""Train a detector on RGB, thermal and event channels; see what it finds and what it gets wrong.
 
     python examples/train_detector.py [DATA]
 
@@ -26,7 +26,7 @@ figures = seen.figures()
 print(f"validation: mAP {figures['mAP']:.3f}, mAP50 {figures['mAP50']:.3f}")
 for kind, row in seen.error_kinds().items():
     print(f"  {kind:<12} costs {row['cost']:.3f} of AP50")
-if dls.source.modalities:
+if dls.source.modalities:  # what each is worth, once a training is long enough to tell it from chance
     for channels, figures in seen.ablation().items():
         print(f"  {channels:<16} mAP50 {figures['mAP50']:.3f}")
 print("report:", learn.run_folder.file("report.html"))
