@@ -6,13 +6,14 @@ import inspect
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from learnerkit.core.environment import processor, threads_of, usual_device
+from learnerkit.core.environment import processor, threads_of, usual_device, wait_for
 from learnerkit.core.errors import ModelError
 from learnerkit.core.live import LiveTensors
 from learnerkit.core.ranges import AtLeastOne, Count, Flag, OneOrMore, checked
@@ -130,11 +131,10 @@ def _row(net: nn.Module, sides: tuple[int, int], bs: int, conditions: Conditions
     cuda = device.type == "cuda"
     info = info_at(net, sides)
     step = _pass_of(net, sides, bs, conditions, conditions.compile)
-    wait = (lambda: torch.cuda.synchronize(device)) if cuda else (lambda: None)
     with _said(net, sides, bs, conditions):
         if cuda:
             torch.cuda.reset_peak_memory_stats(device)
-        seconds = durations(step, conditions.repeats, conditions.warmup, wait)
+        seconds = durations(step, conditions.repeats, conditions.warmup, partial(wait_for, device))
         if cuda:
             memory = torch.cuda.max_memory_allocated(device) - before
         else:
