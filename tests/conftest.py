@@ -37,6 +37,15 @@ def _no_users_home(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _exact_on_a_gpu():
+    """There too the same is computed each time, and as exactly as on a CPU."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"benchmark": False, "deterministic": True, "allow_tf32": False}.items():
+            patch.setattr(torch.backends.cudnn, name, value)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _fixed_seed():
     torch.manual_seed(0)
@@ -110,10 +119,10 @@ def state_of(learn):
 
 
 def assert_same_weights(first, second):
-    """Bit for bit."""
+    """Bit for bit, wherever they are."""
     assert first.keys() == second.keys()
     for name in first:
-        assert torch.equal(first[name], second[name]), name
+        assert torch.equal(first[name].cpu(), second[name].cpu()), name
 
 
 @pytest.fixture(scope="session")

@@ -56,7 +56,7 @@ class EMA(KitCallback):
         self.averaged.update_parameters(self.learn.model)
 
     def _average(self, averaged: list, current: list, n: torch.Tensor | int) -> None:
-        n = int(n)
+        n = int(self.averaged.n_averaged)  # torch's `n` is on the device, and reading it would wait
         get_ema_multi_avg_fn(min(self.decay, (1 + n) / (10 + n)))(averaged, current, n)
 
     def after_step(self) -> None:

@@ -14,6 +14,7 @@ from learnerkit.core.errors import TrainingError
 from learnerkit.core.ranges import Count, Flag, checked
 from learnerkit.core.tensors import cloned
 from learnerkit.ops.finite import all_finite, floats_of
+from learnerkit.ops.kept import Kept
 
 log = logging.getLogger(__name__)
 READ_EVERY = 64  # batches between two looks at the flags that an accelerator keeps
@@ -63,8 +64,7 @@ class Guard(KitCallback):
         fused = isinstance(learn.opt, OptimWrapper) and bool(learn.opt.opt.defaults.get("fused"))
         accelerator = next(learn.model.parameters()).device.type != "cpu"
         self.is_late = fused and (accelerator if self.late is None else self.late) and not self._averages()
-        buffers = [b for b in learn.model.buffers() if b.is_floating_point() or b.dtype == torch.int64]
-        self.watched, self.saved = buffers, [torch.empty_like(b) for b in buffers]
+        self.buffers = Kept(b for b in learn.model.buffers() if b.is_floating_point() or b.dtype == torch.int64)
 
     def before_train(self) -> None:
         scaler = getattr(self.learn, "scaler", None)
@@ -77,8 +77,8 @@ class Guard(KitCallback):
         self.waits = self.is_late and (not self.learn.training or (self.stepped and not self.has_scaler))
         self.bad: torch.Tensor | None = None
         self.tripped = False
-        if self.learn.training and self.watched:
-            torch._foreach_copy_(self.saved, self.watched)
+        if self.learn.training:
+            self.buffers.take()
         self._look("input", self.learn.xb)
 
     def after_loss(self) -> None:
@@ -93,7 +93,7 @@ class Guard(KitCallback):
             bad = self.bad
             if self.policy != "skip":  # nothing moves any more until the flag is read
                 bad = self.sticky = bad if self.sticky is None else torch.maximum(bad, self.sticky)
-            self._buffers_back(bad)
+            self.buffers.put_back(bad.bool())
             self.learn.opt.opt.found_inf = bad
             self.flags.append((self.learn.iter, "input, loss or gradient", bad))
 
@@ -128,20 +128,15 @@ class Guard(KitCallback):
         elif not finite:
             self._trip(where)
 
-    def _buffers_back(self, bad: torch.Tensor) -> None:
-        for buffer, saved in zip(self.watched, self.saved, strict=True):
-            buffer.copy_(torch.where(bad.bool(), saved, buffer))
-
     def _trip(self, where: str) -> None:
         """A value that was read at once is not finite."""
         learn = self.learn
         if not learn.training:
             self._decide(where, learn.iter)
             return
-        if self.watched:
-            torch._foreach_copy_(self.watched, self.saved)
+        self.buffers.put_back()
         self.tripped = True
-        learn.loss = torch.full((), float("nan"), device=self.watched[0].device if self.watched else learn.batch_device)
+        learn.loss = torch.full((), float("nan"), device=learn.batch_device)
         for cb in learn.cbs:
             if where == "loss" and isinstance(cb, MixedPrecision) and not hasattr(type(cb), "after_cancel_batch"):
                 cb.autocast.__exit__(None, None, None)  # fastai's own does not leave it when a batch is cancelled

@@ -38,7 +38,7 @@ class Mixer(Callback):
             return
         images = [part for part in learn.xb if part.ndim >= 3]
         order = torch.randperm(len(images[0]))
-        on_device = order.to(images[0].device)
+        on_device = order.to(images[0].device, non_blocking=True)
         mixed, self.lam = self.mix(images, [part[on_device] for part in images], beta_sample(self.alpha))
         fresh = iter(mixed)
         learn.xb = tuple(next(fresh) if part.ndim >= 3 else part for part in learn.xb)

@@ -185,7 +185,7 @@ class LabelRows(Rows):
 
     def encodes(self, item: object) -> TensorCategory:
         if isinstance(item, Integral):
-            return TensorCategory(self.tensor[int(item)])
+            return TensorCategory(self.entry(int(item)))
         if item not in self.vocab.o2i:
             raise DataError(f"label '{item}' is not one of the classes {', '.join(self.vocab)}")
         return TensorCategory(self.vocab.o2i[item])

@@ -79,13 +79,18 @@ class NormalizeBytes(Transform):
     def encodes(self, images: TensorImage) -> TensorImage:
         plain = images.as_subclass(Tensor)
         if plain.dtype == torch.uint8:
-            scale = 1 / (255 * self.std)
-            plain = plain.float().mul_(scale).sub_(self.mean / self.std)
+            mean, std = self._on(plain.device)
+            plain = plain.float().mul_(1 / (255 * std)).sub_(mean / std)
         return plain.as_subclass(type(images))
 
     def decodes(self, images: TensorImage) -> TensorImage:
-        plain = (images.as_subclass(Tensor) * self.std + self.mean).clamp(0, 1)
+        mean, std = self._on(images.device)
+        plain = (images.as_subclass(Tensor) * std + mean).clamp(0, 1)
         return plain.as_subclass(type(images))
+
+    def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Mean and deviation where a batch is: fastai decodes on the CPU what a model on a GPU has seen."""
+        return self.mean.to(device), self.std.to(device)
 
 
 class BytesToFloat(Transform):

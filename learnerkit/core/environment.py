@@ -60,6 +60,12 @@ def usual_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def wait_for(device: torch.device) -> None:
+    """Wait until a GPU has done what it was given, so that a time that is taken is one of work and not of orders."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 @contextlib.contextmanager
 def threads_of(number: int | None) -> Iterator[None]:
     """Within the block torch computes with so many threads; with those that it has when None."""

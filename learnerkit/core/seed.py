@@ -23,7 +23,8 @@ def seed_position(*parts: int) -> None:
     """Seed the default generators of torch (CPU and current CUDA device), Python and numpy for one position."""
     seed = seed_of(*parts)
     if torch.cuda.is_available():
-        torch.cuda.default_generators[torch.cuda.current_device()].manual_seed(seed)
+        device = torch.cuda.current_device()  # first: it makes the generators
+        torch.cuda.default_generators[device].manual_seed(seed)
     _seed_cpu(seed)
 
 

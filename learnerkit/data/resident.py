@@ -41,8 +41,8 @@ class Rows(Transform):
         return self
 
     def entry(self, row: int) -> Tensor:
-        """The entry of one row."""
-        return self.tensor[row if self.places is None else self.places[row]]
+        """The entry of one row, on the CPU wherever the whole is: a batch of single entries is moved by its loader."""
+        return self.tensor[row if self.places is None else self.places[row]].cpu()
 
     def column(self, rows: list[int], device: torch.device) -> tuple[Tensor, Tensor]:
         """The whole tensor and where in it the entries of `rows` are; moved to `device` at the first call.
@@ -118,7 +118,8 @@ class ResidentDL(DrawnDL, OpenDL):
     def cut(self, indices: list[int]) -> tuple[Tensor, ...]:
         """The batch of the given positions in the part, before `after_batch`."""
         columns, device = self.columns(), self.device or torch.device("cpu")
-        where = {rows.device: torch.as_tensor(indices, device=rows.device) for _, rows, _ in columns}
+        chosen = torch.as_tensor(indices)
+        where = {rows.device: chosen.to(rows.device, non_blocking=True) for _, rows, _ in columns}
         return tuple(
             tensor[rows[where[rows.device]]].to(device, non_blocking=True).as_subclass(kind)
             for tensor, rows, kind in columns

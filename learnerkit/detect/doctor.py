@@ -155,7 +155,7 @@ def _passed(source: FrameSource, told: set[str]) -> tuple[list[Line], FrameLoade
     anchors = fitting_anchors(dls)
     frames, sizes, targets = (part.as_subclass(torch.Tensor) for part in dls.train.one_batch())
     model = create_model(f"{PREFIX}mit_b0", source.channels, len(source.vocab), anchors=anchors)
-    loss = sum(model.train()(frames, sizes, targets)[1].values())
+    loss = sum(model.to(frames.device).train()(frames, sizes, targets)[1].values())
     loss.backward()
     full = frame_dls(source, bs=1)
     if not torch.isfinite(loss):

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from learnerkit.callbacks.tta import TTA
+from learnerkit.core.environment import wait_for
 from learnerkit.core.errors import RecipeError
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.data.split import evenly
@@ -140,15 +140,10 @@ def _speed(learn: DetectionLearner, dl: Any) -> dict[str, Any]:
             frames = frames.as_subclass(Tensor)
             if number == 0:
                 model(frames, sizes)  # the first pass waits for memory and kernels
-            _wait(frames)
+            wait_for(frames.device)
             begun = time.perf_counter()
             model(frames, sizes)
-            _wait(frames)
+            wait_for(frames.device)
             times.append(time.perf_counter() - begun)
     ms = statistics.median(times) * 1000
     return {"ms_per_image": round(ms, 2), "fps": round(1000 / ms, 2), "megabytes": megabytes(model)}
-
-
-def _wait(tensor: Tensor) -> None:
-    if tensor.is_cuda:
-        torch.cuda.synchronize(tensor.device)

@@ -170,6 +170,7 @@ def _tried(source: PairSource) -> tuple[list[Line], Split | None]:
         first, second, codes = (part.as_subclass(torch.Tensor) for part in dls.train.one_batch())
         for mode in EVERY_MODE:
             model = create_model(f"{PREFIX}tiny_cnn", source.channels, len(source.vocab), fusion=mode)
+            model.to(first.device)
             loss = torch.nn.functional.cross_entropy(model(first, second), codes)
             loss.backward()
             if not np.isfinite(loss.item()):

@@ -50,7 +50,7 @@ class MapRows(Rows):
 
     def encodes(self, item: object) -> TensorMap:
         if isinstance(item, Integral):
-            return self.tensor[int(item)].as_subclass(TensorMap)
+            return self.entry(int(item)).as_subclass(TensorMap)
         given = torch.as_tensor(np.asarray(item), dtype=torch.float32)
         if given.shape != self.tensor.shape[1:]:
             raise DataError(f"a map of shape {tuple(given.shape)}: {tuple(self.tensor.shape[1:])} is needed")
@@ -155,7 +155,8 @@ class NormalizePairs(ItemTransform):
 
     def encodes(self, batch: list) -> tuple:
         first, second, *rest = batch
-        return (first - self.mean[0]) / self.std[0], (second - self.mean[1]) / self.std[1], *rest
+        mean, std = self.mean.to(first.device), self.std.to(first.device)
+        return (first - mean[0]) / std[0], (second - mean[1]) / std[1], *rest
 
 
 def mirror_some(maps: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from learnerkit.learner.events import EventLearner
 from learnerkit.learner.memory import out_of_memory
 from learnerkit.learner.position import Fit, Position
 from learnerkit.learner.schedule import LeanScheduler, check_one_rate, follow, one_cycle_curves
-from learnerkit.learner.state import load_state
+from learnerkit.learner.state import lay_out_state, load_state
 
 
 class LoopLearner(EventLearner):
@@ -123,6 +123,7 @@ class LoopLearner(EventLearner):
         if fit.state is not None:
             load_state(self, fit.state)
             fit.state = None
+        lay_out_state(self.opt)
         fit.running = True
         for epoch in range(self.start.epoch, self.n_epoch):
             self.epoch = epoch

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import torch
 from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler
 from fastai.callback.tracker import TrackerCallback
@@ -93,6 +94,18 @@ def opt_state(opt: Any) -> dict[str, Any]:
 def load_opt(opt: Any, state: dict[str, Any]) -> None:
     """Put an `opt_state` back."""
     (opt.opt if isinstance(opt, OptimWrapper) else opt).load_state_dict(state)
+
+
+def lay_out_state(opt: Any) -> None:
+    """Give what torch's optimizer keeps of each parameter the memory layout of the parameter.
+
+    On a GPU its fused step refuses another; a fit may begin with other layouts than the last one ended with.
+    """
+    for parameter, kept in opt.opt.state.items() if isinstance(opt, OptimWrapper) else ():
+        for name, value in kept.items():
+            alike = isinstance(value, torch.Tensor) and value.shape == parameter.shape
+            if alike and value.stride() != parameter.stride():
+                kept[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def check_state(learn: Learner, state: dict[str, Any], allow: Sequence[str] = ()) -> None:

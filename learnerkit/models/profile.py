@@ -5,6 +5,7 @@ import copy
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from learnerkit.core.duration import durations
-from learnerkit.core.environment import processor, threads_of, usual_device
+from learnerkit.core.environment import processor, threads_of, usual_device, wait_for
 from learnerkit.core.errors import ModelError
 from learnerkit.core.live import LiveTensors
 from learnerkit.core.ranges import AtLeastOne, Count, Flag, OneOrMore, checked
@@ -112,11 +113,10 @@ def _row(net: nn.Module, sides: tuple[int, int], bs: int, conditions: Conditions
     cuda = device.type == "cuda"
     info = info_at(net, sides)
     step = _pass_of(net, sides, bs, conditions, conditions.compile)
-    wait = (lambda: torch.cuda.synchronize(device)) if cuda else (lambda: None)
     with _said(net, sides, bs, conditions):
         if cuda:
             torch.cuda.reset_peak_memory_stats(device)
-        seconds = durations(step, conditions.repeats, conditions.warmup, wait)
+        seconds = durations(step, conditions.repeats, conditions.warmup, partial(wait_for, device))
         if cuda:
             memory = torch.cuda.max_memory_allocated(device) - before
         else:

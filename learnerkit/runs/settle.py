@@ -8,10 +8,12 @@ from math import ceil
 from typing import Any
 
 import torch
+from fastai.callback.core import Callback
 from fastai.torch_core import default_device
 
 from learnerkit.core.disk import shown_bytes
 from learnerkit.core.duration import seconds_of, shown_duration
+from learnerkit.core.environment import wait_for
 from learnerkit.core.errors import TrainingError
 from learnerkit.core.memory import free_bytes
 from learnerkit.core.seed import kept_random_state
@@ -163,6 +165,7 @@ class Pace:
 def measure_pace(recipe: Recipe, task: Task, dls: KitLoaders) -> Pace:
     """The pace of a few steps of the training itself, after two that warm up."""
     learn = probe_learner(recipe, task, dls, TRIED)
+    learn.add_cb(Callback(after_batch=lambda cb: wait_for(cb.batch_device)))  # before the recorder takes the time
     run_probe(recipe, learn)
     times = [seconds for _, seconds in learn.recorder.places]
     steps = [after - before for before, after in pairwise(times)][1:] or times

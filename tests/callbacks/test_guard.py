@@ -101,7 +101,7 @@ def test_a_fit_in_which_every_batch_is_passed_over_is_an_error():
 
 
 def test_skipped_batches_stand_in_the_ledger_and_are_said(tmp_path, caplog):
-    learn = toy_learner([Bad([2]), Guard("skip"), Run(tmp_path, "a")])
+    learn = toy_learner([Bad([2]), Guard("skip", late=False), Run(tmp_path, "a")])
     learn.fit(2)
     assert [row["skipped"] for row in learn.run_folder.history()] == [1, 2]
     assert "guard: batch 3 of epoch 2 passed over, its loss is not finite" in caplog.text

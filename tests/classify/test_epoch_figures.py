@@ -37,7 +37,7 @@ def test_each_epoch_has_them_and_a_monitor_may_be_one(tmp_path):
     rows = learn.run_folder.history()
     for row in rows:
         assert row["weighted_recall"] == pytest.approx(row["accuracy"])
-        assert row["samples_per_s"] > 0 and row["peak_memory_mb"] > 100
+        assert row["samples_per_s"] > 0 and row["peak_memory_mb"] > (0 if torch.cuda.is_available() else 100)
         assert {"macro_precision", "macro_recall", "macro_f1", "weighted_precision", "weighted_f1"} <= set(row)
     assert learn.run_folder.results()["valid_weighted_f1"] == pytest.approx(max(row["weighted_f1"] for row in rows))
     assert [name for name in learn.recorder.metric_names if "weighted" in name] == []  # what is printed stays narrow

@@ -5,7 +5,7 @@ import pytest
 import torch
 from fastai.data.block import CategoryBlock, DataBlock
 from fastai.data.transforms import IndexSplitter, parent_label
-from fastai.torch_core import TensorCategory
+from fastai.torch_core import TensorCategory, default_device
 from fastai.vision.augment import Resize
 from fastai.vision.core import PILImage, TensorImage
 
@@ -20,7 +20,7 @@ def test_new(toy_dls):
     dl = toy_dls.train.new(bs=5, shuffle=False, drop_last=False)
     assert isinstance(dl, ResidentDL) and dl.bs == 5 and len(dl) == 14 and dl.dataset is toy_dls.train.dataset
     first = next(iter(dl))
-    assert torch.equal(first[1], torch.tensor(toy_dls.source.labels[dl.items[:5]]))
+    assert first[1].tolist() == toy_dls.source.labels[dl.items[:5]].tolist()
 
 
 def test_dataset_with_set_split_idx():
@@ -39,7 +39,7 @@ def test_items_and_vocab(toy_dls):
 
 
 def test_n_inp_device_and_drop_last(toy_dls):
-    assert toy_dls.n_inp == 1 and toy_dls.train.device == torch.device("cpu")
+    assert toy_dls.n_inp == 1 and toy_dls.train.device == default_device()
     assert toy_dls.train.drop_last and not toy_dls.valid.drop_last
     assert len(toy_dls.train) == 4 and sum(len(x) for x, _ in toy_dls.train) == 64
     assert sum(len(x) for x, _ in toy_dls.valid) == 14
@@ -55,6 +55,9 @@ def test_get_idxs(toy_dls):
 def test_train_ds_and_valid_ds(toy_dls):
     image, label = toy_dls.valid_ds[3]
     assert isinstance(image, TensorImage) and image.dtype == torch.uint8 and isinstance(label, TensorCategory)
+    next(iter(toy_dls.valid))  # after which the whole is on the loader's device
+    image, label = toy_dls.valid_ds[3]
+    assert image.device.type == label.device.type == "cpu"
     assert len(toy_dls.train_ds) == 68
     assert np.array_equal(image, toy_dls.source.images[toy_dls.split.valid[3]])
 

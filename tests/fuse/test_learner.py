@@ -48,7 +48,7 @@ def test_every_mode_trains_and_survives_export(mode, tmp_path):
     export_model(learn.model, tmp_path / "m")
     again = load_model(tmp_path / "m")
     maps = torch.rand(2, 5, 3, 8, 8)
-    assert torch.allclose(learn.model.eval()(*maps), again(*maps), atol=1e-5)
+    assert torch.allclose(learn.model.eval().cpu()(*maps), again(*maps), atol=1e-5)
     assert again.reported() == learn.model.reported()
     if mode == "gated":
         assert learn.model.reported()["saliency"] != pytest.approx([0.6] * 3, abs=1e-4)

@@ -311,7 +311,7 @@ def test_read_pair_takes_what_is_right(tmp_path):
 
 def test_batches_augmentation_and_pictures():
     plain = make_pair_dls(bs=8)
-    first, second, codes = plain.valid.one_batch()
+    first, second, codes = (part.cpu() for part in plain.valid.one_batch())
     rows = plain.split.valid[:8]
     assert np.array_equal(first, plain.source.maps[0, rows]) and np.array_equal(second, plain.source.maps[1, rows])
     assert codes.tolist() == plain.source.labels[rows].tolist()

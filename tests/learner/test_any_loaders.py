@@ -167,7 +167,7 @@ def test_a_callback_that_needs_our_learner_says_so(name, toy_dls):
 def test_the_others_work_in_a_plain_learner_and_are_restored(name, toy_dls):
     learn = plain_learner(toy_dls, WORK[name]())
     rates = [module.p for module in learn.model.modules() if isinstance(module, DropBranch)]
-    before = {key: value.clone() for key, value in learn.model.state_dict().items()}
+    before = {key: value.to(toy_dls.device, copy=True) for key, value in learn.model.state_dict().items()}
     with learn.no_bar():
         learn.fit(1)
         loss = learn.validate()[0]

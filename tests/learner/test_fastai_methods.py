@@ -261,6 +261,8 @@ def _(bench):
     learn.to_contiguous()
     assert weight.is_contiguous()
     learn.fit(1, RATE)
+    for parameter, kept in learn.opt.opt.state.items():  # a fused step on a GPU needs one layout
+        assert kept["momentum_buffer"].stride() == parameter.stride()
 
 
 # Learner: measuring and predicting

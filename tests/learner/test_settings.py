@@ -276,7 +276,7 @@ def test_under_any_mixing_the_larger_share_counts_and_is_called_so(mix):
         if self.training:
             right = self.pred.argmax(dim=1)
             cb = next(cb for cb in self.learn.cbs if isinstance(cb, mix))
-            lam = torch.as_tensor(cb.lam).reshape(-1).expand(len(right))
+            lam = torch.as_tensor(cb.lam, device=right.device).reshape(-1).expand(len(right))
             others = (vars(cb).get("yb1") or vars(cb).get("other_targets"))[0]
             seen.append((right == torch.where(lam >= 0.5, self.y, others)).float().mean().item())
 

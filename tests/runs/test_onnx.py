@@ -51,6 +51,7 @@ def run_file(file, *inputs):
 
 def check(model, file, *shapes):
     """The file gives what the model gives, for batches of several sizes."""
+    model.cpu()
     for n in (1, 2, 7):
         samples = random_samples(shapes, n)
         with torch.no_grad():
@@ -117,7 +118,7 @@ def test_of_a_learner_its_weights_now_on_samples_of_its_own(tmp_path):
     assert torch.equal(torch.get_rng_state(), rng) and next(learn.model.parameters()).requires_grad
     assert_same_weights(before, state_of(learn))
     n = len(seen)
-    learn.model.eval()(torch.zeros(1, 3, 16, 16))
+    learn.model.eval()(torch.zeros(1, 3, 16, 16, device=learn.dls.device))
     assert len(seen) == n + 1  # the hook is where it was
     handle.remove()
     check(learn.model, tmp_path / "model.onnx", (3, 16, 16))

@@ -6,6 +6,7 @@ import time
 
 import pytest
 import torch
+from fastai.torch_core import default_device
 
 from learnerkit.callbacks.run import RunKeeper
 from learnerkit.cli import main
@@ -135,22 +136,25 @@ def test_a_budget_gives_the_epochs_that_fit_and_a_resume_keeps_them(tmp_path, mo
     assert rates[-1] < max(rates) / 10  # the one-cycle schedule came to its end
 
 
-def test_the_pace_is_that_of_the_loaders(tmp_path):
-    task = get_task("classify")
+def test_the_pace_is_that_of_the_loaders(monkeypatch):
+    task, waits = get_task("classify"), []
     recipe = digits(bs="32")
     dls = task.open_dls(recipe)
     before = torch.get_rng_state()
+    monkeypatch.setattr(settling, "wait_for", lambda device: (waits.append(device), time.sleep(0.05)))
     pace = settling.measure_pace(recipe, task, dls)
+    assert len(waits) >= settling.TRIED and pace.train_s >= 0.05  # each step with what the device still had to do
     assert 0 < pace.train_s < 5 and 0 < pace.valid_s < 5 and torch.equal(before, torch.get_rng_state())
     assert pace.epoch_s(dls, 2) == pytest.approx(2 * pace.train_s + 2 * pace.valid_s)
 
 
 def test_precision_follows_the_device(monkeypatch):
     assert precision_of(torch.device("cpu")) == "fp32"
+    settled, _ = settle(digits(precision="auto", bs="32"), get_task("classify"))
+    assert settled.train.precision == precision_of(default_device())
     for able, said in ((True, "bf16"), (False, "fp16")):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda able=able: able)
         assert precision_of(torch.device("cuda")) == said
-    assert settle(digits(precision="auto", bs="32"), get_task("classify"))[0].train.precision == "fp32"
 
 
 @pytest.mark.parametrize(

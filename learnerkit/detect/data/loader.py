@@ -55,7 +55,7 @@ class DetectionDL(OpenDL):
 
     def sample_batch(self) -> tuple:
         """A batch of one frame, as the model would see it."""
-        return self.after_batch(self.do_batch([self.do_item(0)]))
+        return self.after_batch(to_device(self.do_batch([self.do_item(0)]), self.device))
 
     # decoding and showing
 

@@ -138,7 +138,7 @@ class NormalizeFrames(ItemTransform):
 
     def encodes(self, batch: list) -> tuple:
         frames, sizes, *rest = batch
-        normal = (frames - self.mean) / self.std
+        normal = (frames - self.mean.to(frames.device)) / self.std.to(frames.device)
         for image, (height, width) in zip(normal, sizes.tolist(), strict=True):
             image[:, height:], image[:, :, width:] = 0, 0
         return normal, sizes, *rest
