@@ -15,6 +15,7 @@ import griffe
 import learnerkit.all
 
 ARGUMENT = re.compile(r"(\w+(?:, \w+)*): (.*)")
+FURTHER = re.compile(r"[;.] (\w+(?:, \w+)*): ")  # an argument within the line of another
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
@@ -66,11 +67,14 @@ def _take_over(shown: griffe.Object, found: Any) -> None:
 
 
 def signature_of(found: Any) -> list[inspect.Parameter]:
-    """The parameters of a public function or class, without `self`; [] of what has no signature."""
-    try:
-        return list(inspect.signature(found).parameters.values())
-    except ValueError:
-        return []
+    """The parameters of a public function or class that are given by name, without `self`; [] of what has none."""
+    if not inspect.isclass(found):
+        parameters = inspect.signature(found).parameters.values()
+    elif inspect.isfunction(found.__init__):  # fastai's classes keep a parent's signature
+        parameters = list(inspect.signature(found.__init__).parameters.values())[1:]
+    else:
+        parameters = []
+    return [one for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
 
 
 def sectioned(text: str, names: dict[str, str], is_class: bool = False) -> str:
@@ -101,13 +105,13 @@ def sectioned(text: str, names: dict[str, str], is_class: bool = False) -> str:
 
 
 def _single(words: list[str], text: str, names: dict[str, str], is_class: bool) -> Iterator[tuple[str, str]]:
-    """Names one by one with what is said of them, of a line such as `a, b: text; c: text`."""
-    first, *further = re.split(r"; (?=\w+(?:, \w+)*: )", text)
-    yield from ((name, first) for name in words)
-    for part in further:
-        others, said = part.split(": ", 1)
-        for name in others.split(", "):
-            yield name, said
+    """Names one by one with what is said of them, of a line such as `a, b: text; c: text. d: text`."""
+    begins = [found for found in FURTHER.finditer(text) if is_class or set(found.group(1).split(", ")) <= names.keys()]
+    ends = [found.start() for found in begins] + [len(text)]
+    yield from ((name, text[: ends[0]]) for name in words)
+    for found, end in zip(begins, ends[1:], strict=True):
+        for name in found.group(1).split(", "):
+            yield name, text[found.end() : end]
 
 
 def _section(title: str, rows: list[tuple[str, str]], kinds: dict[str, str]) -> str:
@@ -116,8 +120,10 @@ def _section(title: str, rows: list[tuple[str, str]], kinds: dict[str, str]) -> 
 
 
 def default_text(value: Any) -> str:
-    """A default as it would be written."""
-    return value.__name__ if inspect.isclass(value) or inspect.isfunction(value) else repr(value)
+    """A default as it would be written; an ellipsis for what has no short form."""
+    named = (inspect.isclass(value) or inspect.isfunction(value)) and value.__name__ != "<lambda>"
+    text = value.__name__ if named else repr(value)
+    return "..." if "<" in text or len(text) > 60 else text
 
 
 def type_text(kind: Any) -> str:

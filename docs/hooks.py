@@ -38,17 +38,25 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, name, content=content))
 
     for source, name in ELSEWHERE.items():
-        add(name, relinked((ROOT / source).read_text(encoding="utf-8")))
+        add(name, relinked(read(ROOT / source)))
     for names in STAGES.values():
         for name in names:
             add(f"api/{name}.md", api_page(name))
     add("api/index.md", api_index())
+    files.remove(files.get_file_from_path("llms.txt"))
+    links = re.compile(r"\]\((\w+)\.(?:ipynb|md)\)")  # this file is no page: its links are not made right by mkdocs
+    add("llms.txt", links.sub(r"](\1.html)", read(ROOT / "nbs/llms.txt")))
     add("recipes.md", recipes_page())
     add("commands.md", commands_page())
     add("gallery.md", gallery_page(add))
     for name, text in example_pages().items():
         add(f"examples/{name}.md", text)
     return files
+
+
+def read(path: Path) -> str:
+    """The text of a file of the repository."""
+    return path.read_text(encoding="utf-8")
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

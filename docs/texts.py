@@ -18,7 +18,7 @@ from learnerkit.runs.shown_recipe import recipe_text
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE_PICTURES = ROOT / "nbs/images/examples"
-DRAWS = re.compile(r"\b(show_|plot_|plot\b|imshow|lr_find|overlay|scatter|bar\b|draw)")
+DRAWS = re.compile(r"\b(show_|plot_|plot\(|imshow|lr_find|overlay\(|scatter|wrong\(|samples\(|bar\(|step\()")
 STAGES = {
     "Data": learnerkit.all.DATA,
     "Models": learnerkit.all.MODELS,
@@ -141,7 +141,7 @@ def gallery_page(write: Callable[[str, bytes], None]) -> str:
             calls = drawing_lines("".join(cell["source"]))
             for place, png in enumerate(drawn):
                 shown = _thumbnail(f"{path.stem}-{number}-{place}", base64.b64decode("".join(png)), write)
-                call = calls[min(place, len(calls) - 1)] if len(calls) == len(drawn) else " ; ".join(calls)
+                call = calls[place] if len(calls) == len(drawn) else " ; ".join(calls)
                 lines.append(f"| {shown} | [{title}]({path.name}) | `{_cell(call)}` |")
     return "\n".join(lines) + "\n"
 

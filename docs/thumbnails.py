@@ -22,7 +22,7 @@ SHOWN = {
     "fuse_saliency": "**/figures/predictions.png",
     "own_task": "*/figures/angles.png",
     "resolution_sweep": "results.png",
-    "resume": "*/figures/training_curves.png",
+    "resume": "*/figures/loss.png",
     "train_cifar": "*/figures/confusion_matrix.png",
     "train_detector": "**/figures/predictions.png",
 }
@@ -30,12 +30,15 @@ SHOWN = {
 
 def picture_of(name: str) -> Image.Image:
     """The picture that an example leaves."""
+    pattern = SHOWN[name]
     with tempfile.TemporaryDirectory() as place:
         subprocess.run([sys.executable, ROOT / "examples" / f"{name}.py"], cwd=place, check=True)
-        found = sorted((Path(place) / "runs" / name).glob(SHOWN[name]))
+        found = sorted((Path(place) / "runs" / name).glob(pattern))
         if not found:
-            raise SystemExit(f"examples/{name}.py left no {SHOWN[name]} below runs/{name}")
+            raise SystemExit(f"examples/{name}.py left no {pattern} below runs/{name}")
         picture = Image.open(found[-1]).convert("RGB")
+    if picture.width < WIDTH // 4:  # pixels of small images, each to be seen
+        picture = picture.resize([4 * side for side in picture.size], Image.Resampling.NEAREST)
     picture.thumbnail((WIDTH, 2 * WIDTH))
     return picture
 

@@ -8,6 +8,7 @@ with 13 models at five sizes, each training in a process of its own.
 
 import sys
 
+import matplotlib.pyplot as plt
 import pandas as pd
 
 from learnerkit.all import *
@@ -29,8 +30,10 @@ for arch in archs:
 table = pd.DataFrame(rows)
 print(table.to_string(index=False, float_format="{:.3f}".format))
 table.to_csv("runs/resolution_sweep/results.csv", index=False)
-axes = table.plot.scatter("multiply_adds", "accuracy", figsize=(6, 4), logx=True)
-for row in rows:
-    axes.annotate(f"{row['model']} at {row['size']}", (row["multiply_adds"], row["accuracy"]))
-axes.figure.savefig("runs/resolution_sweep/results.png")
+figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+for arch, own in table.groupby("model"):
+    axes.semilogx(own["multiply_adds"], own["accuracy"], "o-", label=arch)
+axes.set(xlabel="multiply-adds of an image", ylabel="accuracy on valid")
+axes.legend()
+figure.savefig("runs/resolution_sweep/results.png")
 print("table: runs/resolution_sweep/results.csv")

@@ -91,9 +91,6 @@ class Task:
         >>> task = get_task("classify")
         >>> task.measures[0]
         'accuracy'
-        >>> Task(name="angle", recipe=object, open_dls=len, build_learner=len).verb("verify")
-        Traceback (most recent call last):
-        learnerkit.core.errors.RecipeError: task 'angle' has no verify
     """
 
     name: str

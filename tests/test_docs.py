@@ -19,7 +19,7 @@ TEXT = """Do it.
 What it does.
 
 a, b: of both,
-    on two lines; c: of another.
+    on two lines; c: of another. d: the last, as x: y.
 A word: no argument.
 
     code: stays
@@ -30,11 +30,12 @@ Examples:
 
 
 def test_lines_of_arguments_become_a_section_before_the_examples():
-    made = arguments.sectioned(TEXT, {"a": "int", "b": "", "c": "str or None"})
+    made = arguments.sectioned(TEXT, {"a": "int", "b": "", "c": "str or None", "d": ""})
     assert made.split("Args:\n")[1].split("\n\n")[0].splitlines() == [
         "    a (int): of both, on two lines",
         "    b: of both, on two lines",
-        "    c (str or None): of another.",
+        "    c (str or None): of another",
+        "    d: the last, as x: y.",
     ]
     assert made.index("A word: no argument.") < made.index("    code: stays") < made.index("Args:")
     assert made.endswith("Examples:\n    >>> do(1, 2)")

@@ -16,6 +16,11 @@ NAMES = """cifar100_analysis compare_fusions evaluate_tta explain export_onnx fu
 resume train_cifar train_detector""".split()
 
 
+def test_each_has_its_picture_in_the_gallery():
+    pictures = (EXAMPLES.parent / "nbs" / "images" / "examples").glob("*")
+    assert sorted(file.name for file in pictures) == [f"{name}.png" for name in NAMES]
+
+
 def test_these_are_the_examples():
     assert sorted(file.stem for file in EXAMPLES.glob("*")) == NAMES
 

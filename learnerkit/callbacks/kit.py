@@ -26,10 +26,6 @@ class KitCallback(Callback):
             )
         self.__dict__["_learn"] = learn
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute without fastai's warning where the learner's model has one of that name, such as `mode`."""
-        object.__setattr__(self, name, value)
-
 
 class Watcher(KitCallback):
     """A callback that decides by a figure of each epoch, its `monitor`, by its `mode` the least or the greatest."""

@@ -19,16 +19,7 @@ class Registry(Generic[T]):
         self._entries: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorator that enters a builder under `name`.
-
-        Examples:
-            >>> from torch import nn
-            >>> @register_model("linear")
-            ... def linear(n_in: int = 3, n_out: int = 10, side: int = 32) -> nn.Module:
-            ...     return nn.Sequential(nn.Flatten(), nn.Linear(n_in * side * side, n_out))
-            >>> create_model("linear", n_in=1, side=8)[1]
-            Linear(in_features=64, out_features=10, bias=True)
-        """
+        """Decorator that enters a builder under `name`."""
 
         def enter(builder: T) -> T:
             if name in self._entries:

@@ -18,7 +18,7 @@ def check_described(path: Path, content: Any) -> dict[str, Any]:
     if missing:
         raise RunError(f"{path}: is damaged, it lacks {', '.join(missing)}")
     schema = content.get("schema", 1)  # runs of the first days do not say it
-    if not isinstance(schema, int) or not 1 <= schema <= RUN_SCHEMA:
+    if type(schema) is not int or not 1 <= schema <= RUN_SCHEMA:
         raise RunError(
             f"{path}: schema {schema!r}, this version of learnerkit reads up to {RUN_SCHEMA}; "
             "use the version that wrote it, see 'versions' there"

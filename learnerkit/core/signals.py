@@ -4,6 +4,7 @@ import contextlib
 import logging
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
@@ -17,11 +18,13 @@ def handled(handler: Callable[[int, FrameType | None], Any], *numbers: int) -> I
 
     handler: of number and frame; numbers: of the signals.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before: dict[int, Any] = {}
     try:
-        with contextlib.suppress(ValueError):
-            for number in numbers:
-                before[number] = signal.signal(number, handler)
+        for number in numbers:
+            before[number] = signal.signal(number, handler)
         yield
     finally:
         for number, one in before.items():

@@ -33,15 +33,21 @@ class TensorSource(Source):
     in_memory = True
 
     def __init__(self, name: str, inputs: Any, targets: Any, ids: Sequence[str] | None = None, **facts: Any) -> None:
-        self.name, self.inputs, self.targets = name, torch.as_tensor(inputs), torch.as_tensor(targets)
+        self.name, self.inputs, self.targets = name, _plain(name, inputs), _plain(name, targets)
         if len(self.inputs) != len(self.targets):
             raise DataError(
                 f"{name}: {len(self.inputs)} inputs and {len(self.targets)} targets; one for each is needed"
             )
         self.ids = [str(row) for row in range(len(self.inputs))] if ids is None else list(ids)
+        if len(set(self.ids)) != len(self.inputs):
+            raise DataError(
+                f"{name}: {len(set(self.ids))} different ids for {len(self.inputs)} samples; one for each is needed"
+            )
         self.parts, self.shape = np.full(len(self.inputs), ""), tuple(self.inputs.shape[1:])
-        content = (part.contiguous().cpu().numpy().tobytes() for part in (self.inputs, self.targets))
-        self.fingerprint, self.more = sha256(b"".join(content))[:16], facts
+        parts = (self.inputs, self.targets)
+        forms = repr([(tuple(part.shape), part.dtype) for part in parts]).encode()
+        content = (part.reshape(-1).view(torch.uint8).numpy().tobytes() for part in parts)
+        self.fingerprint, self.more = sha256(forms + b"".join(content))[:16], facts
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -49,6 +55,17 @@ class TensorSource(Source):
     def facts(self) -> dict[str, Any]:
         """What run.json records of the set."""
         return {**super().facts(), **self.more}
+
+
+def _plain(name: str, values: Any) -> torch.Tensor:
+    """Values as a tensor on the CPU, a row a sample; DataError where they are none."""
+    try:
+        found = torch.as_tensor(values).detach().cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"{name}: inputs and targets must be arrays of numbers, a row a sample ({error})") from None
+    if not found.ndim:
+        raise DataError(f"{name}: a single number; inputs and targets must be arrays, a row a sample")
+    return found
 
 
 def tensor_loaders(

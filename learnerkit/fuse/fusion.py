@@ -19,11 +19,12 @@ class Fusion(Callback):
     channels: of each map, for a model that is given ready-made.
 
     Examples:
-        >>> import torch
-        >>> from learnerkit.fuse.model import fuse
-        >>> saliency, attention = torch.full((1, 3, 2, 2), 1.0), torch.full((1, 3, 2, 2), 3.0)
-        >>> fuse(saliency, attention, "weighted", (0.5, 0.5)).unique()
-        tensor([2.])
+        >>> dls = digits_dls(limit=64)
+        >>> pairs = make_saliency_pairs(image_learner(dls, "tiny_cnn"), dls, "pairs", layer="middle")
+        >>> pair_dls = saliency_dls(pairs, bs=32, limit=64)
+        >>> learn = Learner(pair_dls, create_model("tiny_cnn", n_in=3, n_out=10), cbs=Fusion("gated"))
+        >>> learn.model.reported()["saliency"]
+        [0.6..., 0.6..., 0.6...]
     """
 
     order = -30

@@ -14,7 +14,21 @@ Builder = Callable[..., nn.Module]
 families: Registry[Builder] = Registry("model")
 patterns: list[tuple[re.Pattern[str], tuple[str, ...], Builder]] = []
 
-register_model = families.register
+
+def register_model(name: str) -> Callable[[Builder], Builder]:
+    """Decorator that enters a function of `n_in`, `n_out` and further arguments as a model of this name.
+
+    name: what `create_model`, recipes and model.json call it; one that is taken is refused.
+
+    Examples:
+        >>> from torch import nn
+        >>> @register_model("linear")
+        ... def linear(n_in: int = 3, n_out: int = 10, side: int = 32) -> nn.Module:
+        ...     return nn.Sequential(nn.Flatten(), nn.Linear(n_in * side * side, n_out))
+        >>> create_model("linear", n_in=1, side=8)[1]
+        Linear(in_features=64, out_features=10, bias=True)
+    """
+    return families.register(name)
 
 
 def register_pattern(pattern: str, *names: str) -> Callable[[Builder], Builder]:

@@ -46,6 +46,8 @@ def shown(figure: Figure) -> Figure:
 
 def _show_once(figure: Figure) -> None:
     """Show a figure as the value of a cell, and close it, or pyplot would show it again at the cell's end."""
+    if "inline" not in pyplot.get_backend():  # a window shows it, and is left open
+        return
     del figure._ipython_display_
     pyplot.close(figure)
     import_module("IPython.display").display(figure)  # who calls this has it, and no script needs it

@@ -108,7 +108,9 @@ def resumed_recipe(run: Path, recipe: str | None, overrides: dict[str, Any]) -> 
     """
     content = read_json(RunFolder.open(run).file("run.json")).get("resolved")
     if content is None:
-        raise RecipeError(f"{run}: was made by a script; run the script again with Run(resume=True)")
+        raise RecipeError(
+            f"{run}: was made by a script; run it again with Run({str(run.parent)!r}, {run.name!r}, resume=True)"
+        )
     if recipe or overrides.keys() - {"epochs"}:
         raise RecipeError("--resume takes everything from the run but --epochs; leave the recipe and other flags out")
     if "epochs" in overrides:

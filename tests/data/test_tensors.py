@@ -34,3 +34,23 @@ def test_each_batch_holds_inputs_beside_their_targets():
 def test_inputs_without_their_targets_are_refused():
     with pytest.raises(DataError, match="numbers: 3 inputs and 2 targets"):
         TensorSource("numbers", torch.zeros(3, 1), torch.zeros(2, 1))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "ids", "words"),
+    [
+        ([[1, 2], [3]], None, "arrays of numbers, a row a sample"),
+        (3.0, None, "a single number"),
+        ([[1.0], [2.0]], ["a"], "1 different ids for 2 samples"),
+        ([[1.0], [2.0]], ["a", "a"], "1 different ids for 2 samples"),
+    ],
+)
+def test_what_is_no_set_is_refused(inputs, ids, words):
+    with pytest.raises(DataError, match=f"numbers: .*{words}"):
+        TensorSource("numbers", inputs, torch.zeros(2, 1), ids)
+
+
+def test_the_fingerprint_tells_type_and_shape_apart():
+    values = torch.arange(8.0, requires_grad=True).reshape(4, 2)
+    forms = (values, values[..., None], values.detach().view(torch.int32), values.detach().to(torch.bfloat16))
+    assert len({TensorSource("numbers", form, torch.zeros(4)).fingerprint for form in forms}) == 4

@@ -27,6 +27,8 @@ def test_a_figure_of_pyplots_is_shown_once_by_a_notebook(monkeypatch):
     figure, _ = new_figure(2, 2)
     given = shown(figure)
     assert given is figure and pyplot.gcf() is figure
+    assert DisplayFormatter().format(figure) == ({}, {}) and not drawn and pyplot.get_fignums()  # a window shows it
+    monkeypatch.setattr(pyplot, "get_backend", lambda: "module://matplotlib_inline.backend_inline")
     assert DisplayFormatter().format(figure) == ({}, {})
     assert drawn == [figure] and not pyplot.get_fignums()
     assert "text/plain" in DisplayFormatter().format(figure)[0]
