@@ -17,6 +17,7 @@ from learnerkit.runs.recipe_file import recipe_names
 from learnerkit.runs.shown_recipe import recipe_text
 
 ROOT = Path(__file__).parents[1]
+FIRST = "---\nsearch:\n  boost: 8\n---\n\n"  # a name that is looked for is found before pages that use it
 EXAMPLE_PICTURES = ROOT / "nbs/images/examples"
 DRAWS = re.compile(r"\b(show_|plot_|plot\(|imshow|lr_find|overlay\(|scatter|wrong\(|samples\(|bar\(|step\()")
 STAGES = {
@@ -34,8 +35,8 @@ def api_page(name: str) -> str:
     """The page of a public name: mkdocstrings' own for ours, the section of `fastai_names.md` for fastai's."""
     found = getattr(learnerkit.all, name)
     if not found.__module__.startswith("learnerkit."):
-        return f"# {name}\n\n{foreign_text(name)}"
-    return f"::: {found.__module__}.{found.__qualname__}\n"
+        return f"{FIRST}# {name}\n\n{foreign_text(name)}"
+    return f"{FIRST}::: {found.__module__}.{found.__qualname__}\n"
 
 
 def foreign_text(name: str) -> str:

@@ -89,6 +89,8 @@ def test_every_link_leads_somewhere_and_nothing_is_loaded_from_elsewhere(site, p
     for name, page in pages.items():
         for link in (*page.links, *page.loads):
             parts = urlsplit(link)
+            if parts.scheme == "data":
+                continue
             if parts.scheme or parts.netloc:
                 assert link in page.links and parts.scheme in ("https", "mailto"), f"{name} loads {link}"
                 continue
@@ -153,5 +155,6 @@ def test_the_search_finds_every_public_name(chromium, address):
     page.click(".md-search__input")
     for name in learnerkit.all.__all__:
         page.fill(".md-search__input", name)
+        page.press(".md-search__input", "End")  # it searches when a key is let go
         page.wait_for_function(FIRST_FIVE, arg=f"/api/{name}.html", timeout=20_000)
     page.close()
