@@ -1,11 +1,13 @@
 """mkdocs' hooks: the pages that are made from the package and from files outside of nbs/."""
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 from texts import STAGES, api_index, api_page, commands_page, example_pages, gallery_page, recipes_page
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +64,23 @@ def read(path: Path) -> str:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Links to files that are pages under another name lead to these."""
     return relinked(markdown)
+
+
+def on_page_content(html: str, page: Page, **_: Any) -> str:
+    """Links of notebooks lead to pages and to their own headings, as mkdocs makes those of Markdown by itself."""
+    if not page.file.src_uri.endswith(".ipynb"):
+        return html
+    headings = re.findall(r'<h\d id="([^"]+)"', html)
+    for entry, anchor in zip(_flat(page.toc), headings, strict=True):
+        entry.id = anchor
+    return re.sub(r'href="(\w+)\.(?:md|ipynb)(#[^"]*)?"', r'href="\1.html\2"', html)
+
+
+def _flat(entries: Iterable[Any]) -> Iterator[Any]:
+    """The entries of a table of contents and those below them, in the order of the page."""
+    for entry in entries:
+        yield entry
+        yield from _flat(entry.children)
 
 
 def relinked(text: str) -> str:
