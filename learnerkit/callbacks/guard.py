@@ -64,7 +64,7 @@ class Guard(KitCallback):
         fused = isinstance(learn.opt, OptimWrapper) and bool(learn.opt.opt.defaults.get("fused"))
         accelerator = next(learn.model.parameters()).device.type != "cpu"
         self.is_late = fused and (accelerator if self.late is None else self.late) and not self._averages()
-        self.buffers = Kept(b for b in learn.model.buffers() if b.is_floating_point() or b.dtype == torch.int64)
+        self.norm_state = Kept(b for b in learn.model.buffers() if b.is_floating_point() or b.dtype == torch.int64)
 
     def before_train(self) -> None:
         scaler = getattr(self.learn, "scaler", None)
@@ -78,7 +78,7 @@ class Guard(KitCallback):
         self.bad: torch.Tensor | None = None
         self.tripped = False
         if self.learn.training:
-            self.buffers.take()
+            self.norm_state.take()
         self._look("input", self.learn.xb)
 
     def after_loss(self) -> None:
@@ -93,7 +93,7 @@ class Guard(KitCallback):
             bad = self.bad
             if self.policy != "skip":  # nothing moves any more until the flag is read
                 bad = self.sticky = bad if self.sticky is None else torch.maximum(bad, self.sticky)
-            self.buffers.put_back(bad.bool())
+            self.norm_state.put_back(bad.bool())
             self.learn.opt.opt.found_inf = bad
             self.flags.append((self.learn.iter, "input, loss or gradient", bad))
 
@@ -134,7 +134,7 @@ class Guard(KitCallback):
         if not learn.training:
             self._decide(where, learn.iter)
             return
-        self.buffers.put_back()
+        self.norm_state.put_back()
         self.tripped = True
         learn.loss = torch.full((), float("nan"), device=learn.batch_device)
         for cb in learn.cbs:

@@ -42,7 +42,7 @@ def both(opt="sgd", cbs=lambda: [], fit=lambda learn: learn.fit_one_cycle(2, 0.0
         torch.manual_seed(3)
         dls = make_toy_dls()
         dls.train.rng.seed(7)
-        model = create_model("tiny_cnn", n_out=3, width=4)
+        model = create_model("tiny_cnn", n_out=3, width=4).to(dls.device)
         settings = {"opt_func": make_opt_func(opt), "loss_func": CrossEntropyLossFlat(), "metrics": accuracy}
         learn = cls(dls, model, cbs=cbs(), moms=(0.9, 0.8, 0.9), wd=1e-3, **settings)
         learn.logger = lambda row: None
