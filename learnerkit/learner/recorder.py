@@ -65,7 +65,8 @@ class LeanRecorder(OpenRecorder):
         self._fitted: dict[str, Any] | None = None  # what the last fit has recorded, while a single pass is under way
 
     def before_fit(self) -> None:
-        self._fitted = self.state_dict() if self.learn.current is None else None
+        kept = self.learn.current is None and "lrs" in vars(self)  # an exported learner has left its curves behind
+        self._fitted = self.state_dict() if kept else None
         super().before_fit()
         self._raw, self._smoothed, self._pending, self.places = [], [], [], []
         self.began: float | None = None

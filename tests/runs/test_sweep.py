@@ -12,7 +12,7 @@ import time
 import pytest
 from rich.console import Console
 
-from learnerkit.core.errors import ModelError, RecipeError, RunError
+from learnerkit.core.errors import RecipeError, RunError
 from learnerkit.core.files import read_json, read_ledger, write_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import size_of
@@ -54,11 +54,11 @@ def test_grids(tmp_path):
 
 
 def test_what_a_sweep_finds_before_it_begins(tmp_path):
-    """A batch that is left open opens the data all the same; a model's unknown argument is refused."""
+    """A batch that is left open opens the data all the same; a dropout that a model has not is refused."""
     small = {"limit": "100", "epochs": "1"}
     open_data(plan("digits", ["bs=auto,auto:16,32"], small, tmp_path))
-    trials = plan("digits", ["arch=simple_cnn,tiny_cnn"], {**small, "dropout": ".2"}, tmp_path)
-    with pytest.raises(ModelError, match="model tiny_cnn: unknown key 'dropout'"):
+    trials = plan("digits", ["arch=simple_cnn,resnet18_imagenet"], {**small, "dropout": ".2"}, tmp_path)
+    with pytest.raises(RecipeError, match=r"model.dropout: resnet18_imagenet has none, and the recipe says 0\.2"):
         check_disk(trials, tmp_path)
 
 
