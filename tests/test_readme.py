@@ -120,6 +120,18 @@ def test_every_local_link_of_the_pages_leads_somewhere():
             assert (path.parent / link).exists(), f"{path.name}: {link}"
 
 
+def test_no_notebook_shows_a_warning_or_a_place_of_the_machine_that_ran_it():
+    assert len(NOTEBOOKS) == 11
+    for path in NOTEBOOKS:
+        cells = json.loads(path.read_text())["cells"]
+        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        shown = "".join(
+            "".join(output.get("text", "")) + str(output.get("data", {}).get("text/plain", "")) for output in outputs
+        )
+        assert not re.search(r"Warning|Traceback|site-packages|/home/|/root/|/tmp/", shown), path.name
+        assert any("image/png" in output.get("data", {}) for output in outputs), f"{path.name} shows no picture"
+
+
 def test_llms_txt_names_every_public_name():
     assert not [name for name in learnerkit.all.__all__ if f"`{name}`" not in LLMS]
     assert len(commands(LLMS)) <= 15
