@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -156,7 +157,7 @@ def test_the_ten_line_script(workplace):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("default::UserWarning")  # a resume of what is done says so
+@pytest.mark.filterwarnings("default")  # a resume of what is done says so, and scripts are those of a reader
 def test_the_commands_and_then_the_scripts(workplace, monkeypatch, capsys):
     """The commands as they stand but for size; then every script of the documentation, on what they left."""
     monkeypatch.chdir(workplace)
@@ -185,10 +186,14 @@ def test_the_commands_and_then_the_scripts(workplace, monkeypatch, capsys):
         "runs/resolution-sweep/mobilenet/mobilenet_v3_small/96/profile.json",
     ):
         assert (workplace / left).exists(), left
+    (workplace / "runs/a").symlink_to("cifar10-se-resnet/first")
+    for name, picture in zip(("one.png", "two.png"), sorted(workplace.glob("pictures/*/*")), strict=False):
+        shutil.copy(picture, workplace / name)
+    monkeypatch.setattr(sys, "argv", ["script.py", "one.png"])
     for page, number, source in scripts():
         scope = {"__name__": "__main__"}
         exec("from learnerkit.all import *", scope)
-        source = source.replace("score=0.5", "score=0.01")  # the detector has seen one epoch
+        source = source.replace("score=0.5", "score=0.1")  # the detector has seen one epoch
         exec(compile(source, f"{page}, python block {number}", "exec"), scope)
 
 
