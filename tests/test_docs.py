@@ -1,11 +1,14 @@
 """How docstrings become API pages: `docs/arguments.py`."""
 
 import importlib.util
+import inspect
+import re
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
+import learnerkit.all
 from learnerkit.core.ranges import AtLeastOne, OneOrMore, Seed, ShareBelowOne
 
 pytest.importorskip("griffe")
@@ -60,3 +63,29 @@ def test_what_names_no_parameter_of_a_class_is_an_attribute():
 )
 def test_types_are_told_in_words(kind, text):
     assert arguments.type_text(kind) == text
+
+
+def described(found):
+    """The parameters of a public object, and those that its page has a row for."""
+    names = [parameter.name for parameter in arguments.signature_of(found)]
+    made = arguments.sectioned(inspect.getdoc(found) or "", dict.fromkeys(names, ""), inspect.isclass(found))
+    section = re.search(r"^Args:\n((?:    .*\n?)*)", made, re.M)
+    return set(names), set(re.findall(r"^    (\w+): \S", section[1], re.M)) if section else set()
+
+
+@pytest.mark.parametrize("name", learnerkit.all.__all__)
+def test_every_argument_of_a_public_name_is_described(name):
+    found = getattr(learnerkit.all, name)
+    if found.__module__.startswith("learnerkit."):
+        names, rows = described(found)
+        assert names == rows
+
+
+def test_an_argument_without_a_description_is_seen():
+    def lacking(a, b):
+        """Do it.
+
+        a: the first.
+        """
+
+    assert described(lacking) == ({"a", "b"}, {"a"})
