@@ -1,18 +1,31 @@
 """What the commands share. Heavy modules are imported through `heavy`, so that `--help` is instant."""
 
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 
+from learnerkit import __version__
 from learnerkit.core.errors import RecipeError
+from learnerkit.core.files import to_json
 
+JSON_SCHEMA = 1  # of nbs/json.md: another one when a key changes its meaning or goes
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document and nothing else")]
 console = Console(soft_wrap=True, markup=False, highlight=False)
 
 
 def heavy(module: str) -> Any:
     """A module of learnerkit that imports torch and fastai."""
     return import_module(f"learnerkit.{module}")
+
+
+def print_json(command: str, content: dict[str, Any]) -> None:
+    """Print what a command found as one JSON document; `nbs/json.md` has its keys.
+
+    command: as it is typed, such as 'runs list'; content: keys beside those of every document.
+    """
+    typer.echo(to_json({"learnerkit": __version__, "schema": JSON_SCHEMA, "command": command, **content}))
 
 
 def numbers(flag: str, text: str | None) -> tuple[int, ...]:

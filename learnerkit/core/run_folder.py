@@ -10,10 +10,8 @@ replaced whole.
 """
 
 import csv
-import fcntl
 import io
 import os
-import socket
 import time
 import weakref
 from pathlib import Path
@@ -30,12 +28,14 @@ from learnerkit.core.files import (
     to_json,
     write_json,
 )
+from learnerkit.core.run_lock import is_held, take
 from learnerkit.core.run_schema import check_described
 from learnerkit.core.text import now, valid_text
 
 # columns of the ledger that say how the machine was, and not what was learnt: another pass has other values
 OF_THE_MACHINE = ("seconds", "samples_per_s", "peak_memory_mb", "timestamp")
 STATES = ("created", "running", "interrupted", "failed", "done")
+GOING_ON = ("created", "running")
 
 
 class RunFolder:
@@ -133,29 +133,10 @@ class RunFolder:
         return content
 
     def lock(self) -> None:
-        """Become the owner of the run, until `unlock` or the end of the process; RunError when another is.
-
-        lockf, not flock: a data-loading worker that outlives a killed owner would go on holding a flock.
-        """
-        if self._release is not None:
-            return
-        key = str(self.path.resolve())
-        if key in _OWNED:  # a lock belongs to a process: it does not keep this one from itself
-            raise RunError(f"{self.path}: is in use by this process; unlock the earlier run first")
-        handle = os.open(self.file("lock.json"), os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = _owner(handle)
-            os.close(handle)
-            raise RunError(f"{self.path}: is in use by {owner}. Wait for it, or choose another name.") from None
-        owner = {"pid": os.getpid(), "host": socket.gethostname(), "started": now()}
-        os.ftruncate(handle, 0)
-        os.write(handle, (to_json(owner, indent=None) + "\n").encode())
-        remove_leftovers(self.path)  # of an owner that was killed
-        # closing any handle of the file would drop the lock: this one stays open as long as its owner
-        _OWNED.add(key)
-        self._release = weakref.finalize(self, _give_up, handle, key)
+        """Become the owner of the run, until `unlock` or the end of the process; RunError when another is."""
+        if self._release is None:
+            self._release = take(self.path, self)
+            remove_leftovers(self.path)  # of an owner that was killed
 
     def unlock(self) -> None:
         """Give the run up."""
@@ -172,6 +153,11 @@ class RunFolder:
     def status(self) -> dict:
         """The last recorded state."""
         return read_json(self.file("status.json"))
+
+    def standing(self) -> str:
+        """The last recorded state; 'killed' of a run that says to go on and whose process is gone, '' of no status."""
+        state = self.status().get("state", "") if self.file("status.json").exists() else ""
+        return "killed" if state in GOING_ON and not is_held(self.path) else state
 
     def log(self, text: str) -> None:
         """Append a timed line to training.log."""
@@ -201,14 +187,6 @@ class RunFolder:
         write_json(self.file("history.json"), {key: [row.get(key) for row in rows] for key in columns})
 
 
-_OWNED: set[str] = set()  # run folders that this process holds
-
-
-def _give_up(handle: int, key: str) -> None:
-    os.close(handle)
-    _OWNED.discard(key)
-
-
 def csv_text(rows: list[dict]) -> str:
     """Rows as CSV, with the union of their keys as header; what is no UTF-8 as `valid_text` has it."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
@@ -232,12 +210,3 @@ def cut_csv(path: Path, last_step: int) -> int:
     kept = [line for line, number in numbered if number.isdigit() and int(number) <= last_step]
     atomic_write(path, header + "".join(kept))
     return len(kept)
-
-
-def _owner(handle: int) -> str:
-    """Who holds a lock, as its file says; written just after the lock was got, so it is waited for."""
-    for _ in range(50):
-        if owner := os.pread(handle, 1000, 0).decode(errors="replace").strip():
-            return owner
-        time.sleep(0.01)
-    return "an unknown process"
