@@ -20,6 +20,7 @@ from learnerkit.data.faults import Report
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.measure import measure
+from learnerkit.learner.samples import weigh_samples
 from learnerkit.pages.blocks import Block
 from learnerkit.pages.examined import Examined
 from learnerkit.pages.page import Headline, Table
@@ -80,6 +81,8 @@ class Task:
     suspects: DataLoaders, a function of names by part to a trained learner, what `evaluation` gives, folds and a seed,
         to a table of the labels that are probably wrong, and arrays to be kept beside it.
 
+    weigh: a learner within a training batch to the loss of each of its samples and the norm of its gradient, both [B].
+
     measures: figures that results.json has for each part, the first the most telling.
     headlines: figures at the top of a run's page; evaluation: a run folder to what its figures and tables share.
     figures: that, the run folder and the ledger to pictures by name; pictures: (name, title) in the page's order.
@@ -118,6 +121,7 @@ class Task:
     scores: Callable[[nn.Module, Any, Any], Tensor] | None = None
     explain: Callable[..., Any] | None = None
     suspects: Callable[..., Any] | None = None
+    weigh: Callable[[KitLearner], tuple[Tensor, Tensor]] = weigh_samples
 
     measures: tuple[str, ...] = ("loss",)
     headlines: tuple[Headline, ...] = ()

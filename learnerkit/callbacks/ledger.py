@@ -54,7 +54,7 @@ def append_batches(learn: Learner, folder: RunFolder, first: int, steps_before: 
     lines = [] if path.exists() and path.stat().st_size else [",".join(head) + "\n"]
     for step in range(first, len(losses)):
         values = [losses[step], float(rates[step]), *places[step], *(column[step] for column in further.values())]
-        lines.append(f"{steps_before + step + 1},{epoch}," + ",".join(f"{value:.6g}" for value in values) + "\n")
+        lines.append(f"{steps_before + step + 1},{epoch}," + ",".join(f"{value:.9g}" for value in values) + "\n")
     with path.open("a", encoding="utf-8") as file:
         file.writelines(lines)
     return len(losses)

@@ -26,6 +26,7 @@ class Mixer(Callback):
             )
         self.p, self.alpha = p, alpha
         self.lam = 1.0
+        self.partners: list[int] = []  # with which sample of the batch each one is mixed
 
     def mix(self, inputs: list[torch.Tensor], others: list[torch.Tensor], lam: float) -> tuple[list, float]:
         """The mixed inputs, and the part of the original really kept."""
@@ -38,6 +39,7 @@ class Mixer(Callback):
             return
         images = [part for part in learn.xb if part.ndim >= 3]
         order = torch.randperm(len(images[0]))
+        self.partners = order.tolist()
         on_device = order.to(images[0].device, non_blocking=True)
         mixed, self.lam = self.mix(images, [part[on_device] for part in images], beta_sample(self.alpha))
         fresh = iter(mixed)

@@ -28,4 +28,5 @@ ORDERS = {
     "Schedule": 60,
     "SaveTopK": 61,
     "EarlyStop": 85,
+    "Witness": 95,  # once everything of a step is there
 }

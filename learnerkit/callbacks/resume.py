@@ -1,6 +1,7 @@
 """What a resume asks of a run folder: that it is the same run, and the newest state that can be trusted."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from fastai.learner import Learner
@@ -98,6 +99,9 @@ def newest_state(folder: RunFolder, done: bool) -> tuple[dict[str, Any], Checkpo
     for fault in faults:
         folder.log(f"checkpoint passed over: {fault}")
         log.warning("checkpoint passed over: %s; going on from %s", fault, checkpoint.path.name)
-    state = load_state(checkpoint.path / "state.pt")
-    state["model"] = load_weights(checkpoint.path / "model.safetensors")
-    return state, checkpoint
+    return read_state(checkpoint.path), checkpoint
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """The complete state that a checked checkpoint holds, its weights included."""
+    return {**load_state(path / "state.pt"), "model": load_weights(path / "model.safetensors")}

@@ -13,7 +13,7 @@ from learnerkit.core.calls import is_plain
 from learnerkit.core.files import to_json
 
 DECIDING = (TrackerCallback, GradientAccumulation, GradientClip)  # of fastai's
-WITHOUT = ("ClassFigures", "MLflowTracker", "Progress", "Run", "RunKeeper")  # that decide about no weight
+WITHOUT = ("ClassFigures", "MLflowTracker", "Progress", "Run", "RunKeeper", "Witness")  # that decide about no weight
 
 
 def callback_settings(cbs: Iterable[Callback]) -> dict[str, dict[str, Any]]:

@@ -140,3 +140,24 @@ def _means(part: str, names: list[str], rows: list[list[float]], weights: list[i
         return {}
     means = np.average(rows, axis=0, weights=weights).tolist()
     return {f"{part}_{name}": value for name, value in zip(names, means, strict=True)}
+
+
+def weigh_frames(learn: Any) -> tuple[Tensor, Tensor]:
+    """The loss of each frame of the batch in `xb` and `yb` by itself, and the norm of its gradient, both [B].
+
+    learn: within a training batch; the draw of regions is made for each frame from the random state that there is, so
+    that the losses of frames by themselves have not quite the batch's loss as their mean.
+    """
+    frames, sizes = learn.xb[:2]
+    own = [parameter for parameter in learn.model.parameters() if parameter.requires_grad]
+    losses, norms = [], []
+    for number in range(len(frames)):
+        one = slice(number, number + 1)
+        with kept_random_state():
+            _, parts = learn.model(frames[one], sizes[one], learn.yb[0][one])
+        loss = sum(parts.values())
+        gradients = torch.autograd.grad(loss, own, allow_unused=True)
+        squares = [gradient.double().square().sum() for gradient in gradients if gradient is not None]
+        losses.append(loss.detach().float().cpu())
+        norms.append(sum(squares).sqrt().float().cpu())
+    return torch.stack(losses), torch.stack(norms)

@@ -20,6 +20,7 @@ from learnerkit.detect.learner import DetectionLearner, detection_learner
 from learnerkit.detect.metrics import FIGURES
 from learnerkit.detect.models.detector import PREFIX
 from learnerkit.detect.other import evaluate_other, open_other
+from learnerkit.detect.parts import weigh_frames
 from learnerkit.detect.predict import blank_dls, frames_in, predict, preprocessing
 from learnerkit.detect.recipe import DetectRecipe
 from learnerkit.detect.seen import evaluation_of
@@ -110,5 +111,6 @@ TASK = Task(
     pictures=figures.PICTURES,
     tables=tables,
     blocks=blocks,
+    weigh=weigh_frames,
     ranking=RANKING,
 )

@@ -1,0 +1,46 @@
+"""The callback that looks at one training step and ends the fit there."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastai.callback.core import CancelFitException
+from torch import random
+
+from learnerkit.callbacks.kit import KitCallback
+from learnerkit.core.seed import kept_random_state
+
+
+class Witness(KitCallback):
+    """Let a fit go on from a state to a step, and look at it once every callback has had its batch.
+
+    step: of the fit, from 1; state: of a checkpoint before it, None for the beginning.
+    look: is called with the learner after the step's loss and before its gradients, in the random state of before its
+        forward pass; what it returns is kept in `seen`.
+    """
+
+    order = 95  # once mixing, casting and the loss are done
+
+    def __init__(self, step: int, look: Callable[[Any], Any], state: dict[str, Any] | None = None) -> None:
+        self.step, self.look, self.state = step, look, state
+        self.seen: Any = None
+        self.random: Any = None
+
+    def before_fit(self) -> None:
+        self.run = self.learn.is_training_run
+        if self.run and self.state is not None:
+            self.learn.restore_state(self.state)
+
+    def _is_here(self) -> bool:
+        return self.learn.training and self.learn.train_iter == self.step - 1
+
+    def before_batch(self) -> None:
+        if self._is_here():
+            self.random = random.get_rng_state()
+
+    def after_loss(self) -> None:
+        if not self._is_here():
+            return
+        with kept_random_state():
+            random.set_rng_state(self.random)
+            self.seen = self.look(self.learn)
+        raise CancelFitException
