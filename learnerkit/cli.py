@@ -15,7 +15,7 @@ from learnerkit import __version__
 from learnerkit.commands.explaining import explain, suspects
 from learnerkit.commands.looking import doctor, recipe, report
 from learnerkit.commands.measuring import compare, evaluate, profile
-from learnerkit.commands.repeating import replay
+from learnerkit.commands.repeating import replay, reproduce
 from learnerkit.commands.training import SWEEP_OPTIONS, TRAIN_OPTIONS, demo, sweep, train
 from learnerkit.commands.using import export, predict
 from learnerkit.core.errors import LearnerkitError
@@ -23,6 +23,21 @@ from learnerkit.core.signals import exit_at_sigterm
 from learnerkit.core.warn import escape_unprintable, warnings_as_lines
 from learnerkit.runs.options import recipe_parameters, refuse_foreign
 from learnerkit.tasks import all_recipes
+
+COMMANDS = (
+    demo,
+    compare,
+    evaluate,
+    predict,
+    explain,
+    suspects,
+    export,
+    profile,
+    report,
+    doctor,
+    replay,
+    reproduce,
+)
 
 
 def _version(wanted: bool) -> None:
@@ -45,7 +60,7 @@ def make_app() -> typer.Typer:
     app.callback()(_options)
     demos = [f"{name}: {what}" for name, what in (recipe.DEMO for recipe in all_recipes().values()) if name]
     demo.__annotations__["which"] = Annotated[str, typer.Argument(help="; ".join(demos))]
-    for function in (demo, compare, evaluate, predict, explain, suspects, export, profile, report, doctor, replay):
+    for function in COMMANDS:
         app.command()(function)
     which, *fields = recipe_parameters()
     for function, own in ((train, TRAIN_OPTIONS), (sweep, SWEEP_OPTIONS), (recipe, ())):

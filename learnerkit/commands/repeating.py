@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from learnerkit.commands.shared import AsJson, console, heavy, print_json
+from learnerkit.commands.shared import AsJson, console, heavy, print_json, progress_aside, stoppable
 
 
 def replay(
@@ -29,4 +29,29 @@ def replay(
             console.print(f"  {line}")
         console.print(f"  written to           {folder}")
     if not found.same:
+        raise typer.Exit(1)
+
+
+def reproduce(
+    source: Annotated[Path, typer.Argument(help="report.html of a finished run of `learnerkit train`, or its folder")],
+    data: Annotated[Path | None, typer.Option(help="where the data are now, where they have moved")] = None,
+    out: Annotated[Path, typer.Option(help="the folder of the run that is trained")] = Path("runs") / "reproduced",
+    name: Annotated[str | None, typer.Option(help="its name; the date and a number without it")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="of a CPU; those recorded without it")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a run again from its page alone: `identical`, or the first step that differs and the likely cause.
+
+    Exits with 1 where the weights are others.
+    """
+    reproducing = heavy("runs.reproduce")
+    with progress_aside(as_json):
+        found = stoppable(reproducing.reproduce_run, source, data, out, name, threads)
+    if as_json:
+        print_json("reproduce", reproducing.facts_of(found))
+    else:
+        for line in reproducing.told(found):
+            console.print(f"  {line}")
+        console.print(f"  written to           {found.folder}")
+    if not found.identical:
         raise typer.Exit(1)

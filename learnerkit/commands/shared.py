@@ -1,5 +1,8 @@
 """What the commands share. Heavy modules are imported through `heavy`, so that `--help` is instant."""
 
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -7,7 +10,7 @@ import typer
 from rich.console import Console
 
 from learnerkit import __version__
-from learnerkit.core.errors import RecipeError
+from learnerkit.core.errors import RecipeError, stopped
 from learnerkit.core.files import to_json
 
 JSON_SCHEMA = 1  # of nbs/json.md: another one when a key changes its meaning or goes
@@ -26,6 +29,24 @@ def print_json(command: str, content: dict[str, Any]) -> None:
     command: as it is typed, such as 'runs list'; content: keys beside those of every document.
     """
     typer.echo(to_json({"learnerkit": __version__, "schema": JSON_SCHEMA, "command": command, **content}))
+
+
+@contextlib.contextmanager
+def progress_aside(aside: bool) -> Iterator[None]:
+    """Within the block what is printed goes to standard error, so that standard output is left to a document.
+
+    aside: whether it does.
+    """
+    with contextlib.redirect_stdout(sys.stderr) if aside else contextlib.nullcontext():
+        yield
+
+
+def stoppable(function: Callable, *args: Any, **kwargs: Any) -> Any:
+    """Run a training; a polite stop becomes its exit code."""
+    try:
+        return function(*args, **kwargs)
+    except KeyboardInterrupt as stop:
+        raise stopped(stop, "Where a checkpoint was written, `learnerkit train --resume RUN` goes on from it") from None
 
 
 def numbers(flag: str, text: str | None) -> tuple[int, ...]:

@@ -1,25 +1,16 @@
 """The commands that train: `demo`, `train`, `sweep`."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from learnerkit.commands.shared import console, heavy
+from learnerkit.commands.shared import console, heavy, stoppable
 from learnerkit.core.errors import RecipeError, stopped
 from learnerkit.runs.options import option
 from learnerkit.runs.recipe_file import recipe_names
 from learnerkit.runs.recipes import load_recipe, resumed_recipe
 from learnerkit.tasks import DEFAULT, recipe_of
-
-
-def _stoppable(function: Callable, *args: Any, **kwargs: Any) -> Any:
-    """Run a training; a polite stop becomes its exit code."""
-    try:
-        return function(*args, **kwargs)
-    except KeyboardInterrupt as stop:
-        raise stopped(stop, "Where a checkpoint was written, `learnerkit train --resume RUN` goes on from it") from None
 
 
 def _finish(path: Path) -> None:
@@ -42,7 +33,7 @@ def demo(
     if prepared.grid:
         demos.compare_demo(prepared, out, console)
     else:
-        _finish(_stoppable(demos.train_demo, prepared, name))
+        _finish(stoppable(demos.train_demo, prepared, name))
 
 
 def train(recipe: str | None, **given: Any) -> None:
@@ -55,7 +46,7 @@ def train(recipe: str | None, **given: Any) -> None:
         settings, out = load_recipe(_needed(recipe), overrides), out or Path("runs") / Path(recipe).stem
     allowed = tuple(filter(None, (allow or "").split(",")))
     run_training = heavy("runs.train").train
-    _finish(_stoppable(run_training, settings, out, name, resume=resume is not None, allow=allowed).path)
+    _finish(stoppable(run_training, settings, out, name, resume=resume is not None, allow=allowed).path)
 
 
 def _needed(recipe: str | None) -> str:

@@ -13,9 +13,9 @@ def sample_shares(model: nn.Module, losses: Callable[[], Tensor]) -> tuple[Tenso
     """The loss of each sample [B], and the norm [B] of its share in the gradient of their sum.
 
     The gradient of a layer's weights is a sum over the samples that went through it; a sample's share is its term
-    there, whatever a batch norm has mixed. So all shares of a layer sum to its gradient, and without layers that mix samples
-    a share is the gradient of the sample's own loss (Goodfellow 2015, arXiv:1510.01799). Norms are over the weights
-    and biases of the trained convolutions and linear layers, in which samples must be the first dimension.
+    there, whatever a batch norm has mixed. So all shares of a layer sum to its gradient, and without layers that mix
+    samples a share is the gradient of the sample's own loss (Goodfellow 2015, arXiv:1510.01799). Norms are over the
+    weights and biases of the trained convolutions and linear layers, in which samples must be the first dimension.
 
     losses: runs the model forward, and returns one loss a sample.
     """

@@ -36,7 +36,7 @@ def recorded_recipe(described: dict[str, Any], where: Any, data: PathLike | None
             f"{where}: was made by a script, whose callbacks no file records; run the script again: its seed and its "
             "data make the same weights. `learnerkit train` records all of a training"
         )
-    content = {**content, "train": {**content["train"], "mlflow": None}}
+    content = {**content, "train": {**content["train"], "mlflow": None, "budget": None}}
     if data is not None:
         content["data"] = {**content["data"], "path": str(data)}
     return check_recipe(content, str(where))

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from learnerkit.callbacks.mlflow_store import mirrored
 from learnerkit.core.errors import DataError, LearnerkitError
 from learnerkit.core.files import PathLike, atomic_write, read_json
+from learnerkit.core.record import content_of, record_of
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.pages.curves import curve_figures, run_charts
 from learnerkit.pages.figure import save_figures
@@ -95,6 +96,7 @@ def write_report(path: PathLike | RunFolder) -> Path:
         about=parts.about(described, place),
         run=described,
         run_json=json_text(described),
+        record=tried.made("the record for a reproduction", lambda: content_of(record_of(run)), {}),
         version=(described.get("versions") or {}).get("learnerkit"),
         status=status,
         warnings=parts.warnings(described, status, results, tried.failed),

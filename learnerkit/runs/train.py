@@ -22,14 +22,19 @@ from learnerkit.tasks import get_task
 
 
 def train(
-    recipe: Recipe, out: PathLike, name: str | None = None, resume: bool = False, allow: tuple[str, ...] = ()
+    recipe: Recipe,
+    out: PathLike,
+    name: str | None = None,
+    resume: bool = False,
+    allow: tuple[str, ...] = (),
+    extra: dict[str, Any] | None = None,
 ) -> RunFolder:
     """Train a recipe into a run folder and evaluate the weights that the monitor chose, on valid and, once, on test.
 
     out: the experiment's folder; name: the run's name under it, or the date and a number.
     resume: go on with the run `name`, to the recipe's number of epochs where that is another; a run that is finished is
         said to be so, one that was only trained is only measured.
-    allow: what may differ at a resume.
+    allow: what may differ at a resume; extra: what run.json holds besides.
     """
     if not resume:  # before the data are read
         check_place(Path(out))
@@ -54,7 +59,7 @@ def train(
         folder.lock()
         learn = task.build_learner(recipe, dls, [])
     else:
-        run = _keeper(recipe, asked, out, name, resume, allow)
+        run = _keeper(recipe, asked, out, name, resume, allow, extra or {})
         learn = task.build_learner(recipe, dls, [run])
         learn.task = task.name  # whose learner it is, even where it is built by another task's function
         refuse_too_large(learn)
@@ -68,12 +73,18 @@ def train(
 
 
 def _keeper(
-    recipe: Recipe, asked: Recipe, out: PathLike, name: str | None, resume: bool, allow: tuple[str, ...]
+    recipe: Recipe,
+    asked: Recipe,
+    out: PathLike,
+    name: str | None,
+    resume: bool,
+    allow: tuple[str, ...],
+    further: dict[str, Any],
 ) -> RunKeeper:
     """The callback that keeps the run of a recipe; `asked`: what was open in it when the command was given."""
     same = ("monitor", "mode", "checkpoint_every", "keep_last", "keep_every", "keep_checkpoints")
     settings: dict[str, Any] = {key: getattr(recipe.train, key) for key in same}
-    extra = {"resolved": recipe.model_dump(mode="json"), "title": recipe.title}
+    extra = {"resolved": recipe.model_dump(mode="json"), "title": recipe.title, **further}
     if asked is not recipe:
         extra["asked"] = asked.model_dump(mode="json")
     return RunKeeper(out, name, resume=resume, allow=allow, extra=extra, **settings)
