@@ -16,6 +16,7 @@ from learnerkit.commands.explaining import explain, suspects
 from learnerkit.commands.looking import doctor, recipe, report
 from learnerkit.commands.measuring import compare, evaluate, profile
 from learnerkit.commands.repeating import replay, reproduce
+from learnerkit.commands.shared import JSON_OPTION
 from learnerkit.commands.training import SWEEP_OPTIONS, TRAIN_OPTIONS, demo, sweep, train
 from learnerkit.commands.using import export, predict
 from learnerkit.core.errors import LearnerkitError
@@ -63,7 +64,7 @@ def make_app() -> typer.Typer:
     for function in COMMANDS:
         app.command()(function)
     which, *fields = recipe_parameters()
-    for function, own in ((train, TRAIN_OPTIONS), (sweep, SWEEP_OPTIONS), (recipe, ())):
+    for function, own in ((train, TRAIN_OPTIONS), (sweep, SWEEP_OPTIONS), (recipe, (JSON_OPTION,))):
         function.__signature__ = inspect.Signature([which, *own, *fields])
         function.__annotations__ = {name: p.annotation for name, p in function.__signature__.parameters.items()}
         app.command()(function)

@@ -1,11 +1,12 @@
 """The commands that ask more of a run: `explain`, `suspects`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from learnerkit.commands.shared import console, heavy, numbers
+from learnerkit.commands.shared import AsJson, console, heavy, numbers, print_json, progress_aside
 from learnerkit.core.errors import RecipeError
 
 MOST_ROWS = 12  # of a table that are printed
@@ -22,6 +23,7 @@ def explain(
     seed: Annotated[int, typer.Option(min=0, help="of the choice of images and of the controls")] = 0,
     data: Annotated[Path | None, typer.Option(help="where the data are now, where they have moved")] = None,
     out: Annotated[Path | None, typer.Option(help="where the agreement of several runs goes")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Explain what a run's predictions or detections came from, with controls, and put it on the run's page.
 
@@ -42,7 +44,13 @@ def explain(
         score=score,
         seed=seed,
     )
-    folder, found = explaining.explain_runs(runs, wanted, data, out)
+    with progress_aside(as_json):
+        folder, found = explaining.explain_runs(runs, wanted, data, out)
+    if as_json:
+        print_json(
+            "explain", {"folder": folder, "explained": [_facts(*pair) for pair in zip(runs, found, strict=True)]}
+        )
+        return
     for run, explained in zip(runs, found, strict=True):
         facts = explained.facts
         counts = [f"{facts[key]:,} {key}" for key in ("images", "frames", "detections") if key in facts]
@@ -51,13 +59,28 @@ def explain(
             console.print(f"  {run}: not explained: {note}")
         for table in explained.tables:
             console.print(f"  {table.title}")
-            for row in table.rows[:MOST_ROWS]:
-                console.print("    " + "  ".join(row))
+            for line in _aligned(table.heads, table.rows[:MOST_ROWS]):
+                console.print(f"    {line}")
             if len(table.rows) > MOST_ROWS:
                 console.print(f"    ... and {len(table.rows) - MOST_ROWS} rows more on the page")
     console.print(f"  written to           {folder}")
     for run in runs:
         console.print(f"  page                 {run / 'report.html'}")
+
+
+def _facts(run: Path, explained: Any) -> dict[str, Any]:
+    """What was found of a run as JSON has it."""
+    tables = [{"title": table.title, "heads": table.heads, "rows": table.rows} for table in explained.tables]
+    return {"run": run, "facts": explained.facts, "notes": explained.notes, "tables": tables}
+
+
+def _aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table, its heads first, each column as wide as its widest text."""
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    return [
+        "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in (heads, *rows)
+    ]
 
 
 def suspects(
@@ -66,9 +89,14 @@ def suspects(
     epochs: Annotated[int | None, typer.Option(min=1, help="of each; those of the run without it")] = None,
     data: Annotated[Path | None, typer.Option(help="where the data are now, where they have moved")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the folds")] = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Find labels of a run's set that are probably wrong, from predictions out of fold; needs the extra `clean`."""
-    folder, table = heavy("runs.suspects").find_suspects(run, data, folds, epochs, seed)
+    with progress_aside(as_json):
+        folder, table = heavy("runs.suspects").find_suspects(run, data, folds, epochs, seed)
+    if as_json:
+        print_json("suspects", {"run": run, "folder": folder, "suspects": table.to_dict("records")})
+        return
     for row in table.head(MOST_ROWS).itertuples():
         console.print(f"  {row.id} ({row.part}): {row.label}, rather {row.suggested} {row.suggested_probability:.0%}")
     counts = ", ".join(f"{n:,} of {part}" for part, n in table["part"].value_counts(sort=False).items())

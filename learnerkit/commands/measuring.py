@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from learnerkit.commands.shared import console, heavy, numbers
+from learnerkit.commands.shared import AsJson, console, heavy, numbers, print_json, progress_aside
 from learnerkit.core.errors import RecipeError, RunError, nearest
 
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -15,11 +15,15 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 def compare(
     roots: Annotated[list[Path], typer.Argument(help="folders of runs, such as a sweep's, or runs")],
     out: Annotated[Path | None, typer.Option(help="where table and page go; ROOT, or what holds all ROOTS")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Rank the finished runs below a folder, with intervals and tests, and write the table, pictures and page."""
     comparing = heavy("runs.compare")
     comparison = comparing.compare_runs(roots)
     target = comparing.write_comparison(comparison, out)
+    if as_json:
+        print_json("compare", {"page": target, **comparing.facts_of(comparison)})
+        return
     comparing.print_comparison(comparison, console)
     console.print(f"  written to           {target}")
 
@@ -30,29 +34,39 @@ def evaluate(
     data: Annotated[str | None, typer.Option(help="other data: a labelled set, or unlabelled samples")] = None,
     codes: Annotated[bool, typer.Option(help="write class indices instead of names into predictions.csv")] = False,
     weights: Annotated[str, typer.Option(help="best, those that the monitor chose, or final")] = "best",
+    as_json: AsJson = False,
 ) -> None:
     """Measure a run's weights with and without TTA, on its own parts or on other data, or an ensemble of runs.
 
     Each evaluation has a folder of its own, by data, views and weights.
     """
     measures = _measures(runs[0])
-    if len(runs) > 1:
-        if tta or data or weights != "best":
-            raise RecipeError("an ensemble averages what the runs hold; leave --tta, --data and --weights out")
-        folder, results = heavy("runs.ensemble").ensemble_runs(runs, codes=codes)
-        for part in ("valid", "test"):
-            if f"{part}_gain" in results:
-                figures = (results[f"{part}_{key}"] for key in (measures[0], "single_mean", "single_best", "gain"))
-                console.print(
-                    "  {} {:.4f}   single runs: mean {:.4f}, best {:.4f}   gain {:+.4f}".format(part, *figures)
-                )
-    else:
-        options = {key: value for key, value in (("tta", tta), ("codes", codes)) if value}
-        evaluating = heavy("runs.evaluate")
-        folder, results = evaluating.evaluate_run(runs[0], data=data, weights=weights, **options)
-        for line in evaluating.told(results, measures):
-            console.print(f"  {line}")
-    console.print(f"  written to           {folder}")
+    if len(runs) > 1 and (tta or data or weights != "best"):
+        raise RecipeError("an ensemble averages what the runs hold; leave --tta, --data and --weights out")
+    with progress_aside(as_json):
+        if len(runs) > 1:
+            folder, results = heavy("runs.ensemble").ensemble_runs(runs, codes=codes)
+            lines = _told_gain(results, measures[0])
+        else:
+            options = {key: value for key, value in (("tta", tta), ("codes", codes)) if value}
+            evaluating = heavy("runs.evaluate")
+            folder, results = evaluating.evaluate_run(runs[0], data=data, weights=weights, **options)
+            lines = evaluating.told(results, measures)
+    if as_json:
+        print_json("evaluate", {"runs": runs, "folder": folder, "results": results})
+        return
+    for line in [*lines, f"written to           {folder}"]:
+        console.print(f"  {line}")
+
+
+def _told_gain(results: dict[str, Any], measure: str) -> list[str]:
+    """What an ensemble gained, a line a part."""
+    form, keys = (
+        "{} {:.4f}   single runs: mean {:.4f}, best {:.4f}   gain {:+.4f}",
+        ("single_mean", "single_best", "gain"),
+    )
+    parts = [part for part in ("valid", "test") if f"{part}_gain" in results]
+    return [form.format(part, *(results[f"{part}_{key}"] for key in (measure, *keys))) for part in parts]
 
 
 def _measures(path: Path) -> tuple[str, ...]:
@@ -74,6 +88,7 @@ def profile(
     n_in: Annotated[int, typer.Option(min=1, help="channels, of a model by name")] = 3,
     n_out: Annotated[int, typer.Option(min=1, help="classes, of a model by name")] = 10,
     out: Annotated[Path | None, typer.Option(help="where it is written, of a model by name; profiles/NAME")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Measure latency, throughput, operations and memory of a run's best weights or of a model, by one protocol."""
     profiling = heavy("runs.profile")
@@ -98,6 +113,9 @@ def profile(
         folder, rows = profiling.profile_name(
             target, out or Path("profiles") / target.replace(":", "_"), wanted, n_in, n_out
         )
+    if as_json:
+        print_json("profile", {"target": target, "folder": folder, "rows": rows})
+        return
     heavy("pages.profile").print_profile(rows, console)
     console.print(f"  written to           {folder}")
 

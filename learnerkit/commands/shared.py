@@ -1,6 +1,7 @@
 """What the commands share. Heavy modules are imported through `heavy`, so that `--help` is instant."""
 
 import contextlib
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -15,6 +16,9 @@ from learnerkit.core.files import to_json
 
 JSON_SCHEMA = 1  # of nbs/json.md: another one when a key changes its meaning or goes
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document and nothing else")]
+JSON_OPTION = inspect.Parameter(  # the same, of a command whose signature is made
+    "as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AsJson
+)
 console = Console(soft_wrap=True, markup=False, highlight=False)
 
 

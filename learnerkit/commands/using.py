@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from learnerkit.commands.shared import console, heavy
+from learnerkit.commands.shared import AsJson, console, heavy, print_json, progress_aside
 
 
 def predict(
@@ -18,11 +18,16 @@ def predict(
     weights: Annotated[str, typer.Option(help="best, those that the monitor chose, or final")] = "best",
     bad: Annotated[str, typer.Option(help="refuse lists bad files, skip predicts the others")] = "refuse",
     drawn: Annotated[int, typer.Option(min=0, help="frames that are drawn with their boxes at most")] = 50,
+    as_json: AsJson = False,
 ) -> None:
     """Predict files without labels: predictions.csv, and submission.csv of classes, COCO and pictures of boxes."""
     predicting = heavy("runs.predict")
     options = {"tta": tta, "coverage": coverage, "codes": codes, "weights": weights, "bad": bad, "drawn": drawn}
-    folder, facts = predicting.predict_run(run, files, out, **options)
+    with progress_aside(as_json):
+        folder, facts = predicting.predict_run(run, files, out, **options)
+    if as_json:
+        print_json("predict", {"folder": folder, "facts": facts})
+        return
     for line in predicting.told(facts):
         console.print(f"  {line}")
     console.print(f"  written to           {folder}")
@@ -32,10 +37,16 @@ def export(
     run: Annotated[Path, typer.Argument(help="a finished run's folder, whose best weights are taken")],
     file: Annotated[Path, typer.Argument(help="model.onnx, or a folder for model.json beside safetensors")],
     weights: Annotated[str, typer.Option(help="best, those that the monitor chose, or final")] = "best",
+    as_json: AsJson = False,
 ) -> None:
     """Export a run's model as ONNX, checked against the original, with what its use needs, or as safetensors."""
     exporting = heavy("runs.export")
-    written = exporting.export_model(run, file, weights=weights)
+    with progress_aside(as_json):
+        written = exporting.export_model(run, file, weights=weights)
+    if as_json:
+        facts = exporting.read_onnx(written) if written.is_file() else None
+        print_json("export", {"run": run, "file": written, "onnx": facts})
+        return
     for line in exporting.told(written):
         console.print(f"  {line}")
     console.print(f"  written to           {written}")

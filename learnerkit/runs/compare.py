@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -158,6 +159,22 @@ def write_comparison(comparison: Comparison, out: PathLike | None = None) -> Pat
         ),
     )
     return atomic_write(out / "comparison.html", page)
+
+
+def facts_of(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as JSON has it."""
+    return {
+        "root": comparison.root,
+        "task": comparison.task,
+        "part": comparison.part,
+        "samples": comparison.n,
+        "varying": comparison.varying,
+        "variants": comparison.rows,
+        "runs": [{"run": run.run.path, "variant": run.label, "seed": run.seed} for run in comparison.runs],
+        "left_out": comparison.left_out,
+        "notes": comparison.notes,
+        "verdict": verdict(comparison),
+    }
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:

@@ -43,20 +43,21 @@ class Diagnosis:
         """0 clean, 2 with a fault; 1 with warnings alone where they count. strict: whether they do."""
         return {"ok": 0, "warn": int(strict), "fault": 2}[level_of(self.lines)]
 
+    def facts(self) -> dict[str, Any]:
+        """All of it; its keys stand in nbs/json.md."""
+        return {
+            "data": self.path,
+            "task": self.task,
+            "level": level_of(self.lines),
+            "installation": told_lines(self.installation),
+            "lines": told_lines(self.said),
+            "facts": {} if self.data is None else self.data.facts,
+            "pictures": self.pictures,
+        }
+
     def json(self) -> str:
-        """All of it as one JSON document; its keys stand in nbs/data_report.md."""
-        return to_json(
-            {
-                "learnerkit": __version__,
-                "data": self.path,
-                "task": self.task,
-                "level": level_of(self.lines),
-                "installation": told_lines(self.installation),
-                "lines": told_lines(self.said),
-                "facts": {} if self.data is None else self.data.facts,
-                "pictures": self.pictures,
-            }
-        )
+        """All of it as one JSON document, as a written report has it."""
+        return to_json({"learnerkit": __version__, **self.facts()})
 
 
 def examine(data: Path | None = None, bad: str = "refuse") -> Diagnosis:

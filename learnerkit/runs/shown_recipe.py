@@ -31,11 +31,27 @@ def recipe_text(name: PathLike, overrides: dict[str, Any] | None = None) -> str:
     return "\n".join(f"{text:<{width}}  # {said}" if said else text for text, said in lines) + "\n"
 
 
+def recipe_facts(name: PathLike | None, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A recipe with flags laid over it, and by dotted key what says each value; of the package all titles when None."""
+    if name is None:
+        return {"recipe": None, "titles": _titles(), "resolved": None, "origins": None}
+    found = laid_over(name, overrides)
+    resolved = check_recipe(found.values, str(name)).model_dump(mode="json")
+    keys = [(key, one) for key in SECTIONS for one in resolved.get(key) or {}]
+    keys += [("", key) for key in resolved if key not in SECTIONS]
+    origins = {".".join(filter(None, key)): _origin(found, *key) for key in keys}
+    return {"recipe": name, "titles": None, "resolved": resolved, "origins": origins}
+
+
 def recipe_list() -> str:
     """The recipes of the package, a line each: name and title."""
-    titles = {name: read_content(name).values.get("title", "") for name in recipe_names()}
+    titles = _titles()
     width = max(map(len, titles))
     return "".join(f"{name:<{width}}  {title}\n" for name, title in titles.items())
+
+
+def _titles() -> dict[str, str]:
+    return {name: read_content(name).values.get("title", "") for name in recipe_names()}
 
 
 def _line(key: str, value: Any) -> str:
