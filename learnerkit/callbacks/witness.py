@@ -28,7 +28,7 @@ class Witness(KitCallback):
     def before_fit(self) -> None:
         self.run = self.learn.is_training_run
         if self.run and self.state is not None:
-            self.learn.restore_state(self.state)
+            self.learn.restore_state(self.state, allow=("epochs",))
 
     def _is_here(self) -> bool:
         return self.learn.training and self.learn.train_iter == self.step - 1
