@@ -39,7 +39,7 @@ def make_data(task, folder, n):
     if task == "digits":
         return None
     if task == "digit-scenes":
-        return make_digit_scenes(folder, n=n, size=64)
+        return make_digit_scenes(folder, {"train": n, "val": 4, "test": 4})
     generator = torch.Generator().manual_seed(0)
     for code in range(4):
         (folder / RELATIONS[code]).mkdir(parents=True)
@@ -91,7 +91,8 @@ def train(task, place, epochs, n):
     """A run and its data."""
     data = make_data(task, place / "data", n)
     where = [] if data is None else ["--data", data]
-    words = ["train", task, *SETTINGS[task].split(), *where, "--epochs", epochs, "--out", place, "--name", "run"]
+    kept = ["--checkpoint-every", 1, "--keep-last", epochs]
+    words = ["train", task, *kept, *SETTINGS[task].split(), *where, "--epochs", epochs, "--out", place, "--name", "run"]
     code, _ = command(*words)
     if code:
         sys.exit(f"{task} could not be trained")
