@@ -91,7 +91,7 @@ def train(task, place, epochs, n):
     """A run and its data."""
     data = make_data(task, place / "data", n)
     where = [] if data is None else ["--data", data]
-    kept = ["--checkpoint-every", 1, "--keep-last", epochs]
+    kept = ["--checkpoint-every", 1, "--keep-last", max(2, epochs)]
     words = ["train", task, *kept, *SETTINGS[task].split(), *where, "--epochs", epochs, "--out", place, "--name", "run"]
     code, _ = command(*words)
     if code:
