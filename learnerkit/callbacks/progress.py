@@ -7,6 +7,7 @@ from typing import Any
 from fastai.callback.progress import ProgressCallback
 
 SHOW_EVERY_S = 0.25
+TELL_EVERY_S = 60.0  # where no bar is shown: a line
 
 
 class NoBars:
@@ -20,7 +21,11 @@ class NoBars:
 
 
 class Progress(ProgressCallback):
-    """Epochs and batches done, with the time left, in a terminal or notebook; plain lines an epoch elsewhere."""
+    """Epochs and batches done, with the time left, in a terminal or notebook; elsewhere a plain line a minute.
+
+    Those lines are rows of epochs, the first and the last always; within an epoch that takes longer they say how far it
+    is.
+    """
 
     name = "progress"
     live = False
@@ -32,14 +37,23 @@ class Progress(ProgressCallback):
             super().before_fit()
             return
         self.mbar = NoBars()
-        if self.learn.logger is print:
+        self.told, self.unsaid = time.monotonic(), None
+        self.says = self.learn.logger is print
+        if self.says:
             self.old_logger, self.learn.logger = self.learn.logger, self._say_row
             self.headed = False
 
     def _say_row(self, row: list) -> None:
         if not self.headed:
             self.headed = True
-            self._say_row(self.recorder.metric_names)
+            self._write(self.recorder.metric_names)
+        elif time.monotonic() - self.told < TELL_EVERY_S and self.epoch + 1 < self.n_epoch:
+            self.unsaid = row
+            return
+        self.told, self.unsaid = time.monotonic(), None
+        self._write(row)
+
+    def _write(self, row: list) -> None:
         cells = (f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row)
         self.old_logger("  ".join(f"{cell:>10}" for cell in cells), flush=True)
 
@@ -65,6 +79,9 @@ class Progress(ProgressCallback):
 
     def after_batch(self) -> None:
         now = time.monotonic()
+        if not self.live and self.training and getattr(self, "says", False) and now - self.told >= TELL_EVERY_S:
+            self.told = now
+            self._say_batch()
         if not self.live or not hasattr(self, "pbar") or (now - self.shown < SHOW_EVERY_S and self.iter):
             return
         self.shown = now
@@ -72,7 +89,20 @@ class Progress(ProgressCallback):
         if self.training:
             self.pbar.comment = f"{self.smooth_loss.item():.4f}"
 
+    def _say_batch(self) -> None:
+        """How far the epoch is."""
+        learn = self.learn
+        loss = learn.smooth_loss.item()
+        self.old_logger(
+            f"  epoch {learn.epoch} of {learn.n_epoch}: batch {learn.iter + 1:,} of {learn.n_iter:,}, "
+            f"training loss {loss:.4f}",
+            flush=True,
+        )
+
     def restore(self) -> None:
         """Give the learner's logger back, also when training ended by an exception."""
+        if getattr(self, "unsaid", None) is not None:  # of a fit that ended before its last epoch
+            self._write(self.unsaid)
+            self.unsaid = None
         super().after_fit()
         self.live = False

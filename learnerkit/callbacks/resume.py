@@ -68,6 +68,7 @@ def write_resume(folder: RunFolder, checkpoint: str) -> None:
     resumes = [*described.get("resumes", []), {"time": now(), "command": command_line(), "from": checkpoint}]
     write_json(folder.file("run.json"), {**described, "resumes": resumes})
     folder.log(f"resumed from {checkpoint}")
+    log.warning("%s: goes on from %s", folder.path, checkpoint)
 
 
 def _of_the_weights(recipe: dict[str, Any]) -> dict[str, Any]:

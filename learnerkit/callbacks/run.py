@@ -186,7 +186,7 @@ class RunKeeper(KitCallback):
         if whole_epoch or not holds_gradients(self.learn.cbs):
             self._commit(whole_epoch)
             if self.stop.asked is not None:
-                raise KeyboardInterrupt(self.stop.asked)
+                raise KeyboardInterrupt(self.stop.asked, str(self.folder.path))
 
     def after_cancel_fit(self) -> None:
         rows = self.folder.history() if self.active else []

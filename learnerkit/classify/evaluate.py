@@ -83,7 +83,7 @@ def evaluate(learn: KitLearner, run: RunFolder, parts: list[str], tta: int = 0, 
     arrays = {key: np.concatenate(value) for key, value in columns.items()}
     seen = evaluation_in(arrays, vocab)
     write_predictions(run.file("predictions.csv"), seen.ids, seen.probabilities, vocab, codes)
-    write_report_text(run.file("classification_report.txt"), seen.targets, seen.probabilities, vocab, seen.part)
+    write_report_text(run.file("classification_report.txt"), seen.targets, seen.probabilities, vocab, seen.part, tta)
     calibrate(getattr(run, "weights_folder", run.path), arrays)
     if isinstance(learn.dls, KitLoaders):
         in_set, source = getattr(learn.dls.split, seen.part)[rows], learn.dls.source
@@ -145,8 +145,11 @@ def write_predictions(
     atomic_write(path, csv_text(rows))
 
 
-def write_report_text(path: Path, targets: np.ndarray, probabilities: np.ndarray, vocab: list[str], part: str) -> None:
-    """`report_text` of the likeliest classes, below the name and size of the part."""
+def write_report_text(
+    path: Path, targets: np.ndarray, probabilities: np.ndarray, vocab: list[str], part: str, views: int = 0
+) -> None:
+    """`report_text` of the likeliest classes, below the name and size of the part, and how many views were averaged."""
     text = report_text(targets, probabilities.argmax(axis=1), vocab)
     convention = "a class that is never seen or never predicted counts as 0, scikit-learn's default"
-    atomic_write(path, f"part: {part}, {len(targets)} images; {convention}\n\n{text}")
+    how = f", the mean of {views} views" if views else ""
+    atomic_write(path, f"part: {part}, {len(targets)} images{how}; {convention}\n\n{text}")

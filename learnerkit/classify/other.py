@@ -58,7 +58,7 @@ def evaluate_other(learn: KitLearner, target: RunFolder, tta: int = 0, codes: bo
     if (source.labels != UNLABELLED).all():
         figures |= named_figures(predicted, source.labels, "all")
         arrays["targets"] = source.labels
-        write_report_text(target.file("classification_report.txt"), source.labels, chosen, source.vocab, "all")
+        write_report_text(target.file("classification_report.txt"), source.labels, chosen, source.vocab, "all", tta)
         seen = Evaluation("all", bool(tta), ids, source.labels, chosen, source.vocab, groups_of(source.vocab))
         confusion_figure(seen).savefig(target.file("confusion_matrix.png"))
     write_npz(target.file("predictions.npz"), **arrays)

@@ -10,7 +10,7 @@ from learnerkit.core.errors import RecipeError, stopped
 from learnerkit.runs.options import option
 from learnerkit.runs.recipe_file import recipe_names
 from learnerkit.runs.recipes import load_recipe, resumed_recipe
-from learnerkit.tasks import DEFAULT, recipe_of
+from learnerkit.tasks import DEFAULT, command_tasks, recipe_of
 
 
 def _finish(command: str, path: Path, as_json: bool) -> None:
@@ -60,7 +60,10 @@ def train(recipe: str | None, **given: Any) -> None:
 
 def _needed(recipe: str | None) -> str:
     if recipe is None:
-        raise RecipeError(f"which recipe? One of {', '.join(recipe_names())}, or a .yaml file")
+        tasks = ", ".join(command_tasks())
+        raise RecipeError(
+            f"which recipe? One of {', '.join(recipe_names())}, a .yaml file, or a task for its defaults: {tasks}"
+        )
     return recipe
 
 

@@ -99,9 +99,11 @@ class StoppedError(LearnerkitError):
 def stopped(stop: KeyboardInterrupt, further: str) -> StoppedError:
     """The error of a polite stop, with the exit code of its signal.
 
-    stop: with the signal's number, where it is known; further: what the message goes on to say.
+    stop: with the signal's number and the run folder, where they are known; further: what the message goes on to say,
+        in which RUN stands for that folder.
     """
-    error = StoppedError(f"stopped. {further}")
+    run = next((text for text in stop.args if isinstance(text, str)), "RUN")
+    error = StoppedError(f"stopped. {further.replace('RUN', run)}")
     error.exit_code = 128 + next((number for number in stop.args if isinstance(number, int)), 2)
     return error
 

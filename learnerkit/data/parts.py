@@ -61,7 +61,10 @@ def parts_of(
     if bs < 1:
         raise DataError(f"bs={bs}: a batch has 1 sample or more")
     if len(parts.train) < bs:
-        raise DataError(f"{source.name}: {len(parts.train)} training samples make no batch of {bs}; pass a smaller bs")
+        raise DataError(
+            f"{source.name}: {len(parts.train)} training samples make no batch of {bs}; pass a smaller bs (--bs "
+            f"{len(parts.train)} or less)"
+        )
     if not parts.valid_is_test:
         warn_of_near_copies(source, parts)
     return parts

@@ -1,6 +1,7 @@
 """Events through a table: which callbacks act at an event is found once, not at every event of every batch."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from fastai.learner import (
     CancelValidException,
 )
 from fastcore.foundation import L
-from fastcore.xtras import modify_exception
+from fastcore.xtras import ContextManagers, modify_exception
 
 from learnerkit._fastai import INNER_EVENTS, OpenLearner
 from learnerkit.callbacks.guard import Guard
@@ -66,6 +67,13 @@ class EventLearner(OpenLearner):
         self._table = {}
         return self
 
+    def validation_context(self, cbs: Any = None, inner: bool = False) -> ContextManagers:
+        """fastai's; where a callback fails at its beginning, what was entered before it is left again, its lock too.
+
+        cbs, inner: fastai's.
+        """
+        return ContextManagers([_all_of(super().validation_context(cbs, inner).default)])
+
     def _entries(self, name: str) -> list[tuple[Callback, Callable]]:
         """The callbacks that act at an event, in order, with the method to call."""
         if name not in EVENTS:
@@ -105,3 +113,12 @@ class EventLearner(OpenLearner):
 
 def _is_guard(cb: Callback | type[Callback]) -> bool:
     return cb is Guard or isinstance(cb, Guard)
+
+
+@contextlib.contextmanager
+def _all_of(managers: Iterable[Any]) -> Iterator[None]:
+    """Some context managers as one, which leaves those that it has entered where one of them fails."""
+    with contextlib.ExitStack() as stack:
+        for manager in managers:
+            stack.enter_context(manager)
+        yield

@@ -231,7 +231,13 @@ class LoopLearner(EventLearner):
 
     def __enter__(self) -> "LoopLearner":
         """Begin a pass outside fit; within its epochs, as a callback may ask for, the fit's own state stays."""
-        return self if self.current is not None and self.current.running else super().__enter__()
+        if self.current is not None and self.current.running:
+            return self
+        try:
+            return super().__enter__()
+        except BaseException:  # nobody leaves what was never entered
+            self.restore_callbacks()
+            raise
 
     def __exit__(self, *error: Any) -> None:
         if self.current is not None and self.current.running:

@@ -7,6 +7,7 @@ from torch import nn
 
 from learnerkit.core.errors import ModelError
 from learnerkit.core.files import PathLike, atomic_write, made_folder, read_json, write_json
+from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import load_weights, weights_bytes, weights_file
 from learnerkit.models.create import create_model
 from learnerkit.models.inputs import name_of
@@ -46,6 +47,8 @@ def load_model(
         >>> load_model(folder)(torch.zeros(2, 1, 32, 32)).shape
         torch.Size([2, 10])
     """
+    if (Path(folder) / "run.json").exists():
+        RunFolder(folder).described()  # a later schema may mean another model by the same words
     spec = read_json(Path(folder) / "model.json")
     task = spec.pop("task", None)
     if task in task_names():

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from learnerkit.core.errors import RecipeError, nearest
-from learnerkit.core.files import PathLike, read_json
+from learnerkit.core.files import PathLike
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.recipe import SECTIONS, Recipe, read_value, sections_of, validated
 from learnerkit.runs.recipe_file import Content, read_content
@@ -106,7 +106,7 @@ def resumed_recipe(run: Path, recipe: str | None, overrides: dict[str, Any]) -> 
 
     run: its folder; recipe, overrides: what was given beside it.
     """
-    content = read_json(RunFolder.open(run).file("run.json")).get("resolved")
+    content = RunFolder.open(run).described().get("resolved")
     if content is None:
         raise RecipeError(
             f"{run}: was made by a script; run it again with Run({str(run.parent)!r}, {run.name!r}, resume=True)"

@@ -56,7 +56,7 @@ def write_report(path: PathLike | RunFolder) -> Path:
     described = run.described()
     task = task_of(described, run.path)
     tried = Attempts()
-    status = tried.made("the state", lambda: _optional(run, "status.json"), {})
+    status = tried.made("the state", lambda: _status(run), {})
     results = tried.made("the results", lambda: _optional(run, "results.json"), {})
     history = tried.made("the epochs", run.history, [])
     seen = tried.made("the predictions", lambda: task.evaluation(run), UNREAD)
@@ -99,7 +99,7 @@ def write_report(path: PathLike | RunFolder) -> Path:
         record=tried.made("the record for a reproduction", lambda: content_of(record_of(run)), {}),
         version=(described.get("versions") or {}).get("learnerkit"),
         status=status,
-        warnings=parts.warnings(described, status, results, tried.failed),
+        warnings=parts.warnings(described, status, results, tried.failed, run.path),
         headlines=headline_texts(results, task.headlines + RUN_HEADLINES),
         tables=tables,
         blocks=blocks,
@@ -116,6 +116,12 @@ def headlines_of(run: RunFolder) -> list[tuple[str, str]]:
     """(label, figure) of what is told of a run when its training ends."""
     task = task_of(run.described(), run.path)
     return headline_texts(run.results(), task.headlines + RUN_HEADLINES)
+
+
+def _status(run: RunFolder) -> dict[str, Any]:
+    """status.json, with 'killed' of a run whose process is gone."""
+    said = _optional(run, "status.json")
+    return {**said, "state": run.standing()} if said else said
 
 
 def _optional(run: RunFolder, name: str) -> dict[str, Any]:

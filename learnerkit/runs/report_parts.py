@@ -14,6 +14,7 @@ from learnerkit.core.text import MISSING, formatted, one_line, some
 from learnerkit.pages.page import Table, embedded
 from learnerkit.pages.profile import SHOWN, size_text, way_text
 from learnerkit.recipe import SECTIONS
+from learnerkit.runs.settled import go_on
 from learnerkit.task import Task
 
 Box = dict[str, Any]
@@ -43,12 +44,12 @@ def state_text(status: dict[str, Any], history: list[dict], described: dict[str,
     state, epochs = status.get("state"), described.get("n_epoch")
     so_far = f"{len(history)} of {epochs} epochs" if epochs else f"{len(history)} epochs"
     known = {"done": "done", "running": f"in progress: {so_far}", "created": "begun, no epoch yet"}
-    known |= {name: f"{name} after {so_far}" for name in ("failed", "interrupted")}
+    known |= {name: f"{name} after {so_far}" for name in ("failed", "interrupted", "killed")}
     return known.get(state, f"unknown state{f' {one_line(str(state))}' if state else ''}: {so_far}")
 
 
 def warnings(
-    described: dict[str, Any], status: dict[str, Any], results: dict[str, Any], failed: list[str]
+    described: dict[str, Any], status: dict[str, Any], results: dict[str, Any], failed: list[str], place: Path
 ) -> list[Box]:
     """What a reader has to know before the figures: title, lines and kind of each box."""
     boxes: list[Box] = []
@@ -58,9 +59,11 @@ def warnings(
             boxes.append({"title": title, "lines": lines, "kind": kind})
 
     state = status.get("state")
-    if state in ("failed", "interrupted"):
+    if state in ("failed", "interrupted", "killed"):
         error = f": {status['error']}" if status.get("error") else ""
-        add(f"This run is marked {state}", [f"{state}{error}"], "fault" if state == "failed" else "warn")
+        lines = [f"{state}{error}", go_on(described, place)]
+        title = f"This run was {state}" if state == "killed" else f"This run is marked {state}"
+        add(title, lines, "fault" if state == "failed" else "warn")
     elif state in ("running", "created"):
         add(
             "This run is not finished",

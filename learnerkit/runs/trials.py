@@ -13,8 +13,9 @@ from learnerkit.callbacks.forecast import moments
 from learnerkit.callbacks.keep import Retention
 from learnerkit.core.disk import check_space, forecast_bytes, shown_bytes
 from learnerkit.core.errors import DataError, RecipeError, RunError, differing
-from learnerkit.core.files import PathLike, read_json, read_ledger
+from learnerkit.core.files import PathLike, read_ledger
 from learnerkit.core.finished import is_finished
+from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import size_of
 from learnerkit.learner.make import make_opt_func
 from learnerkit.recipe import Recipe
@@ -104,7 +105,7 @@ def _look_at(trial: Trial) -> None:
             raise RunError(f"{trial.path}: is not a run, and holds {left[0]}; choose another --out")
         shutil.rmtree(trial.path)
         return
-    described, now = read_json(trial.path / "run.json"), trial.recipe.model_dump(mode="json")
+    described, now = RunFolder(trial.path).described(), trial.recipe.model_dump(mode="json")
     before = described.get("asked", described.get("resolved"))
     if _without_store(before, now) != now:
         raise RunError(

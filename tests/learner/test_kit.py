@@ -8,6 +8,22 @@ from learnerkit.all import DataError, ImageInterpretation, Run, list_models, loa
 from tests.conftest import toy_learner
 
 
+class FailsOnce(Callback):
+    def before_fit(self):
+        raise ValueError("no")
+
+
+def test_a_callback_that_fails_at_the_beginning_of_a_validation_leaves_nothing_behind():
+    learn = toy_learner()
+    before = list(learn.cbs)
+    for measure in (learn.validate, learn.get_preds):
+        with pytest.raises(ValueError, match="no"):
+            measure(cbs=FailsOnce())
+        assert list(learn.cbs) == before
+        assert not learn.lock.locked()
+    assert len(learn.validate()) == 3
+
+
 def test_numpy_is_seeded_by_position_too():
     draws = []
     for _ in range(2):
