@@ -33,6 +33,7 @@ from learnerkit.callbacks.orders import ORDERS
 from learnerkit.callbacks.progress import Progress
 from learnerkit.callbacks.run import RunKeeper
 from learnerkit.callbacks.train_accuracy import TrainAccuracy
+from learnerkit.callbacks.witness import Witness
 from learnerkit.classify.epoch_figures import ClassFigures
 from learnerkit.detect.interpret import SwitchOff
 from learnerkit.detect.parts import LossParts
@@ -67,6 +68,7 @@ MAKE = {
     SwitchOff: lambda tmp: SwitchOff([4], [0.0] * 5),
     TTA: lambda tmp: TTA(4),
     TrainAccuracy: lambda tmp: TrainAccuracy(),
+    Witness: lambda tmp: Witness(10**6, lambda learn: None),
 }
 ABSTRACT = {KitCallback, Mixer, OpenRecorder, Watcher}  # what others are built on
 OF_DETECTORS = {LossParts, SwitchOff}
