@@ -5,7 +5,7 @@ from typing import Any
 
 from fastai.learner import Learner
 
-from learnerkit.callbacks.settings import callback_settings
+from learnerkit.callbacks.settings import callback_settings, foreign_callbacks
 from learnerkit.core.environment import environment
 from learnerkit.core.files import atomic_write, to_json, write_json
 from learnerkit.core.members import PARTS, write_members
@@ -76,6 +76,7 @@ def write_identity(learn: Learner, folder: RunFolder, **more: Any) -> None:
         "n_epoch": learn.n_epoch,
         "fit": learn.current.call,
         "callbacks": callback_settings(learn.cbs),
+        **({"further_callbacks": foreign} if (foreign := foreign_callbacks(learn.cbs)) else {}),
         **more,
     }
     write_json(folder.file("run.json"), described)

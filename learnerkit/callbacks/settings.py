@@ -5,7 +5,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from fastai.callback.core import Callback
+from fastai.callback.core import Callback, TrainEvalCallback
+from fastai.callback.progress import ProgressCallback
 from fastai.callback.tracker import TrackerCallback
 from fastai.callback.training import GradientAccumulation, GradientClip
 
@@ -27,3 +28,13 @@ def callback_settings(cbs: Iterable[Callback]) -> dict[str, dict[str, Any]]:
                 name: vars(cb)[name] for name in names if name in vars(cb) and is_plain(vars(cb)[name])
             }
     return json.loads(to_json(settings))
+
+
+def foreign_callbacks(cbs: Iterable[Callback]) -> list[str]:
+    """The classes of the callbacks whose settings are not recorded, because they are not ours."""
+    return [
+        type(cb).__name__
+        for cb in cbs
+        if not type(cb).__module__.startswith("learnerkit.")
+        and not isinstance(cb, (*DECIDING, TrainEvalCallback, ProgressCallback))
+    ]

@@ -9,7 +9,7 @@ from learnerkit.commands.shared import AsJson, console, heavy, print_json, progr
 
 
 def replay(
-    run: Annotated[Path, typer.Argument(help="a run of `learnerkit train`")],
+    run: Annotated[Path, typer.Argument(help="a run folder")],
     step: Annotated[int, typer.Option(min=1, help="of the training, as batch_metrics.csv counts it, from 1")],
     data: Annotated[Path | None, typer.Option(help="where the data are now, where they have moved")] = None,
     out: Annotated[Path | None, typer.Option(help="a folder; replays/step_NUMBER in the run")] = None,
@@ -33,7 +33,7 @@ def replay(
 
 
 def reproduce(
-    source: Annotated[Path, typer.Argument(help="report.html of a finished run of `learnerkit train`, or its folder")],
+    source: Annotated[Path, typer.Argument(help="report.html of a finished run, or its folder")],
     data: Annotated[Path | None, typer.Option(help="where the data are now, where they have moved")] = None,
     out: Annotated[Path, typer.Option(help="the folder of the run that is trained")] = Path("runs") / "reproduced",
     name: Annotated[str | None, typer.Option(help="its name; the date and a number without it")] = None,

@@ -67,7 +67,7 @@ def load_run(
     spec = read_json(run.file("model.json"))
     changes = {**{key: replace[key] for key in replace if key in spec}, **(replace.get("model_args") or {})}
     arguments = {**{key: value for key, value in call["args"].items() if key not in OF_THE_MODEL}, **replace}
-    learn = _function(task, call["call"], run.path)(dls, load_model(run.path, weights, **changes), **arguments)
+    learn = recorded_function(task, call["call"], run.path)(dls, load_model(run.path, weights, **changes), **arguments)
     plain = {key: value for key, value in replace.items() if is_plain(value)}
     learn.recipe = {**call, "args": {**call["args"], **plain}, "lost": [key for key in replace if key not in plain]}
     learn.run_folder = run
@@ -92,8 +92,11 @@ def blank_dls(run: RunFolder) -> DataLoaders:
     return task_of(described, run.path).verb("blank_dls")(described)
 
 
-def _function(task: Task, name: str, where: Path) -> Any:
-    """One of a task's functions whose calls are recorded; none other is ever called."""
+def recorded_function(task: Task, name: str, where: Path) -> Any:
+    """One of a task's functions whose calls are recorded, by its name; none other is ever called.
+
+    where: the run, for the message.
+    """
     for function in task.calls:
         if function.__name__ == name:
             return function
@@ -119,7 +122,7 @@ def rebuild_dls(path: PathLike, data: PathLike | None = None, **changes: Any) ->
     if members is not None and "split" not in changes:
         arguments["split"] = members.ids
     try:
-        dls = _function(task, call["call"], run.path)(**arguments)
+        dls = recorded_function(task, call["call"], run.path)(**arguments)
     except DataError as error:
         raise DataError(
             f"{run.path}: its data cannot be read as it was trained on them: {str(error).rstrip('.')}."

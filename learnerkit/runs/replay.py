@@ -20,7 +20,7 @@ from learnerkit.core.ranges import AtLeastOne, checked
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.warn import warn
 from learnerkit.learner.kit import KitLearner
-from learnerkit.runs.again import built_again
+from learnerkit.runs.again import built_again, check_data
 from learnerkit.runs.settled import check_settled
 from learnerkit.tasks import task_of
 
@@ -66,14 +66,14 @@ class Replayed:
 
 @checked
 def replay_step(path: PathLike, step: AtLeastOne, data: PathLike | None = None) -> Replayed:
-    """Go through one training step of a run of `learnerkit train` again.
+    """Go through one training step of a run again.
 
     Order, augmentation and dropout are functions of the position, so the newest checkpoint before the step, or the
     beginning, is trained on to it with the recorded number of threads; nothing of the run is written to.
 
     path: the run folder; step: as batch_metrics.csv counts it, from 1; data: where the data are now.
-    Raises RunError for a step that the run has not, a history that contradicts itself or a script's run; DataError
-    where the data are others than it was trained on.
+    Raises RunError for a step that the run has not, a history that contradicts itself, or a script of which not all
+    is recorded; DataError where the data are others than it was trained on.
     """
     run = RunFolder.open(path)
     described = run.described()
@@ -96,7 +96,8 @@ def replay_step(path: PathLike, step: AtLeastOne, data: PathLike | None = None) 
     _say_other_versions(run, described)
     threads = (described.get("device") or {}).get("threads")
     with threads_of(threads), tempfile.TemporaryDirectory() as place:
-        again = built_again(run, [witness], data, n_epoch)
+        again = built_again(described, run.path, [witness], data, n_epoch)
+        check_data(described, run.path, again.learn)
         again.learn.path = Path(place)  # for what callbacks keep
         with again.learn.no_bar(), again.learn.no_logging():
             again.fit()

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from learnerkit.callbacks.run import RunKeeper
 from learnerkit.core.environment import threads_of
 from learnerkit.core.errors import DataError, RunError, differing
 from learnerkit.core.files import PathLike, write_json
@@ -13,7 +14,7 @@ from learnerkit.core.ranges import AtLeastOne, checked
 from learnerkit.core.record import WEIGHTS, Record, read_record, record_of
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.text import formatted, some
-from learnerkit.runs.again import recorded_recipe
+from learnerkit.runs.again import built_again, recorded_recipe
 from learnerkit.runs.train import train
 from learnerkit.tasks import get_task
 
@@ -53,12 +54,13 @@ def reproduce_run(
     name: str | None = None,
     threads: AtLeastOne | None = None,
 ) -> Reproduction:
-    """Train a finished run of `learnerkit train` again, and compare weights, steps, results and surroundings.
+    """Train a finished run again, and compare weights, steps, results and surroundings.
 
     source: its report.html, which carries all that is needed, or its folder; data: where the data are now.
     out, name: where the training again goes, as a run of its own.
     threads: of a CPU; those that were recorded when None.
-    RunError for a run of a script or one that did not come to its end, DataError where the data cannot be read.
+    RunError for a run that did not come to its end, or of a script of which not all is recorded; DataError where the
+    data cannot be read.
     """
     record = read_record(source)
     if record.state != "done" or "final_model" not in record.weights:
@@ -66,16 +68,29 @@ def reproduce_run(
             f"{source}: is of a run that was not trained to its end ({record.state or 'no state'}), so there is "
             "nothing that could come out again; reproduce a finished one"
         )
-    recipe = recorded_recipe(record.run, source, data)
+    extra = {"reproduces": {"source": str(source), "weights": record.weights}}
     with threads_of(threads or (record.run.get("device") or {}).get("threads")):
         try:
-            folder = train(recipe, out, name, extra={"reproduces": {"source": str(source), "weights": record.weights}})
+            if record.run.get("resolved"):
+                folder = train(recorded_recipe(record.run, source, data), out, name, extra=extra)
+            else:
+                folder = _train_script(record, source, data, RunKeeper(out, name, extra=extra, **_chosen_by(record)))
         except DataError as error:
             where = "" if data is not None else " Where the data have moved, say where they are: --data DIR"
             raise DataError(f"{source}: its data cannot be read: {str(error).rstrip('.')}.{where}") from error
     found = compared(str(source), record, record_of(folder), folder, Path(source))
     write_json(folder.file("reproduction.json"), facts_of(found))
     return found
+
+
+def _chosen_by(record: Record) -> dict[str, Any]:
+    return {"monitor": record.run.get("monitor"), "mode": record.run.get("mode")}
+
+
+def _train_script(record: Record, source: PathLike, data: PathLike | None, keeper: RunKeeper) -> RunFolder:
+    """Train what a script had trained, into a run of its own; the test part is not touched."""
+    built_again(record.run, source, [keeper], data).fit()
+    return keeper.folder
 
 
 def facts_of(found: Reproduction) -> dict[str, Any]:
@@ -110,7 +125,7 @@ def compared(source: str, then: Record, now: Record, folder: RunFolder, path: Pa
     measures = get_task(then.run["task"]).measures
     for part in ("valid", "test"):
         for key in (f"{part}_{name}" for name in measures):
-            if key in then.results or key in now.results:
+            if then.results.get(key) is not None and now.results.get(key) is not None:
                 found.results[key] = then.results.get(key), now.results.get(key)
     return found
 

@@ -124,7 +124,7 @@ def test_a_run_of_a_script_one_that_goes_on_and_data_that_are_away(tmp_path, dig
     learn = toy_learner(cbs=Run(tmp_path, "script", report=False))
     with learn.no_bar():
         learn.fit_one_cycle(1)
-    with pytest.raises(RunError, match="was made by a script"):
+    with pytest.raises(RunError, match=r"by a script, and of it run.json cannot say images, labels of array_dls"):
         replay_step(tmp_path / "script", 1)
     owner = RunFolder.open(digits_run)
     owner.lock()

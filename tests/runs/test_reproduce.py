@@ -5,14 +5,16 @@ import shutil
 
 import numpy as np
 import pytest
+from fastai.callback.core import Callback
 from PIL import Image
 
 from learnerkit import cli
-from learnerkit.all import Run
+from learnerkit.all import EMA, Accumulate, CutMix, EarlyStop, Run, Schedule, digits_dls, image_learner
 from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.members import read_members
 from learnerkit.core.record import content_of, record_of
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.runs.replay import replay_step
 from learnerkit.runs.reproduce import reproduce_run, told
 from tests.conftest import toy_learner
 from tests.json_page import check_document
@@ -93,11 +95,51 @@ def test_equal_weights_though_something_differs(digits_run, tmp_path):
     assert lines[1].startswith("differed, and made no difference: platform: another recorded")
 
 
+@pytest.fixture
+def script(tmp_path):
+    """A function that fits a learner as a script does; returns its run folder."""
+
+    def fit(*cbs, **fitting):
+        learn = image_learner(
+            digits_dls(bs=32, size=16, limit=96),
+            "tiny_cnn",
+            cbs=[*cbs, Run(tmp_path, "script", report=False)],
+            precision="bf16",
+            clip=1.0,
+            seed=3,
+        )
+        with learn.no_bar(), learn.no_logging():
+            learn.fit_one_cycle(2, 0.05) if not fitting else learn.fit(2, 0.05, **fitting)
+        return tmp_path / "script"
+
+    return fit
+
+
+@pytest.mark.parametrize("fitting", [{}, {"cbs": Schedule("cosine")}], ids=["one cycle", "cosine"])
+def test_a_script_comes_again_with_its_callbacks(script, tmp_path, fitting):
+    run = script(CutMix(p=0.7), EMA(0.9), Accumulate(2), EarlyStop("accuracy", patience=5), **fitting)
+    assert replay_step(run, 4).same
+    found = reproduce_run(run, out=tmp_path / "again")
+    assert found.identical
+    assert found.causes == []
+
+
+class Foreign(Callback):
+    """Of the script itself."""
+
+
+def test_a_script_with_a_callback_of_its_own_is_refused_by_its_name(script, tmp_path):
+    run = script(Foreign())
+    assert json.loads((run / "run.json").read_text())["further_callbacks"] == ["Foreign"]
+    with pytest.raises(RunError, match="cannot say what its callbacks Foreign do"):
+        reproduce_run(run, out=tmp_path / "again")
+
+
 def test_what_cannot_be_reproduced(tmp_path, digits_run):
     learn = toy_learner(cbs=Run(tmp_path, "script", report=False))
     with learn.no_bar():
         learn.fit_one_cycle(1)
-    with pytest.raises(RunError, match="was made by a script"):
+    with pytest.raises(RunError, match=r"run.json cannot say images, labels of array_dls"):
         reproduce_run(tmp_path / "script", out=tmp_path / "again")
     RunFolder.open(digits_run).set_status("interrupted")
     with pytest.raises(RunError, match=r"not trained to its end \(interrupted\)"):
