@@ -13,6 +13,7 @@ import typer
 
 from learnerkit import __version__
 from learnerkit.commands.explaining import explain, suspects
+from learnerkit.commands.keeping import runs_app
 from learnerkit.commands.looking import doctor, recipe, report
 from learnerkit.commands.measuring import compare, evaluate, profile
 from learnerkit.commands.training import SWEEP_OPTIONS, TRAIN_OPTIONS, demo, sweep, train
@@ -46,6 +47,7 @@ def make_app() -> typer.Typer:
     demo.__annotations__["which"] = Annotated[str, typer.Argument(help="; ".join(demos))]
     for function in (demo, compare, evaluate, predict, explain, suspects, export, profile, report, doctor):
         app.command()(function)
+    app.add_typer(runs_app, name="runs")
     which, *fields = recipe_parameters()
     for function, own in ((train, TRAIN_OPTIONS), (sweep, SWEEP_OPTIONS), (recipe, ())):
         function.__signature__ = inspect.Signature([which, *own, *fields])
