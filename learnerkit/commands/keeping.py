@@ -1,4 +1,4 @@
-"""The commands that find and keep runs: `runs list`, `show`, `rename`, `clean`, `archive`. No torch but to draw pages."""
+"""The commands that find and keep runs: `runs list`, `show`, `rename`, `clean`, `archive`."""
 
 import sys
 from pathlib import Path

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from learnerkit.core.aside import leftovers, moved_aside, removed
+from learnerkit.core.disk import bytes_of
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.run_lock import is_held
-from learnerkit.runs.index import Index, Row, bytes_of, no_runs, stamp_of
+from learnerkit.runs.index import Index, Row, no_runs, stamp_of
 
 KINDS = {
     "leftovers": "leftovers of killed writers",

@@ -1,6 +1,5 @@
 """Every run below a folder as a flat row, from its run.json, status.json, ledger and results.json alone. No torch."""
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,31 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from learnerkit.core.described import all_settings, makes_a_variant, title_of
+from learnerkit.core.disk import bytes_of
 from learnerkit.core.errors import LearnerkitError, RunError
-from learnerkit.core.files import PathLike, read_json, read_ledger
+from learnerkit.core.files import PathLike, read_json, read_last, read_ledger
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.run_schema import check_described
 
-FACTS = [
-    "name",
-    "path",
-    "state",
-    "task",
-    "title",
-    "epochs",
-    "n_epoch",
-    "started",
-    "updated",
-    "seconds",
-    "seed",
-    "monitor",
-    "mode",
-    "best",
-    "bytes",
-    "wrong",
-]
+FACTS = (
+    *("name", "path", "state", "task", "title", "epochs", "n_epoch", "started", "updated", "seconds", "seed"),
+    *("monitor", "mode", "best", "bytes", "wrong"),
+)
 READ = ("run.json", "status.json", "history.jsonl", "results.json")  # a row follows from these, and from the lock
-TAIL = 2**16  # bytes of a ledger's end that hold its last line
 PASSING = ("created", "running", "killed")  # states that the lock decides
 WANTED = ". Give a folder of runs, such as runs"
 UNREADABLE = (LearnerkitError, OSError, LookupError, TypeError, AttributeError, ValueError, RecursionError)
@@ -103,7 +88,7 @@ class Index:
                 key, row = self.known.get(folder, (None, None))
                 if key != stamp:
                     row = read_row(folder, self.name_of(folder))
-                elif row.state in PASSING and (state := _state(folder, row)) != row.state:
+                elif row.state in PASSING and _state(folder, row) != row.state:
                     row = read_row(folder, row.name)
                 found[folder] = (stamp, row)
             except FileNotFoundError:  # it was removed while it was looked at
@@ -190,7 +175,7 @@ def _fill(row: Row, run: RunFolder) -> None:
     row.figures = {key: value for key, value in results.items() if not isinstance(value, (dict, list))}
     row.best = results.get(f"best_valid_{(row.monitor or '').removeprefix('valid_')}")
     whole = row.best is None or results.get("seconds") is None
-    epochs = read_ledger(run.file("history.jsonl")) if whole else last_line(run.file("history.jsonl"))
+    epochs = read_ledger(run.file("history.jsonl")) if whole else read_last(run.file("history.jsonl"))
     row.epochs = epochs[-1]["epoch"] if epochs else 0
     row.seconds = results.get("seconds") or sum(one.get("seconds") or 0 for one in epochs) or None
     if row.best is None and row.monitor:
@@ -198,35 +183,6 @@ def _fill(row: Row, run: RunFolder) -> None:
         row.best = (max if row.mode == "max" else min)(known) if known else None
     if row.state == "failed" and status.get("error"):
         row.wrong = str(status["error"])
-
-
-def last_line(ledger: Path) -> list[dict[str, Any]]:
-    """The last whole line of a ledger, as a list of it; of a ledger without one [].
-
-    Reads the ledger's end alone, unless its last line is longer than that.
-    """
-    if not ledger.exists():
-        return []
-    with ledger.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - TAIL))
-        lines = file.read().split(b"\n")
-    whole = [line for line in lines[1 if size > TAIL else 0 : -1] if line.strip()]
-    if not whole and size > TAIL:
-        return read_ledger(ledger)[-1:]
-    return [json.loads(whole[-1])] if whole else []
-
-
-def bytes_of(folder: Path) -> int:
-    """Bytes of the files in a folder and below it; what is removed meanwhile counts as nothing."""
-    total = 0
-    for place, _, files in os.walk(folder):
-        for file in files:
-            try:
-                total += os.lstat(os.path.join(place, file)).st_size
-            except FileNotFoundError:
-                continue
-    return total
 
 
 def _state(folder: Path, row: Row) -> str:

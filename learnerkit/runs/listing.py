@@ -1,4 +1,4 @@
-"""Many runs as a table, for the command line and the served page alike: columns, cells, what is said below. No torch."""
+"""Many runs as a table, for the command line and the served page alike: columns, cells, words below. No torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -73,7 +73,7 @@ def listed(
 
 
 def _telling(rows: Sequence[Row]) -> list[Field]:
-    """State, epochs, the figure that chose the weights, the first one of test, the settings in which the runs differ."""
+    """State, epochs, the figure that chose the weights, the first one of test, the settings that differ."""
     tests = (next((key for key in row.figures if key.startswith("test_")), None) for row in rows)
     names = ["state", "epochs", "best", *filter(None, dict.fromkeys(tests)), *varying(rows), "seconds", "started"]
     made = [Field(name, (name,)) for name in names]

@@ -6,14 +6,14 @@ from typing import Any
 
 from learnerkit.core.checkpoint import candidates
 from learnerkit.core.described import all_settings, flat
-from learnerkit.core.disk import shown_bytes
+from learnerkit.core.disk import bytes_of, shown_bytes
 from learnerkit.core.duration import shown_duration
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.core.files import PathLike
 from learnerkit.core.labels import worded
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.text import one_line
-from learnerkit.runs.index import bytes_of, is_run, read_row
+from learnerkit.runs.index import is_run, read_row
 from learnerkit.runs.listing import cell
 from learnerkit.tasks import all_recipes
 
