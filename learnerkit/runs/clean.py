@@ -112,9 +112,8 @@ def _item(row: Row) -> Item | None:
     begun = (row.path / "run.json").exists()
     if row.state == "failed" or not begun or not (trained or row.epochs or row.state in ("done", "damaged")):
         why = f"failed after {row.epochs} epochs" if row.state == "failed" else f"{row.state}, no epoch was trained"
-        return Item(
-            "failed", row.name, row.path, bytes_of(row.path), f"{why}: {row.wrong}" if row.wrong else why, **facts
-        )
+        why += f": {row.wrong}" if row.wrong else ""
+        return Item("failed", row.name, row.path, bytes_of(row.path), why, **facts)
     return None
 
 

@@ -32,7 +32,7 @@ def shown_run(path: PathLike) -> dict[str, Any]:
     row = read_row(run.path)
     content = row.content()
     described = _described(run)
-    page = run.file("report.html")
+    page, fits = run.file("report.html"), (described, *(described.get("resumes") or []))
     return {
         **content,
         "bytes": bytes_of(run.path),
@@ -42,9 +42,7 @@ def shown_run(path: PathLike) -> dict[str, Any]:
         "checkpoints": [one.name for one in candidates(run.checkpoints)],
         "evaluations": sorted(file.parent.name for file in run.path.glob("evaluations/*/results.json")),
         "page": str(page) if page.exists() else None,
-        "commands": [
-            str(one["command"]) for one in (described, *(described.get("resumes") or [])) if one.get("command")
-        ],
+        "commands": [str(one["command"]) for one in fits if one.get("command")],
     }
 
 
@@ -92,9 +90,11 @@ def files_of(folder: Path) -> dict[str, int]:
 
 def figure_texts(figures: dict[str, Any]) -> list[tuple[str, str]]:
     """(name, figure) of the results, those of the parts first."""
-    order = sorted(
-        figures, key=lambda key: next((n for n, part in enumerate(EARLY) if key.startswith(part)), len(EARLY))
-    )
+
+    def rank(key: str) -> int:
+        return next((place for place, part in enumerate(EARLY) if key.startswith(part)), len(EARLY))
+
+    order = sorted(figures, key=rank)
     return [(key, cell(key, figures[key])) for key in order if figures[key] is not None]
 
 

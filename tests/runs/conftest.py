@@ -1,4 +1,4 @@
-"""A second process that holds the lock of a run."""
+"""What tests of runs share: a second process that holds the lock of a run."""
 
 import subprocess
 import sys
