@@ -16,6 +16,7 @@ from learnerkit.commands.explaining import explain, suspects
 from learnerkit.commands.keeping import runs_app
 from learnerkit.commands.looking import doctor, recipe, report
 from learnerkit.commands.measuring import compare, evaluate, profile
+from learnerkit.commands.serving import serve
 from learnerkit.commands.training import SWEEP_OPTIONS, TRAIN_OPTIONS, demo, sweep, train
 from learnerkit.commands.using import export, predict
 from learnerkit.core.errors import LearnerkitError
@@ -45,7 +46,7 @@ def make_app() -> typer.Typer:
     app.callback()(_options)
     demos = [f"{name}: {what}" for name, what in (recipe.DEMO for recipe in all_recipes().values()) if name]
     demo.__annotations__["which"] = Annotated[str, typer.Argument(help="; ".join(demos))]
-    for function in (demo, compare, evaluate, predict, explain, suspects, export, profile, report, doctor):
+    for function in (demo, compare, evaluate, predict, explain, suspects, export, profile, report, doctor, serve):
         app.command()(function)
     app.add_typer(runs_app, name="runs")
     which, *fields = recipe_parameters()

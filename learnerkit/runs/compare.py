@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.table import Table
@@ -158,6 +159,15 @@ def write_comparison(comparison: Comparison, out: PathLike | None = None) -> Pat
         ),
     )
     return atomic_write(out / "comparison.html", page)
+
+
+def comparison_page(paths: Sequence[PathLike], name: str) -> str:
+    """The page that compares some runs, made in a folder that is gone afterwards; RunError as `compare_runs`.
+
+    paths: run folders; name: how the page is called.
+    """
+    with TemporaryDirectory() as folder:
+        return write_comparison(compare_runs(paths), Path(folder) / name).read_text(encoding="utf-8")
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
