@@ -26,6 +26,8 @@ def report(
         _report_each(list(runs or []))
         return
     found = heavy("runs.report_all").write_reports(list(runs or [root]), lambda line: console.print(line))
+    if len(found.written) > 1 and len(runs or [root]) == 1:
+        console.print(f"  `learnerkit serve {' '.join(map(str, runs or [root])) if len(runs or [1]) == 1 else ''}` ...")
     if found.failed:
         raise typer.Exit(1)
     if not found.written:
