@@ -27,7 +27,7 @@ def report(
         return
     found = heavy("runs.report_all").write_reports(list(runs or [root]), lambda line: console.print(line))
     if len(found.written) > 1 and len(runs or [root]) == 1:
-        console.print(f"  `learnerkit serve {' '.join(map(str, runs or [root])) if len(runs or [1]) == 1 else ''}` ...")
+        console.print(f"all in one table: learnerkit serve {(runs or [root])[0]}")
     if found.failed:
         raise typer.Exit(1)
     if not found.written:

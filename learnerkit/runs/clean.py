@@ -83,7 +83,7 @@ def plan_cleaning(
     left = [_leftover(rows, path) for path in leftovers(index.root, now)]
     if not rows and not left:
         raise RunError(no_runs(index))
-    plan, held = Plan(index.root), {row.name for row in rows if is_held(row.path)}
+    plan, held = Plan(index.root), {row.name for row in rows if _is_held(row.path, index.root)}
     plan.items = [item for item in left if item.run not in held]
     best = best_runs(rows, keep_best)
     for row in rows:
@@ -101,6 +101,12 @@ def plan_cleaning(
     plan.left += [f"{row.name}: is damaged, and stays: {row.wrong}" for row in rows if row.state == "damaged"]
     plan.further = {kind: count for kind, count in plan.further.items() if count}
     return plan
+
+
+def _is_held(folder: Path, root: Path) -> bool:
+    """Whether a process holds a run, or a sweep that it is of."""
+    above = [place for place in folder.parents if place == root or root in place.parents]
+    return any(is_held(place) for place in (folder, *above))
 
 
 def _item(row: Row) -> Item | None:

@@ -14,6 +14,8 @@ from learnerkit.runs.query import Condition, Field, Fields, chosen, ordered
 GAP, NARROWEST = 2, 16  # letters between two columns, and of a run's name at least
 MOST_VARYING = 8  # settings that become columns by themselves
 LONGEST = 40  # letters of a cell
+SAID = ("task", "epochs", "n_epoch")  # settings that other columns have
+ORDER = {"model": 0, "learner": 0, "train": 1, "fit": 1}  # of the groups of settings; all else after them
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,17 @@ def _telling(rows: Sequence[Row]) -> list[Field]:
 
 
 def varying(rows: Sequence[Row], most: int = MOST_VARYING) -> list[str]:
-    """The settings in which runs differ, those that most of the runs have first; the seed too where it does."""
+    """The settings in which runs differ: first those that most of the runs have, of the model before those of the data.
+
+    The seed is the last where it differs; what the table says anyway is left out.
+    """
     held: dict[str, list[Any]] = {}
     for row in rows:
         for key, value in row.variants().items():
             held.setdefault(key, []).append(value)
     differing = {key: len(values) for key, values in held.items() if len(set(map(repr, values))) > 1}
-    order = sorted(differing, key=lambda key: -differing[key])[:most]
+    known = [key for key in differing if key.rsplit(".", 1)[-1] not in SAID]
+    order = sorted(known, key=lambda key: (-differing[key], ORDER.get(key.partition(".")[0], 2)))[:most]
     return [*order, *(["seed"] if len({row.seed for row in rows if row.seed is not None}) > 1 else [])]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,12 @@ def rename_run(path: PathLike, name: str, redraw: Callable[[Path], Any] | None =
             raise RunError(
                 f"{place}: has its new name, and its page could not be drawn anew with it: {error}"
             ) from error
-    stale = [str(place.parent / page) for page in ABOUT_MANY if (place.parent / page).exists()]
+    stale = [str(page) for page in map(place.with_name, ABOUT_MANY) if _names(page, run.path.name)]
     return Renamed(run.path, place, drawn, stale)
+
+
+def _names(page: Path, name: str) -> bool:
+    return page.exists() and escape(name) in page.read_text(encoding="utf-8", errors="replace")
 
 
 def refuse_trial(path: Path) -> None:

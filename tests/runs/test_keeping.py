@@ -90,11 +90,14 @@ def test_how_a_commands_run_goes_on_and_what_of_it_differs(tmp_path):
 
 def test_a_renamed_run_is_the_same_run_and_its_page_says_its_name(kept, command):
     (kept / "report.html").write_text("<h1>first/kept</h1>")
+    (kept.parent / "comparison.html").write_text("<td>kept</td>")
+    (kept.parent / "summary.html").write_text("<td>another</td>")
     before = tree(kept)
     code, out, err = command("runs", "rename", kept, "other", "--json")
     assert code == 0, err
     check_document(json.loads(out), "runs rename")
     place = kept.parent / "other"
+    assert json.loads(out)["stale"] == [str(kept.parent / "comparison.html")]
     assert json.loads(out)["to"] == str(place) and not kept.exists() and json.loads(out)["page"]
     after = tree(place)
     assert {name for name in before if before[name] != after[name]} <= {"lock.json", "report.html"}
@@ -210,6 +213,14 @@ def test_a_held_run_is_never_cleaned(tmp_path, held_by_another):
     assert tree(tmp_path / "a") == before
     plan = plan_cleaning(tmp_path, ["checkpoints"])
     assert plan.items == [] and plan.left == ["a: a process holds it"]
+
+
+def test_the_trials_of_a_sweep_that_goes_on_are_held(tmp_path, held_by_another):
+    finished(tmp_path / "sweep", "a")
+    finished(tmp_path / "other", "b")
+    held_by_another(tmp_path / "sweep")  # as a sweep holds its folder
+    plan = plan_cleaning(tmp_path, ["checkpoints"])
+    assert [item.run for item in plan.items] == ["other/b"] and plan.left == ["sweep/a: a process holds it"]
 
 
 def test_a_run_that_went_on_since_it_was_looked_at_is_left(tmp_path):
