@@ -6,8 +6,8 @@
   // what can be done with selected runs: a link from their names, for so many of them
   const ACTIONS = [
     { label: "Compare", least: 2, most: 200, address: (names) => `/compare?${new URLSearchParams(names.map((name) => ["run", name]))}` },
-    { label: "Open", least: 1, most: 1, address: ([name]) => place(name) },
-    { label: "Report", least: 1, most: 1, address: ([name]) => (rows.get(name)?.page ? `${place(name)}/report.html` : null) },
+    { label: "Open", least: 1, most: 1, address: ([name]) => rows.get(name)?.address },
+    { label: "Report", least: 1, most: 1, address: ([name]) => rows.get(name)?.page },
   ];
   const find = (text, within = document) => within.querySelector(text);
   const make = (tag, content = {}, ...children) => {
@@ -15,7 +15,6 @@
     made.append(...children);
     return made;
   };
-  const place = (name) => `/runs/${name.split("/").map(encodeURIComponent).join("/")}`;
 
   const form = find(".asked"), box = find(".runs"), alertBox = find("[role=alert]"), chosen = find(".chosen"), live = find(".live");
   const asked = { q: "", where: [], sort: "", columns: "" }, selected = new Set();
@@ -110,11 +109,11 @@
   function line(name) {
     const row = rows.get(name);
     if (row.line) return row.line;
-    const box = make("input", { type: "checkbox", checked: selected.has(name), ariaLabel: `Select ${name}` });
+    const box = make("input", { type: "checkbox", checked: selected.has(name), ariaLabel: `Select ${row.called}` });
     box.addEventListener("change", () => select(name, box.checked));
     const cells = row.cells.map((text, at) => (heads[at].key === "state"
       ? make("td", {}, make("span", { className: `state ${row.state}` }, text)) : make("td", {}, text)));
-    row.line = make("tr", {}, make("td", {}, box), make("th", { scope: "row" }, make("a", { href: place(name) }, name)), ...cells);
+    row.line = make("tr", {}, make("td", {}, box), make("th", { scope: "row" }, make("a", { href: row.address }, row.called)), ...cells);
     row.line.dataset.name = name;
     return row.line;
   }

@@ -164,25 +164,34 @@ def read_row(folder: Path, name: str = "") -> Row:
 
 def _fill(row: Row, run: RunFolder) -> None:
     status = read_json(run.file("status.json")) if run.file("status.json").exists() else {}
-    row.updated, row.state = status.get("updated"), status.get("state", "")
-    row.state = run.standing()
+    row.updated, row.state = _text(status.get("updated")), run.standing()
     described = check_described(run.file("run.json"), read_json(run.file("run.json")))
-    row.task, row.title, row.started = described["task"], title_of(described), described.get("started")
-    row.seed, row.n_epoch = described.get("seed"), described.get("n_epoch")
-    row.monitor, row.mode = described.get("monitor"), described.get("mode")
+    row.task, row.title, row.started = str(described["task"]), title_of(described), _text(described.get("started"))
+    row.seed, row.n_epoch = _number(described.get("seed")), _number(described.get("n_epoch"))
+    row.monitor, row.mode = _text(described.get("monitor")), _text(described.get("mode"))
     row.settings = all_settings(described)
     results = run.results()
     row.figures = {key: value for key, value in results.items() if not isinstance(value, (dict, list))}
-    row.best = results.get(f"best_valid_{(row.monitor or '').removeprefix('valid_')}")
-    whole = row.best is None or results.get("seconds") is None
+    row.best = _number(results.get(f"best_valid_{(row.monitor or '').removeprefix('valid_')}"))
+    row.seconds = _number(results.get("seconds"))
+    whole = row.best is None or row.seconds is None
     epochs = read_ledger(run.file("history.jsonl")) if whole else read_last(run.file("history.jsonl"))
-    row.epochs = epochs[-1]["epoch"] if epochs else 0
-    row.seconds = results.get("seconds") or sum(one.get("seconds") or 0 for one in epochs) or None
+    row.epochs = int(epochs[-1]["epoch"]) if epochs else 0
+    row.seconds = row.seconds or sum(one.get("seconds") or 0 for one in epochs) or None
     if row.best is None and row.monitor:
         known = [one[row.monitor] for one in epochs if one.get(row.monitor) is not None]
-        row.best = (max if row.mode == "max" else min)(known) if known else None
+        row.best = _number((max if row.mode == "max" else min)(known)) if known else None
     if row.state == "failed" and status.get("error"):
         row.wrong = str(status["error"])
+
+
+def _number(value: Any) -> Any:
+    """A number, as a damaged file may not have it in its place."""
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _state(folder: Path, row: Row) -> str:

@@ -14,6 +14,7 @@ from learnerkit.runs.query import Condition, Field, Fields, chosen, ordered
 GAP, NARROWEST = 2, 16  # letters between two columns, and of a run's name at least
 MOST_VARYING = 8  # settings that become columns by themselves
 LONGEST = 40  # letters of a cell
+SHOWN = {"seconds": shown_duration, "bytes": shown_bytes}
 SAID = ("task", "epochs", "n_epoch")  # settings that other columns have
 ORDER = {"model": 0, "learner": 0, "train": 1, "fit": 1}  # of the groups of settings; all else after them
 
@@ -106,10 +107,8 @@ def cell(key: str, value: Any) -> str:
     """A value of a field in letters for a table."""
     if value is None:
         return ""
-    if key == "seconds":
-        return shown_duration(value)
-    if key == "bytes":
-        return shown_bytes(value)
+    if key in SHOWN and isinstance(value, (int, float)):
+        return SHOWN[key](value)
     if isinstance(value, float) and key != "lr" and abs(value) < 1e4:
         return f"{value:.4g}"
     text = f"{value:,}" if type(value) is int and key not in ("seed",) else worded(value)

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from urllib.parse import quote
 
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.core.files import read_ledger
@@ -107,9 +108,15 @@ class LiveTable:
         return {"token": token, "charts": charts, "runs": shown, "more": len(chosen) - len(shown)}
 
 
+def link(*parts: str) -> str:
+    """The address of a run or of something in it."""
+    return quote("/runs/" + "/".join(part for part in parts if part), errors="surrogateescape")
+
+
 def _told(row: Row, found: Listing) -> dict[str, Any]:
-    page = (row.path / "report.html").exists()
-    return {"state": row.state, "page": page, "cells": [one_line(column.text(row)) for column in found.columns]}
+    page = link(row.name, "report.html") if (row.path / "report.html").exists() else None
+    said = {"state": row.state, "called": one_line(row.name), "address": link(row.name), "page": page}
+    return {**said, "cells": [one_line(column.text(row)) for column in found.columns]}
 
 
 def _fields(rows: list[Row]) -> list[dict[str, str]]:

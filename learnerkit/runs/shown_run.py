@@ -31,7 +31,7 @@ def shown_run(path: PathLike) -> dict[str, Any]:
         run = RunFolder.open(path)
     row = read_row(run.path)
     content = row.content()
-    described = _described(run)
+    described = {} if row.state == "damaged" else _described(run)
     page, fits = run.file("report.html"), (described, *(described.get("resumes") or []))
     return {
         **content,
@@ -42,7 +42,7 @@ def shown_run(path: PathLike) -> dict[str, Any]:
         "checkpoints": [one.name for one in candidates(run.checkpoints)],
         "evaluations": sorted(file.parent.name for file in run.path.glob("evaluations/*/results.json")),
         "page": str(page) if page.exists() else None,
-        "commands": [str(one["command"]) for one in fits if one.get("command")],
+        "commands": [str(one["command"]) for one in fits if isinstance(one, dict) and one.get("command")],
     }
 
 

@@ -1,12 +1,13 @@
 """The served page over many runs: what is refused, what is answered. It reads, and writes nothing."""
 
 import ipaddress
+import json
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from learnerkit.core.disk import shown_bytes
 from learnerkit.core.errors import LearnerkitError, RunError
@@ -14,7 +15,7 @@ from learnerkit.core.labels import worded
 from learnerkit.core.optional import optional
 from learnerkit.pages.page import Table, render
 from learnerkit.runs.listing import cell
-from learnerkit.runs.live_table import LiveTable, Query
+from learnerkit.runs.live_table import LiveTable, Query, link
 from learnerkit.runs.shown_run import figure_texts, files_of, shown_run
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -124,10 +125,10 @@ def make_app(root: Path, compare: Compare, host: str = "127.0.0.1") -> Any:
         return _json(responses, lambda: table.curves(asked.getlist("run"), asked.get("since", "")))
 
     def compared(request: Any) -> Any:
-        known = table.look()
         names = request.query_params.getlist("run")
-        gone = [name for name in names if name not in known]
         try:
+            known = table.look()
+            gone = [name for name in names if name not in known]
             if gone or len(names) < 2:
                 raise RunError(f"{gone[0]}: no such run here" if gone else "select two runs or more to compare")
             return responses.HTMLResponse(compare([known[name].path for name in names], called))
@@ -136,12 +137,13 @@ def make_app(root: Path, compare: Compare, host: str = "127.0.0.1") -> Any:
 
     def run(request: Any) -> Any:
         try:
-            found, name, inside = _place(table, request.path_params["path"])
-        except (LookupError, OSError, ValueError):
+            path = unquote(request.scope["raw_path"].decode("latin-1"), errors="surrogateescape")
+            found, name, inside = _place(table, path.removeprefix("/runs/"))
+            if found.is_dir():
+                return responses.HTMLResponse(_folder(found, name, inside) if inside else run_page(found, name, called))
+        except (LookupError, OSError, ValueError, LearnerkitError):
             text = "There is no such run or file here, or it is gone."
             return responses.HTMLResponse(_message("Not found", text, called), 404)
-        if found.is_dir():
-            return responses.HTMLResponse(run_page(found, name, called) if not inside else _folder(found, name, inside))
         kind = "text/plain; charset=utf-8" if found.suffix in TEXTS else TYPES.get(found.suffix)
         return responses.FileResponse(found, media_type=kind or "application/octet-stream")
 
@@ -157,8 +159,10 @@ def _json(responses: Any, make: Callable[[], Any]) -> Any:
     try:
         content = make()
     except LearnerkitError as error:
-        return responses.JSONResponse({"fault": str(error)})
-    return responses.Response(status_code=204) if content is None else responses.JSONResponse(content)
+        content = {"fault": str(error)}
+    if content is None:
+        return responses.Response(status_code=204)
+    return responses.Response(json.dumps(content), media_type="application/json")  # also of names that are no UTF-8
 
 
 def _place(table: LiveTable, path: str) -> tuple[Path, str, str]:
@@ -180,9 +184,9 @@ def _place(table: LiveTable, path: str) -> tuple[Path, str, str]:
     return found, name, inside
 
 
-def link(*parts: str) -> str:
-    """The address of a run or of something in it."""
-    return quote("/runs/" + "/".join(part for part in parts if part), errors="surrogateescape")
+def curves_of(name: str) -> str:
+    """The address of the page with a run selected, whose curves it then shows."""
+    return f"/?run={quote(name, safe='', errors='surrogateescape')}"
 
 
 def run_page(folder: Path, name: str, root: str) -> str:
@@ -201,7 +205,8 @@ def run_page(folder: Path, name: str, root: str) -> str:
     tops += [("trained for", cell("seconds", found["seconds"]))] if found["seconds"] else []
     tops += [(f"best {found['monitor']}", cell("best", found["best"]))] if found["best"] is not None else []
     content = {"found": found, "tables": [one for one in tables if one.rows], "headlines": tops, "root": root}
-    return render("served_run.html.j2", name=name, files=_entries(folder, name), page=found["page"], **content)
+    content["page"] = link(name, "report.html") if found["page"] else None
+    return render("served_run.html.j2", name=name, files=_entries(folder, name), curves=curves_of(name), **content)
 
 
 def _entries(folder: Path, name: str, inside: str = "") -> list[tuple[str, str, str]]:

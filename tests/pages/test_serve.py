@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -162,6 +163,24 @@ def test_what_is_compared_is_written_nowhere(server, runs):
     ):
         status, _, body = asked(server, f"/compare?{query}")
         assert status == code and said in body, query
+
+
+def test_a_name_that_is_no_utf8_is_told_and_leads_to_its_run(tmp_path):
+    fake_run(tmp_path, os.fsdecode(b"\xe9t\xe9"), "add", 1, 0.9)
+    with served(tmp_path) as address:
+        (row,) = table(address)["rows"].values()
+        assert row["called"] == "\\xE9t\\xE9" and row["address"] == "/runs/%E9t%E9"
+        assert asked(address, row["address"])[0] == asked(address, row["address"] + "/run.json")[0] == 200
+
+
+def test_a_folder_that_goes_while_it_is_served_is_said(tmp_path):
+    root = write_runs(tmp_path / "runs")
+    with served(root) as address:
+        shutil.rmtree(root / "first" / "add1")
+        assert len(table(address)["order"]) == 6 and asked(address, "/runs/first/add1")[0] == 404
+        shutil.rmtree(root)
+        assert "no such folder" in table(address)["fault"]
+        assert asked(address, "/compare?run=a&run=b")[0] == 422 and asked(address, "/runs/first/add2")[0] == 404
 
 
 # what is refused

@@ -10,8 +10,12 @@ import pytest
 
 from learnerkit.core.errors import RecipeError, RunError
 from learnerkit.core.files import read_last, write_json
+from learnerkit.runs.clean import plan_cleaning
 from learnerkit.runs.index import Index, find_runs, read_row
 from learnerkit.runs.listing import listed, table_lines
+from learnerkit.runs.live_table import LiveTable, Query
+from learnerkit.runs.shown_run import run_lines, shown_run
+from learnerkit.runs.web import run_page
 from tests.json_page import check_document
 from tests.runs.fake import fake_run
 
@@ -123,6 +127,22 @@ def test_a_damaged_run_is_a_row_that_says_so(tmp_path, kind):
     assert (broken.state, good.state) == ("damaged", "done") and (said in broken.wrong or kind == "deep"), broken.wrong
     lines = "\n".join(table_lines(listed([broken, good], sort="-test_accuracy")))
     assert "1 with a fault: a: " in lines and "damaged" in lines and lines.index("\nb") < lines.index("\na")
+
+
+@pytest.mark.parametrize("odd", [[1], {"a": 1}, "text", float("nan"), True, None], ids=str)
+def test_odd_values_in_a_run_cost_no_table(tmp_path, odd):
+    """Whatever stands in the place of a number or text: the others are listed, and it is shown."""
+    for name in ("a", "b"):
+        run = fake_run(tmp_path, name, "add", 1, 0.9, epochs=2)
+    keys = ("task", "seed", "n_epoch", "monitor", "mode", "started", "command", "resumes", "title", "versions", "data")
+    write_json(run.file("run.json"), {**run.described(), **dict.fromkeys(keys, odd)})
+    write_json(run.file("results.json"), {**run.results(), "seconds": odd, "best_valid_loss": odd, "epochs": odd})
+    rows = find_runs(tmp_path, sizes=True)
+    assert len(table_lines(listed(rows, ["test_accuracy>0"], "-best", "started,seed,seconds,n_epoch"))) >= 4
+    listed(rows), run_lines(shown_run(run.path)), plan_cleaning(tmp_path, ["checkpoints", "failed"], keep_best=1)
+    live = LiveTable(tmp_path)
+    json.dumps(live.answer(Query())), json.dumps(live.curves(["a", "b"]))
+    assert run_page(run.path, "b", "runs")
 
 
 def test_a_run_that_never_began_is_a_row(tmp_path):
