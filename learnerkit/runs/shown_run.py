@@ -32,7 +32,8 @@ def shown_run(path: PathLike) -> dict[str, Any]:
     row = read_row(run.path)
     content = row.content()
     described = {} if row.state == "damaged" else _described(run)
-    page, fits = run.file("report.html"), (described, *(described.get("resumes") or []))
+    resumes = described.get("resumes")
+    page, fits = run.file("report.html"), [described, *(resumes if isinstance(resumes, list) else [])]
     return {
         **content,
         "bytes": bytes_of(run.path),
@@ -72,10 +73,10 @@ def differing(described: dict[str, Any]) -> dict[str, Any]:
 
     described: of run.json.
     """
-    settings, recipes = all_settings(described), all_recipes()
-    if described.get("resolved") is None or described.get("task") not in recipes:
+    settings, recipes, task = all_settings(described), all_recipes(), str(described.get("task"))
+    if described.get("resolved") is None or task not in recipes:
         return {key: value for key, value in settings.items() if value not in (None, ()) and "callbacks." not in key}
-    defaults = flat(recipes[described["task"]]().model_dump(mode="json"))
+    defaults = flat(recipes[task]().model_dump(mode="json"))
     return {key: value for key, value in settings.items() if value != defaults.get(key) and key != "task"}
 
 
