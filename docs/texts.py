@@ -5,8 +5,9 @@ import inspect
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 from PIL import Image
@@ -84,7 +85,7 @@ def commands_page() -> str:
     ]
     lines += ["2 a fault that the message says how to repair, 130 and 143 stopped by Ctrl-C and SIGTERM."]
     group = typer.main.get_command(make_app())
-    for name, command in sorted(group.commands.items()):
+    for name, command in sorted(_commands(group.commands)):
         lines += ["", f"## {name}", "", inspect.cleandoc(command.help or "")]
         lines += ["", "| argument | what it is | default |", "|---|---|---|"]
         for one in command.params:
@@ -97,6 +98,15 @@ def commands_page() -> str:
             if one.name != "help":
                 lines.append(f"| {word} | {_cell(getattr(one, 'help', None) or '')} | {default} |")
     return "\n".join(lines) + "\n"
+
+
+def _commands(commands: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Each command with its name as it is typed, those of a group in the group's place."""
+    for name, command in commands.items():
+        if below := getattr(command, "commands", None):
+            yield from ((f"{name} {word}", one) for word, one in _commands(below))
+        else:
+            yield name, command
 
 
 def example_pages() -> dict[str, str]:

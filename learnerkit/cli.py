@@ -13,9 +13,11 @@ import typer
 
 from learnerkit import __version__
 from learnerkit.commands.explaining import explain, suspects
+from learnerkit.commands.keeping import runs_app
 from learnerkit.commands.looking import doctor, recipe, report
 from learnerkit.commands.measuring import compare, evaluate, profile
 from learnerkit.commands.repeating import replay, reproduce
+from learnerkit.commands.serving import serve
 from learnerkit.commands.shared import JSON_OPTION
 from learnerkit.commands.training import SWEEP_OPTIONS, TRAIN_OPTIONS, demo, sweep, train
 from learnerkit.commands.using import export, predict
@@ -38,6 +40,7 @@ COMMANDS = (
     doctor,
     replay,
     reproduce,
+    serve,
 )
 
 
@@ -63,6 +66,7 @@ def make_app() -> typer.Typer:
     demo.__annotations__["which"] = Annotated[str, typer.Argument(help="; ".join(demos))]
     for function in COMMANDS:
         app.command()(function)
+    app.add_typer(runs_app, name="runs")
     which, *fields = recipe_parameters()
     for function, own in ((train, TRAIN_OPTIONS), (sweep, SWEEP_OPTIONS), (recipe, (JSON_OPTION,))):
         function.__signature__ = inspect.Signature([which, *own, *fields])

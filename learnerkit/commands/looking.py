@@ -38,6 +38,8 @@ def report(
         raise RecipeError(f"no run below {', '.join(map(str, runs or [root]))}; a run is a folder with run.json")
     if as_json:
         print_json("report", vars(found))
+    elif len(found.written) > 1 and len(runs or [root]) == 1:
+        console.print(f"all in one table: learnerkit serve {(runs or [root])[0]}")
     if found.failed:
         raise typer.Exit(1)
 

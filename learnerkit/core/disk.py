@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from learnerkit.core.errors import RunError
@@ -16,6 +17,16 @@ def forecast_bytes(weights: int, optimizer: int, averaged: int, keep: int, copie
     copies: files of weights alone (best, final, top k).
     """
     return (keep + 1) * (weights + optimizer + averaged) + copies * weights
+
+
+def bytes_of(folder: Path) -> int:
+    """Bytes of the files in a folder and below it; what is removed meanwhile counts as nothing."""
+    total = 0
+    for place, _, files in os.walk(folder):
+        for file in files:
+            with suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(place, file)).st_size
+    return total
 
 
 def check_place(folder: Path) -> Path:

@@ -20,6 +20,7 @@ from learnerkit.core.yaml import parse_yaml
 
 PathLike = str | os.PathLike[str]
 LARGEST_YAML = 2**20  # bytes
+TAIL = 2**16  # bytes of a ledger's end that hold its last line
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what freeing space mends
 
 
@@ -172,6 +173,21 @@ def read_ledger(path: PathLike) -> list[dict]:
             if number < len(lines):
                 raise DataError(f"{path}: line {number} is not valid JSON ({error})") from error
     return rows
+
+
+def read_last(path: PathLike) -> list[dict]:
+    """The last complete line of a ledger as a list of it, [] where there is none; reads the ledger's end alone."""
+    path = Path(path)
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - TAIL))
+        lines = file.read().split(b"\n")
+    whole = [line for line in lines[1 if size > TAIL else 0 : -1] if line.strip()]
+    if not whole and size > TAIL:  # one longer than that
+        return read_ledger(path)[-1:]
+    return [json.loads(whole[-1])] if whole else []
 
 
 def read_yaml(path: PathLike, words: Collection[str] = ()) -> dict:

@@ -7,14 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from learnerkit.core.calls import NOT_THE_WEIGHTS
+from learnerkit.core.described import all_settings, makes_a_variant
 from learnerkit.core.errors import DataError
 from learnerkit.core.files import read_json
 from learnerkit.core.labels import Named, brief, key_names, worded_apart
 from learnerkit.core.run_folder import RunFolder
-
-NOT_A_VARIANT = ("seed", "cache", "num_workers", "device", "lost", "mlflow", *NOT_THE_WEIGHTS)
-OF_THE_LEARNER = {"gradient_clip", "mixed_precision"}  # callbacks of its arguments that are called otherwise
 
 
 @dataclass
@@ -102,26 +99,11 @@ class Comparison:
 
 
 def settings_of(described: dict[str, Any]) -> dict[str, Any]:
-    """What a run was made with, by dotted key: its resolved recipe, or the calls of a script."""
-    script = {**described["recipe"], "fit": described.get("fit"), "epochs": described.get("n_epoch")}
-    said = ((described["recipe"].get("learner") or {}).get("args") or {}).keys() | OF_THE_LEARNER
-    callbacks = described.get("callbacks") or {}
-    script["callbacks"] = {name: settings for name, settings in callbacks.items() if name not in said}
-    source = described.get("resolved") or script
-    flat: dict[str, Any] = {}
-
-    def walk(value: Any, place: str) -> None:
-        if isinstance(value, dict):
-            for key, item in value.items():
-                walk(item, f"{place}.{key}" if place else key)
-        else:
-            flat[place] = tuple(value) if isinstance(value, list) else value
-
-    walk(source, "")
-    settings = {key: value for key, value in flat.items() if key.rsplit(".", 1)[-1] not in NOT_A_VARIANT}
-    split = described.get("split") or {}
-    path = flat.get("data.path", flat.get("dls.args.path", ""))
-    return {**settings, "data": Named(f"{path}", described.get("fingerprint"), split.get("hash"))}
+    """What sets a run apart from its variants, by dotted key: of `all_settings` those that make one, and its data."""
+    found, split = all_settings(described), described.get("split") or {}
+    path = found.get("data.path", found.get("dls.args.path", ""))
+    variant = {key: value for key, value in found.items() if makes_a_variant(key)}
+    return {**variant, "data": Named(f"{path}", described.get("fingerprint"), split.get("hash"))}
 
 
 def label_runs(runs: list[Finished]) -> list[str]:

@@ -41,6 +41,17 @@
       this.plot.addEventListener("keydown", (event) => this.walk(event));
       new ResizeObserver(() => this.resize()).observe(this.plot);
       document.addEventListener("theme", () => this.draw());
+      figure.addEventListener("content", ({ detail }) => this.renew(detail));
+      this.draw();
+    }
+
+    renew(content) {
+      const before = new Map(this.content.lines.map((line, number) => [line.label, this.shows[number]]));
+      this.content = content;
+      this.shows = content.lines.map((line) => before.get(line.label) ?? !line.off);
+      this.legend.replaceChildren();
+      this.buttons = content.lines.map((line, number) => this.button(line, number));
+      this.output.textContent = content.note;
       this.draw();
     }
 
@@ -133,4 +144,5 @@
   }
 
   for (const figure of document.querySelectorAll("figure.chart")) new Chart(figure);
+  document.addEventListener("chart", ({ target }) => new Chart(target));  // one that a page's own script has made
 })();

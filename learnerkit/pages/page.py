@@ -83,9 +83,9 @@ def render(template: str, pictures: Sequence[Picture] = (), **content: Any) -> s
 
     The filter `shown` lets the line breaks of a name be seen, `lines` keeps those of a text. Scripts and styles of this
     folder are written into the page, those of charts where there are any.
-    pictures: of the page; content: all else that the template names.
+    pictures: of the page; content: all else that the template names; `live` of it says that a script makes its charts.
     """
-    charts = any(picture.charts for picture in pictures)
+    charts = bool(content.get("live")) or any(picture.charts for picture in pictures)
     return valid_text(_environment().get_template(template).render(pictures=pictures, charts=charts, **content))
 
 

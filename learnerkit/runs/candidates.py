@@ -64,11 +64,20 @@ def _name(folder: Path, root: Path) -> str:
 def _read(run: RunFolder, name: str) -> Finished:
     described, status = run.described(), read_json(run.file("status.json"))
     if status.get("state") != "done":
-        said = f" ({status['error']})" if status.get("error") else ""
-        raise RunError(f"is {status.get('state')}{said}")
+        raise RunError(unfinished(run.standing(), status.get("error")))
     finished = task_of(described, run.path).ranking.read(run, described)
     finished.name, finished.profile = name, read_summary(run.path)
     return finished
+
+
+def unfinished(state: str, reason: str | None = None) -> str:
+    """Why a run does not count: 'failed: out of memory', 'was killed', 'is running'.
+
+    state: as `RunFolder.standing` has it; reason: of a failure, where it is known.
+    """
+    known = {"failed": "failed", "killed": "was killed", "interrupted": "was interrupted", "": "has no state"}
+    text = known.get(state, f"is {state}")
+    return f"{text}: {reason}" if reason else text
 
 
 def _never_begun(given: Path, root: Path) -> Iterator[str]:
@@ -77,8 +86,8 @@ def _never_begun(given: Path, root: Path) -> Iterator[str]:
         for trial in _trials(file):
             folder = file.parent / str(trial.get("trial"))
             if trial.get("state") != "done" and not (folder / "run.json").exists():
-                reason = f" ({trial['reason']})" if trial.get("reason") else ""
-                yield f"{_name(folder, root)}: is {trial.get('state')}{reason}, and has no run"
+                said = unfinished(str(trial.get("state")), trial.get("reason"))
+                yield f"{_name(folder, root)}: {said}; it has no run"
 
 
 def _trials(file: Path) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
@@ -175,6 +176,15 @@ def facts_of(comparison: Comparison) -> dict[str, Any]:
         "notes": comparison.notes,
         "verdict": verdict(comparison),
     }
+
+
+def comparison_page(paths: Sequence[PathLike], name: str) -> str:
+    """The page that compares some runs, made in a folder that is gone afterwards; RunError as `compare_runs`.
+
+    paths: run folders; name: how the page is called.
+    """
+    with TemporaryDirectory() as folder:
+        return write_comparison(compare_runs(paths), Path(folder) / name).read_text(encoding="utf-8")
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from learnerkit.callbacks.mlflow_store import mirrored
+from learnerkit.core.described import title_of
 from learnerkit.core.errors import DataError, LearnerkitError
 from learnerkit.core.files import PathLike, atomic_write, read_json
 from learnerkit.core.record import content_of, record_of
@@ -91,7 +92,7 @@ def write_report(path: PathLike | RunFolder) -> Path:
         "report.html.j2",
         pictures,
         name=f"{place.parent.name}/{place.name}",
-        title=parts.title_of(described) or f"{place.parent.name}/{place.name}",
+        title=title_of(described) or f"{place.parent.name}/{place.name}",
         state=parts.state_text(status, history, described),
         about=parts.about(described, place),
         run=described,

@@ -20,16 +20,6 @@ from learnerkit.task import Task
 Box = dict[str, Any]
 
 
-def title_of(described: dict[str, Any]) -> str:
-    """The model and the data that were used, such as 'resnet18 on cifar-10-batches-py'; '' where neither is known."""
-    resolved, calls = described.get("resolved") or {}, described.get("recipe") or {}
-    learner, dls = ((calls.get(key) or {}).get("args") or {} for key in ("learner", "dls"))
-    arch = (resolved.get("model") or {}).get("arch") or learner.get("arch")
-    path = (resolved.get("data") or {}).get("path") or dls.get("path")
-    data = Path(str(path)).name if path else (described.get("data") or {}).get("name")
-    return f"{arch} on {data}" if arch and data else str(arch or data or "")
-
-
 def about(described: dict[str, Any], place: Path) -> list[str]:
     """What stands below the title: the run's name, the task, when it began and on what."""
     device = described.get("device") or {}

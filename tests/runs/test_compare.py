@@ -15,6 +15,7 @@ from learnerkit.cli import main
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import read_json, write_json
 from learnerkit.core.members import groups_of
+from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.statistics import group_codes
 from learnerkit.core.tensors import read_npz, write_npz
 from learnerkit.pages.comparison import draw_all_courses
@@ -33,13 +34,13 @@ def test_comparison_ranks_groups_and_tests(tmp_path):
     assert [row["variant"] for row in found.rows] == ["concat", "add", "max"] and best["n"] == 3
     assert best["test_accuracy"] == pytest.approx(0.9) and best["seeds"] == "1 2 3" and best["holm_p"] is None
     assert second["difference"] == pytest.approx(0.02, abs=1e-5) and worst["ci_low"] > 0.2 and worst["holm_p"] < 1e-6
-    assert found.varying == ["model.fusion"] and "broken: is failed" in found.unfinished[0]
+    assert found.varying == ["model.fusion"] and "broken: failed" in found.unfinished[0]
     assert found.left_out == found.unfinished
     assert verdict(found).startswith("Of 9 finished of 10 runs: Best on valid: concat")
     assert "better than max" in verdict(found)
     page = write_comparison(found)
     text = page.read_text()
-    assert "&lt; .0001" in text and "broken: is failed" in text and text.count("data:image/png") == 2
+    assert "&lt; .0001" in text and "broken: failed" in text and text.count("data:image/png") == 2
     for name in ("comparison_table.csv", "fusion_comparison.png", "all_training_curves.png"):
         assert (tmp_path / name).stat().st_size > 100
     console = Console(width=100, record=True, file=io.StringIO())
@@ -258,7 +259,7 @@ def test_what_cannot_be_compared_is_left_out_by_name(tmp_path):
     assert reasons["new/a"] == "was measured on other test samples (200) than the 200 of sweep/a"
     assert reasons["sweep/c"] == "is of the task classify, the others of fuse"
     assert "the task 'cook'" in reasons["sweep/d"] and "predictions.npz" in reasons["sweep/e"]
-    assert reasons["sweep/f"] == "is running" and "sweep/f: is running" in found.unfinished
+    assert reasons["sweep/f"] == "was killed" and "sweep/f: was killed" in found.unfinished
     assert "new/a" not in "".join(found.unfinished) and "Of 2 finished of 5 runs: " in verdict(found)
     page = write_comparison(found).read_text()
     assert all(name in page for name in reasons)
@@ -284,11 +285,38 @@ def test_a_sweep_of_which_trials_have_no_run_announces_no_winner_silently(tmp_pa
     write_json(tmp_path / "sweep.json", {"trials": trials})
     found = compare_runs(tmp_path)
     assert found.unfinished == [
-        "fusion-max: is failed (killed by SIGKILL), and has no run",
-        "fusion-mean: is waiting, and has no run",
+        "fusion-max: failed: killed by SIGKILL; it has no run",
+        "fusion-mean: is waiting; it has no run",
     ]
     assert verdict(found).startswith("Of 2 finished of 4 runs: ")
     assert verdict(compare_runs([tmp_path / "fusion-add", tmp_path / "fusion-concat"])).startswith("Tied on valid")
+
+
+def test_why_a_run_is_left_out_says_what_became_of_it(tmp_path):
+    fake_run(tmp_path, "a", "add", 1, 0.8)
+    fake_run(tmp_path, "stopped", "add", 2, 0.8, state="interrupted")
+    fake_run(tmp_path, "held", "add", 3, 0.8, state="running")
+    fake_run(tmp_path, "broken", "add", 4, 0.8).set_status("failed", error="out of memory")
+    held = RunFolder(tmp_path / "held")
+    held.lock()
+    try:
+        found = compare_runs(tmp_path).unfinished
+    finally:
+        held.unlock()
+    assert found == ["broken: failed: out of memory", "held: is running", "stopped: was interrupted"]
+
+
+def test_what_is_kept_and_how_it_is_called_makes_no_variant(tmp_path):
+    for seed, extra in ((1, {}), (2, {"checkpoint_every": 5, "keep_last": 3, "save_top_k": 2, "keep_every": 1})):
+        for fusion in ("add", "max"):
+            run = fake_run(tmp_path, f"{fusion}{seed}", fusion, seed, 0.8)
+            described = run.described()
+            resolved = {**described["resolved"], "title": f"try {seed}", "train": {"lr": 0.1, **extra}}
+            write_json(run.file("run.json"), {**described, "resolved": resolved})
+    found = compare_runs(tmp_path)
+    assert found.varying == ["model.fusion"] and [row["n"] for row in found.rows] == [2, 2]
+    settings = found.runs[0].settings
+    assert settings["train.lr"] == 0.1 and "title" not in settings
 
 
 # how it looks

@@ -10,13 +10,14 @@ import pytest
 
 from learnerkit.all import Run, array_dls, image_learner, write_report
 from learnerkit.classify.evaluate import evaluate
+from learnerkit.core.described import title_of
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import write_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.stamp import stamp
 from learnerkit.pages.blocks import Card, Gallery
 from learnerkit.runs.report_all import write_reports
-from learnerkit.runs.report_parts import about, commands, recipe_tables, state_text, title_of
+from learnerkit.runs.report_parts import about, commands, recipe_tables, state_text
 from learnerkit.tasks import get_task
 from tests.conftest import toy_arrays, toy_learner
 from tests.images import QUICK
