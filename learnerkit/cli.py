@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from learnerkit import __version__
+from learnerkit.commands.differing import diff
 from learnerkit.commands.explaining import explain, suspects
 from learnerkit.commands.looking import doctor, recipe, report
 from learnerkit.commands.measuring import compare, evaluate, profile
@@ -44,7 +45,7 @@ def make_app() -> typer.Typer:
     app.callback()(_options)
     demos = [f"{name}: {what}" for name, what in (recipe.DEMO for recipe in all_recipes().values()) if name]
     demo.__annotations__["which"] = Annotated[str, typer.Argument(help="; ".join(demos))]
-    for function in (demo, compare, evaluate, predict, explain, suspects, export, profile, report, doctor):
+    for function in (demo, compare, diff, evaluate, predict, explain, suspects, export, profile, report, doctor):
         app.command()(function)
     which, *fields = recipe_parameters()
     for function, own in ((train, TRAIN_OPTIONS), (sweep, SWEEP_OPTIONS), (recipe, ())):

@@ -107,7 +107,15 @@ def settings_of(described: dict[str, Any]) -> dict[str, Any]:
     said = ((described["recipe"].get("learner") or {}).get("args") or {}).keys() | OF_THE_LEARNER
     callbacks = described.get("callbacks") or {}
     script["callbacks"] = {name: settings for name, settings in callbacks.items() if name not in said}
-    source = described.get("resolved") or script
+    flat = flat_of(described.get("resolved") or script)
+    settings = {key: value for key, value in flat.items() if key.rsplit(".", 1)[-1] not in NOT_A_VARIANT}
+    split = described.get("split") or {}
+    path = flat.get("data.path", flat.get("dls.args.path", ""))
+    return {**settings, "data": Named(f"{path}", described.get("fingerprint"), split.get("hash"))}
+
+
+def flat_of(nested: dict[str, Any]) -> dict[str, Any]:
+    """The values of nested dicts by dotted key, lists as tuples."""
     flat: dict[str, Any] = {}
 
     def walk(value: Any, place: str) -> None:
@@ -117,11 +125,8 @@ def settings_of(described: dict[str, Any]) -> dict[str, Any]:
         else:
             flat[place] = tuple(value) if isinstance(value, list) else value
 
-    walk(source, "")
-    settings = {key: value for key, value in flat.items() if key.rsplit(".", 1)[-1] not in NOT_A_VARIANT}
-    split = described.get("split") or {}
-    path = flat.get("data.path", flat.get("dls.args.path", ""))
-    return {**settings, "data": Named(f"{path}", described.get("fingerprint"), split.get("hash"))}
+    walk(nested, "")
+    return flat
 
 
 def label_runs(runs: list[Finished]) -> list[str]:
