@@ -170,8 +170,13 @@ def _noted(notes: list[str], side: Side, read: Callable[[], T], otherwise: T) ->
     try:
         return read()
     except DAMAGED as error:
-        notes.append(f"{side.name}: {error}")
+        notes.append(f"{side.name}: {_said(error)}")
         return otherwise
+
+
+def _said(error: Exception) -> str:
+    """What was wrong, in words: what is no error of learnerkit's comes of a file that holds something else."""
+    return str(error) if isinstance(error, LearnerkitError) else f"a file is damaged ({type(error).__name__}: {error})"
 
 
 def _common_task(a: Side, b: Side) -> Task:
@@ -195,7 +200,7 @@ def _changes(task: Task, a: Side, b: Side, data: PathLike | None, samples: int, 
         try:
             found = task.changes(a.run, b.run, samples, _loaders((a, b), data, notes))
         except DAMAGED as error:
-            notes.append(f"figures, classes and samples are not compared: {error}")
+            notes.append(f"figures, classes and samples are not compared: {_said(error)}")
     elif unmeasured:
         for side in unmeasured:
             notes.append(
@@ -222,7 +227,7 @@ def _loaders(sides: tuple[Side, Side], data: PathLike | None, notes: list[str]) 
             try:
                 return rebuild_dls(side.run.path, data)
             except DAMAGED as error:
-                errors.append(str(error))
+                errors.append(_said(error))
         notes.append(f"pictures that no run kept cannot be read from the data: {errors[0]}")
         return None
 
