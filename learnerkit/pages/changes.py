@@ -40,6 +40,12 @@ class Measured:
         return None if self.first is None or self.second is None else self.second - self.first
 
     @property
+    def title(self) -> str:
+        """Its part and name in words; what ends in _tta was measured with views."""
+        name = self.name.removesuffix("_tta").replace("_", " ")
+        return f"{self.part} {name}{' with views' if self.name.endswith('_tta') else ''}"
+
+    @property
     def told(self) -> bool:
         """Whether the interval leaves out 0 and the test, where there is one, says the same."""
         if self.low is None or self.high is None or self.low <= 0 <= self.high:
@@ -124,7 +130,7 @@ def class_text(changes: Changes) -> str:
 def figure_text(one: Measured) -> str:
     """A figure of both runs in a line, with what is known of the difference."""
     form = "{:.4f}"
-    text = f"{one.part} {one.name.replace('_', ' ')}: A {formatted(one.first, form)}, B {formatted(one.second, form)}"
+    text = f"{one.title}: A {formatted(one.first, form)}, B {formatted(one.second, form)}"
     if one.difference is None:
         return text
     text += f", B - A {one.difference:+.4f}"
@@ -137,18 +143,19 @@ def figure_table(changes: Changes) -> Table:
     """The figures of both runs with the difference, its interval and its test."""
     rows = [
         (
-            f"{one.part} {one.name.replace('_', ' ')}",
+            one.title,
             *(formatted(value, "{:.4f}") for value in (one.first, one.second)),
             _signed(one.difference, 4),
             _interval(one),
             p_text(one.p) if one.p is not None else "",
             one.test,
-            f"{one.n:,}",
+            f"{one.n:,}" if one.n else "",
         )
         for one in changes.figures
     ]
     note = (
-        "On the samples that both runs were measured on, without test-time views. The interval of B - A is the 95 % "
+        "On the samples that both runs were measured on, without test-time views; what has no number of samples is of "
+        "results.json, each run on its own. The interval of B - A is the 95 % "
         "percentile bootstrap over the samples, drawn alike for both; it says what other samples would change, and not "
         "what another seed would."
     )

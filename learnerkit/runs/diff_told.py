@@ -23,7 +23,7 @@ def told(found: Difference) -> list[str]:
         lines += _listed(text, [change for change in found.settings if change.kind == kind])
     lines += _listed("environment", found.environment) or ["environment: the same"]
     lines += [data_text(found)]
-    lines += course_text(found.course)
+    lines += [f"course: {line}" for line in course_text(found.course)]
     lines += [figure_text(one) for one in found.changes.figures[:MOST]]
     lines += shared_text(found.changes)
     lines += [text] if (text := class_text(found.changes)) else []
@@ -63,8 +63,8 @@ def course_text(course: Course) -> list[str]:
         "" if course.steps[0] == course.steps[1] else f" ({course.steps[0]:,} of A, {course.steps[1]:,} of B)"
     )
     if course.parted is None:
-        return [f"course: the losses are equal in all {of}"]
-    text = f"course: the losses part at {_step(course.parted)}"
+        return [f"the losses are equal in all {of}"]
+    text = f"the losses part at {_step(course.parted)}"
     if course.beyond is None:
         text += f"; by no more than rounding ({ROUNDING:.2%}) in all {of}"
     elif course.beyond.step == course.parted.step:
