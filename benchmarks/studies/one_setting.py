@@ -21,10 +21,11 @@ import torch
 
 warnings.simplefilter("ignore")
 
-from learnerkit.cli import main as learnerkit  # noqa: E402
 from learnerkit.detect.data.scenes import make_digit_scenes  # noqa: E402
 from learnerkit.fuse.relations import RELATIONS  # noqa: E402
 from learnerkit.runs.diff import diff_runs  # noqa: E402
+from learnerkit.runs.recipes import load_recipe  # noqa: E402
+from learnerkit.runs.train import train as train_recipe  # noqa: E402
 
 TRAIN = {
     "lr": "0.02",
@@ -59,6 +60,7 @@ SETTINGS = {
     | {"stats": "data", "box-batch-size-per-image": "16", "detections": "40", "bs": "3", "stochastic-depth": "0.3"},
 }
 FEW = {"classify": ("lr", "crop", "tta"), "fuse": ("fusion", "mixup"), "detect": ("colour",)}
+SCENES = {"train": 32, "val": 6, "test": 8}
 PLAIN = "--tta 0 --epochs 2 --checkpoint-every 0"
 
 
@@ -77,7 +79,7 @@ def write_pairs(root, n=24, classes=3):
 
 def bases(root, tiny):
     """The words of each task's base training."""
-    scenes = make_digit_scenes(root / "scenes", {"train": 8, "val": 2, "test": 2} if tiny else None)
+    scenes = make_digit_scenes(root / "scenes", {"train": 8, "val": 2, "test": 2} if tiny else SCENES)
     batches = ["--limit-batches", "3"] if tiny else []
     digits = ["digits", "--arch", "tiny_cnn", "--dropout", "null", "--size", "16", "--bs", "32", "--ema", "0"]
     pairs = ["saliency-wrn", "--data", write_pairs(root / "pairs"), "--arch", "tiny_cnn", "--dropout", "null"]
@@ -90,17 +92,12 @@ def bases(root, tiny):
 
 
 def train(words, folder, flags):
-    """One run by the command line; returns its folder. flags: of it, which stand for those of the base."""
-    given = dict(zip(*[iter(map(str, words[1:]))] * 2, strict=True))
-    plain = dict(zip(*[iter(PLAIN.split())] * 2, strict=True))
-    settings = {**plain, **given, **{f"--{name}": value for name, value in flags.items()}}
-    line = [words[0], *(word for pair in settings.items() for word in pair)]
-    said, wrong = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(wrong):
-        code = learnerkit(["train", *line, "--out", str(folder.parent), "--name", folder.name])
-    if code:
-        raise SystemExit(f"{' '.join(map(str, line))}: {wrong.getvalue() or said.getvalue()}")
-    return folder
+    """One run as the command trains it, without its page; returns its folder. flags: which stand for the base's."""
+    given = dict(zip(*[iter(map(str, [*PLAIN.split(), *words[1:]]))] * 2, strict=True))
+    given = {name[2:]: value for name, value in given.items()} | flags
+    recipe = load_recipe(words[0], {name.replace("-", "_"): value for name, value in given.items()})
+    with contextlib.redirect_stdout(io.StringIO()):
+        return train_recipe(recipe, folder.parent, folder.name).path
 
 
 def named(found):

@@ -23,7 +23,7 @@ from learnerkit.detect.seen import FILE
 from learnerkit.pages.blocks import Card, Gallery
 from learnerkit.pages.changes import Changes, Loaders
 
-TITLE = "Frames whose objects or false boxes are others"
+TITLE = "Frames that changed"
 NOTE = (
     f"Left A, right B: dashed what the run found with a score of {SCORE} and more, whole lines what it missed; a "
     "colour a class. "
@@ -64,7 +64,7 @@ def _card(name: str, found: Changes, pair: Paired, judged: Sequence[Judged], fra
     gap = torch.full((3, halves[0].shape[1], GAP), 255, dtype=torch.uint8)
     picture = torch.cat([halves[0], gap, halves[1]], dim=2).permute(1, 2, 0).contiguous().numpy()
     objects = len(unpack_boxes(pair.targets[place])[0])
-    return Card(picture, name, (*lines, f"{objects} objects"))
+    return Card(picture, name, (*lines, f"{objects} object{'' if objects == 1 else 's'}"))
 
 
 def _line(rows: list[dict[str, Any]], run: str) -> str:

@@ -21,6 +21,7 @@ from learnerkit.detect.resampled import mean_over_classes, resampled_classes
 from learnerkit.detect.seen import part_of
 from learnerkit.pages.changes import ClassChange, Measured, corrected, none_of
 
+FEWEST = 5  # images with an object of a class, below which resamples of them say too little of its AP
 SAME_BOX = 0.5  # overlap from which a false box of both runs is one and the same
 
 
@@ -92,7 +93,7 @@ def _same_truth(first: Tensor, second: Tensor) -> bool:
 
 
 def figures(part: str, pair: Paired, results: Sequence[dict[str, Any]]) -> tuple[list[Measured], list[ClassChange]]:
-    """The measures of both runs and the AP of each class, with intervals over resampled images.
+    """The measures of both runs and the AP of each class with intervals over resampled images, from `FEWEST` on.
 
     results: of each run, whose figures are taken where it was measured on these images alone.
     """
@@ -105,31 +106,24 @@ def figures(part: str, pair: Paired, results: Sequence[dict[str, Any]]) -> tuple
         others = [{name: result.get(f"{part}_{name}") for name in FIGURES} for result in results]
     else:
         others = [average_precision(one, pair.targets) for one in pair.detections]
-    measured = []
-    for name in FIGURES:
-        if name == "mAP":
-            measured.append(Measured(part, name, n, *(none_of(each[0]) for each in means), **_interval(*means, drawn)))
-            if measured[-1].p is not None:
-                measured[-1] = Measured(**{**vars(measured[-1]), "test": "resampling"})
-        else:
-            measured.append(Measured(part, name, n, others[0].get(name), others[1].get(name)))
-    objects = np.bincount(
-        torch.cat([unpack_boxes(rows)[1] for rows in pair.targets]).numpy(), minlength=len(pair.vocab)
-    )
-    classes = [
-        ClassChange(
-            pair.vocab[int(code)], int(objects[int(code)]), float(old[0]), float(new[0]), **_interval(old, new, drawn)
-        )
-        for code, old, new in zip(averages[0][0], averages[0][1], averages[1][1], strict=True)
-    ]
+    known = _interval(*means) if drawn else {}
+    known |= {"test": "resampling"} if known else {}
+    measured = [Measured(part, "mAP", n, *(none_of(each[0]) for each in means), **known)]
+    measured += [Measured(part, name, n, others[0].get(name), others[1].get(name)) for name in FIGURES if name != "mAP"]
+    classes = []
+    for code, old, new in zip(averages[0][0].tolist(), averages[0][1], averages[1][1], strict=True):
+        objects = np.array([int((unpack_boxes(rows)[1] == code).sum()) for rows in pair.targets])
+        apart = len(np.unique(np.arange(n)[objects > 0] if groups is None else groups[objects > 0]))
+        known = _interval(old, new) if drawn and apart >= FEWEST else {}
+        classes.append(ClassChange(pair.vocab[code], int(objects.sum()), float(old[0]), float(new[0]), **known))
     return measured, corrected(classes)
 
 
-def _interval(first: np.ndarray, second: np.ndarray, drawn: bool) -> dict[str, float | None]:
+def _interval(first: np.ndarray, second: np.ndarray) -> dict[str, float | None]:
     """The interval of second less first over the resamples behind the first, and p by its standard error."""
     behind = (second - first)[1:]
     known = behind[~np.isnan(behind)]
-    if not drawn or len(known) < 2:
+    if len(known) < 2:
         return {}
     low, high = np.percentile(known, [2.5, 97.5]).tolist()
     return {"low": low, "high": high, "p": error_p(float(second[0] - first[0]), float(known.std(ddof=1)))}

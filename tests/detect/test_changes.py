@@ -59,7 +59,7 @@ def test_objects_and_false_boxes_of_one_alone(tmp_path, source):
     }
     (gallery,) = told.galleries  # both runs kept the frames
     assert [card.name for card in gallery.cards] == ["images/0001.npy", "images/0000.npy"]
-    assert gallery.cards[0].lines == ("A alone: 1 found", "B alone: 1 false", "1 objects")
+    assert gallery.cards[0].lines == ("A alone: 1 found", "B alone: 1 false", "1 object")
 
 
 def test_average_precision_of_a_class_and_its_interval(tmp_path, source):
@@ -72,13 +72,28 @@ def test_average_precision_of_a_class_and_its_interval(tmp_path, source):
     # B has one of two objects at a precision of 1: it is 1 at the recalls 0 to .5, 51 of 101
     assert (square.name, square.n, square.first) == ("square", 2, pytest.approx(1.0))
     assert square.second == pytest.approx(51 / 101)
-    # drawn are twice the first image (no difference), each once, or twice the second (B finds nothing), 1 : 2 : 1
-    assert (square.low, square.high) == (pytest.approx(-1.0), pytest.approx(0.0))
-    assert (bar.name, bar.difference, bar.low, bar.high, bar.p) == ("bar", 0.0, 0.0, 0.0, 1.0)
+    assert (bar.name, bar.difference) == ("bar", 0.0)
+    assert {one.low for one in told.classes} == {one.p for one in told.classes} == {None}  # two images say too little
     mean = told.figures[0]
     assert (mean.name, mean.first, mean.second) == ("mAP", pytest.approx(1.0), pytest.approx((1 + 51 / 101) / 2))
-    assert mean.test == "resampling" and mean.low < 0 and told.of == "AP"
+    # drawn are twice the first image (no difference), each once, or twice the second (of two classes B has one), 1:2:1
+    assert (mean.low, mean.high) == (pytest.approx(-0.5), pytest.approx(0.0))
+    assert mean.test == "resampling" and told.of == "AP"
     assert [one.name for one in told.figures] == ["mAP", "mAP50", "mAP75"]
+
+
+def test_a_class_on_enough_images_has_an_interval(tmp_path, source):
+    targets = [truth((ONE, 0)) for _ in range(6)]
+    first = [found((ONE, 0, 0.9)) for _ in range(6)]
+    second = [found((ONE, 0, 0.9)) for _ in range(3)] + [found() for _ in range(3)]
+    (square,) = changes(*runs_of(tmp_path, source, first, second, targets), 0, lambda: None).classes
+    # of six images drawn B finds k, binomial (6, .5): 0 and 6 of them 1 time in 64 each, 1 and 5 of them 6 times
+    assert (square.difference, square.low, square.high) == (
+        pytest.approx(51 / 101 - 1),
+        pytest.approx(17 / 101 - 1),  # the recalls 0 to .16
+        pytest.approx(84 / 101 - 1),  # and 0 to .83
+    )
+    assert 0.005 < square.p < 0.05 and square.holm == square.p
 
 
 def test_classes_of_another_order_are_compared_by_their_names(tmp_path, source):
