@@ -7,11 +7,10 @@ from typing import Any
 from learnerkit.core.power import ALPHA
 from learnerkit.core.statistics import holm
 from learnerkit.core.text import formatted, p_text, some
-from learnerkit.data.loaders import KitLoaders
 from learnerkit.pages.blocks import Gallery
 from learnerkit.pages.page import Table
 
-Loaders = Callable[[], KitLoaders | None]
+Loaders = Callable[[], Any]  # the DataLoaders of a run, read anew; None where they cannot be
 
 
 @dataclass(frozen=True)

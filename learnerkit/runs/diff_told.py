@@ -64,17 +64,17 @@ def course_text(course: Course) -> list[str]:
     )
     if course.parted is None:
         return [f"the losses are equal in all {of}"]
-    text = f"the losses part at {_step(course.parted)}"
+    text = f"the losses part at {_step_text(course.parted)}"
     if course.beyond is None:
         text += f"; by no more than rounding ({ROUNDING:.2%}) in all {of}"
     elif course.beyond.step == course.parted.step:
         text += f", by more than rounding; {of}"
     else:
-        text += f", by more than rounding ({ROUNDING:.2%}) at {_step(course.beyond)}; {of}"
+        text += f", by more than rounding ({ROUNDING:.2%}) at {_step_text(course.beyond)}; {of}"
     return [text + ("" if course.rates is None else f"; the learning rates at step {course.rates:,}")]
 
 
-def _step(step: Step) -> str:
+def _step_text(step: Step) -> str:
     size = f"{step.difference:+.2g} or {step.share:.2%}"
     return f"step {step.step:,} of epoch {step.epoch} ({step.first:.6g} and {step.second:.6g}, {size})"
 
