@@ -27,37 +27,16 @@ from learnerkit.runs.diff import diff_runs  # noqa: E402
 from learnerkit.runs.recipes import load_recipe  # noqa: E402
 from learnerkit.runs.train import train as train_recipe  # noqa: E402
 
-TRAIN = {
-    "lr": "0.02",
-    "wd": "0.01",
-    "momentum": "0.8",
-    "opt": "adamw",
-    "schedule": "cosine",
-    "ema": "0.9",
-    "clip": "0.5",
-}
-TRAIN |= {"accumulate": "2", "epochs": "3", "limit-batches": "2"}
+TRAIN = {"lr": "0.02", "wd": "0.01", "momentum": "0.8", "opt": "adamw", "schedule": "cosine", "ema": "0.9"}
+TRAIN |= {"clip": "0.5", "accumulate": "2", "epochs": "3", "limit-batches": "2"}
 CLASSES = {**TRAIN, "label-smoothing": "0.3", "mixup": "0.8", "cutmix": "0.8", "arch": "simple_cnn", "tta": "3"}
+DETECT = {"iou-crop": "0.9", "scale-jitter": "0.4", "colour": "1", "modality-dropout": "0.9", "size": "96", "bs": "3"}
+DETECT |= {"stats": "data", "box-batch-size-per-image": "16", "detections": "40", "stochastic-depth": "0.3"}
+FUSE = {"fusion": "max", "noise": "0.2", "map-dropout": "0.5", "stats": "data", "bs": "8", "limit": "20"}
 SETTINGS = {
     "classify": {**CLASSES, "crop": "3", "rotate": "20", "erase": "0.9", "size": "24", "bs": "16", "split-seed": "7"},
-    "fuse": {
-        **CLASSES,
-        "fusion": "max",
-        "noise": "0.2",
-        "map-dropout": "0.5",
-        "stats": "data",
-        "bs": "8",
-        "limit": "20",
-    },
-    "detect": {
-        **TRAIN,
-        "iou-crop": "0.9",
-        "scale-jitter": "0.4",
-        "colour": "1",
-        "modality-dropout": "0.9",
-        "size": "96",
-    }
-    | {"stats": "data", "box-batch-size-per-image": "16", "detections": "40", "bs": "3", "stochastic-depth": "0.3"},
+    "fuse": {**CLASSES, **FUSE, "schedule": "one_cycle"},
+    "detect": {**TRAIN, **DETECT, "opt": "sgd"},
 }
 FEW = {"classify": ("lr", "crop", "tta"), "fuse": ("fusion", "mixup"), "detect": ("colour",)}
 SCENES = {"train": 32, "val": 6, "test": 8}
