@@ -142,9 +142,11 @@ def flips(pair: Paired, part: str, judged: Sequence[Judged]) -> tuple[list[dict[
         for key, place in found[number].items():
             if key not in found[1 - number]:
                 rows.append(_row(pair, part, own, place, number, "object", run))
+        rivals: dict[int, list[int]] = {}
+        for rival in false[1 - number].tolist():
+            rivals.setdefault(int(other.image[rival]), []).append(rival)
         for place in false[number].tolist():
-            rivals = [rival for rival in false[1 - number].tolist() if other.image[rival] == own.image[place]]
-            if not _matched(pair, own, place, other, rivals, number):
+            if not _matched(pair, own, place, other, rivals.get(int(own.image[place]), []), number):
                 rows.append(_row(pair, part, own, place, number, "false box", "B" if run == "A" else "A"))
     rows.sort(key=lambda row: -row["score"])
     counts = {f"objects found by {run} alone": _number(rows, "object", run) for run in "AB"}
