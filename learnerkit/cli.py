@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from learnerkit import __version__
+from learnerkit.commands.differing import diff
 from learnerkit.commands.explaining import explain, suspects
 from learnerkit.commands.keeping import runs_app
 from learnerkit.commands.looking import doctor, recipe, report
@@ -30,6 +31,7 @@ from learnerkit.tasks import all_recipes
 COMMANDS = (
     demo,
     compare,
+    diff,
     evaluate,
     predict,
     explain,

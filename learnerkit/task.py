@@ -22,6 +22,7 @@ from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.measure import measure
 from learnerkit.learner.samples import weigh_samples
 from learnerkit.pages.blocks import Block
+from learnerkit.pages.changes import Changes, Loaders
 from learnerkit.pages.examined import Examined
 from learnerkit.pages.page import Headline, Table
 from learnerkit.pages.ranking import BY_MONITOR, Ranking
@@ -88,6 +89,9 @@ class Task:
     figures: that, the run folder and the ledger to pictures by name; pictures: (name, title) in the page's order.
     tables: that and the results to the page's tables; blocks: that and the run folder to its galleries and matrices.
     ranking: how its runs are compared.
+    changes: two runs, how many pictures of a kind, and a function that reads their data anew (None where they cannot be
+        read) to what they predict otherwise, a `pages.changes.Changes`: figures with intervals, classes, flips. None
+        leaves a diff with the recipes, courses and measures of the runs.
 
     Examples:
         >>> from learnerkit.tasks import get_task
@@ -131,6 +135,7 @@ class Task:
     tables: Callable[[Any, dict[str, Any]], list[Table]] = lambda seen, results: []
     blocks: Callable[[Any, RunFolder], list[Block]] = lambda seen, run: []
     ranking: Ranking = BY_MONITOR
+    changes: Callable[[RunFolder, RunFolder, int, Loaders], Changes] | None = None
 
     def verb(self, name: str) -> Callable:
         """One of the functions that a task may lack, by its field; RecipeError says so where this one does."""

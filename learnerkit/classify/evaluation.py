@@ -104,16 +104,31 @@ def evaluation_of(run: RunFolder, part: str | None = None, groups: Groups | None
     file = run.file("predictions.npz")
     if not file.exists():
         return None
-    arrays = read_npz(file)
-    if missing := NEEDED - set(arrays):
-        raise DataError(f"{file}: lacks {', '.join(sorted(missing))}; run `learnerkit evaluate` again")
-    check_predictions(file, arrays)
+    arrays = _read(file)
     held = list(dict.fromkeys(arrays["part"].tolist()))
     if part is not None and part not in held:
         raise DataError(f"{file}: holds no part '{part}'; it holds {' and '.join(map(repr, held))}")
     vocab = _vocab(run, arrays["probabilities"])
     kept = None if "valid" in held else read_calibration(run.path, "probabilities_tta" in arrays)
     return evaluation_in(arrays, vocab, part, groups, kept)
+
+
+def evaluations_of(run: RunFolder) -> dict[str, Evaluation]:
+    """The parts that predictions.npz holds, without views; {} before an evaluation. DataError as `evaluation_of`."""
+    file = run.file("predictions.npz")
+    if not file.exists():
+        return {}
+    arrays = {name: values for name, values in _read(file).items() if name != "probabilities_tta"}
+    vocab = _vocab(run, arrays["probabilities"])
+    return {part: evaluation_in(arrays, vocab, part) for part in dict.fromkeys(arrays["part"].tolist())}
+
+
+def _read(file: Path) -> dict[str, np.ndarray]:
+    arrays = read_npz(file)
+    if missing := NEEDED - set(arrays):
+        raise DataError(f"{file}: lacks {', '.join(sorted(missing))}; run `learnerkit evaluate` again")
+    check_predictions(file, arrays)
+    return arrays
 
 
 def evaluation_in(

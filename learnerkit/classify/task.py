@@ -11,6 +11,7 @@ from learnerkit._fastai import Callback
 from learnerkit.callbacks.mix import CutMix, MixUp
 from learnerkit.callbacks.stochastic_depth import StochasticDepth
 from learnerkit.classify import doctor, figures, galleries, tables
+from learnerkit.classify.changes import changes
 from learnerkit.classify.cifar import LAYOUTS, is_cifar
 from learnerkit.classify.compare import RANKING
 from learnerkit.classify.dls import array_dls, cifar_dls, digits_dls, folder_dls
@@ -159,4 +160,5 @@ TASK = Task(
     tables=tables.tables,
     blocks=galleries.blocks,
     ranking=RANKING,
+    changes=changes,
 )

@@ -20,15 +20,27 @@ def resampled_map(detections: Sequence[Tensor], targets: Sequence[Tensor], count
     detections: [D,6] an image; targets: [M,5] an image, see `detect.boxes`.
     counts: how often each image stands in each resample [R,N]; a row of ones is the set as it is.
     """
+    return mean_over_classes(resampled_classes(detections, targets, counts)[1])
+
+
+def mean_over_classes(averages: np.ndarray) -> np.ndarray:
+    """mAP of each resample [R] from the AP of each class in it [K,R]; nan where no class has an object."""
+    held = ~np.isnan(averages)
+    n = held.sum(axis=0)
+    return np.where(n > 0, np.where(held, averages, 0).sum(axis=0) / np.maximum(n, 1), np.nan)
+
+
+def resampled_classes(
+    detections: Sequence[Tensor], targets: Sequence[Tensor], counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The classes that have an object, and the AP of each in each resample [K,R]; arguments as in `resampled_map`."""
     truth = [tuple(tensor.numpy() for tensor in unpack_boxes(rows)) for rows in targets]
     classes = np.unique(np.concatenate([codes for _, codes in truth])) if truth else np.empty(0)
     averages = np.full((len(classes), len(counts)), np.nan)
     for row, code in enumerate(classes):
         objects = np.array([(codes == code).sum() for _, codes in truth])
         averages[row] = _averages(*_matched(detections, targets, int(code)), counts, counts @ objects)
-    held = ~np.isnan(averages)
-    n = held.sum(axis=0)
-    return np.where(n > 0, np.where(held, averages, 0).sum(axis=0) / np.maximum(n, 1), np.nan)
+    return classes, averages
 
 
 def _matched(detections: Sequence[Tensor], targets: Sequence[Tensor], code: int) -> tuple[np.ndarray, np.ndarray]:

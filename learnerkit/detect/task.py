@@ -8,6 +8,7 @@ from torch import nn
 
 from learnerkit.core.errors import DataError
 from learnerkit.detect import doctor, figures
+from learnerkit.detect.changes import changes
 from learnerkit.detect.compare import RANKING
 from learnerkit.detect.data.listing import EXPECTED, is_detection
 from learnerkit.detect.data.scenes import make_digit_scenes
@@ -113,4 +114,5 @@ TASK = Task(
     blocks=blocks,
     weigh=weigh_frames,
     ranking=RANKING,
+    changes=changes,
 )

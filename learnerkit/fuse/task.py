@@ -8,6 +8,7 @@ from rich.console import Console
 from torch import nn
 
 from learnerkit.classify import figures as classify
+from learnerkit.classify.changes import changes
 from learnerkit.classify.compare import RANKING
 from learnerkit.classify.dls import digits_dls
 from learnerkit.classify.ensemble import ensemble
@@ -117,4 +118,5 @@ TASK = Task(
     tables=tables,
     blocks=blocks,
     ranking=replace(RANKING, picture="fusion_comparison"),
+    changes=changes,
 )
