@@ -82,7 +82,7 @@ def reading(root, rounds):
 def page_times(root, n, rounds):
     """Seconds until all rows are shown, until they are sorted, filtered by a text, until a change is seen."""
     bound = bind("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(make_app(root, None), log_level="warning", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(make_app(root, {}), log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     address = f"http://127.0.0.1:{bound.getsockname()[1]}/"

@@ -31,7 +31,11 @@ def serve(
         console.print(f"  warning: whoever reaches {host} can read these runs; nothing asks for a password")
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{bound.getsockname()[1]}/"
-    app = web.make_app(root, lambda paths, name: heavy("runs.compare").comparison_page(paths, name), host)
+    pages = {
+        "compare": lambda paths, name: heavy("runs.compare").comparison_page(paths, name),
+        "diff": lambda paths, name: heavy("runs.diff_page").difference_page(paths),
+    }
+    app = web.make_app(root, pages, host)
     console.print(f"  the runs below {root} are shown at {address} until Ctrl-C")
     if open_page:
         threading.Timer(0.3, webbrowser.open, [address]).start()

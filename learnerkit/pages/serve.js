@@ -6,6 +6,7 @@
   // what can be done with selected runs: a link from their names, for so many of them
   const ACTIONS = [
     { label: "Compare", least: 2, most: 200, address: (names) => `/compare?${new URLSearchParams(names.map((name) => ["run", name]))}` },
+    { label: "Difference", least: 2, most: 2, address: (names) => `/diff?${new URLSearchParams(names.map((name) => ["run", name]))}` },
     { label: "Open", least: 1, most: 1, address: ([name]) => rows.get(name)?.address },
     { label: "Report", least: 1, most: 1, address: ([name]) => rows.get(name)?.page },
   ];

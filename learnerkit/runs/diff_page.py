@@ -1,7 +1,9 @@
 """The page of a difference, flips.csv and the picture of the courses beside it."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from matplotlib.figure import Figure
 
@@ -18,7 +20,7 @@ from learnerkit.pages.figure import new_figure, whole_epochs, write_figures
 from learnerkit.pages.letters import plain_text
 from learnerkit.pages.page import Picture, Table, embedded, render
 from learnerkit.pages.shown_blocks import shown_blocks
-from learnerkit.runs.diff import Difference
+from learnerkit.runs.diff import Difference, diff_runs
 from learnerkit.runs.diff_told import course_text, data_text, standing
 
 MOST_ROWS = 200  # flips that the page lists; flips.csv has all
@@ -84,6 +86,17 @@ def write_diff(found: Difference, out: PathLike) -> Path:
         surroundings=_surroundings(found),
     )
     return atomic_write(out / "diff.html", page)
+
+
+def difference_page(runs: Sequence[PathLike]) -> str:
+    """The page of what differs between two runs, made in a folder that is gone afterwards; RunError for more of them.
+
+    runs: run folders.
+    """
+    if len(runs) != 2:
+        raise RunError(f"{len(runs)} runs: a difference is of two; compare shows more of them")
+    with TemporaryDirectory() as folder:
+        return write_diff(diff_runs(*runs), folder).read_text(encoding="utf-8")
 
 
 def _settings(found: Difference) -> Table | None:

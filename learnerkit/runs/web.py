@@ -3,7 +3,7 @@
 import ipaddress
 import json
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,10 +99,11 @@ def _plain(text: str, status: int = 200) -> Any:
     return optional("starlette.responses", "serve", "learnerkit serve").PlainTextResponse(text + "\n", status)
 
 
-def make_app(root: Path, compare: Compare, host: str = "127.0.0.1") -> Any:
+def make_app(root: Path, pages: Mapping[str, Compare], host: str = "127.0.0.1") -> Any:
     """The ASGI application over the runs at or below a folder.
 
-    root: the folder; compare: the page that compares some run folders, from them and a title.
+    root: the folder; pages: by the name of its address, such as 'compare', what makes a page of some run folders and a
+        title.
     host: that it will listen on, for the names that it answers to.
     """
     responses = optional("starlette.responses", "serve", "learnerkit serve")
@@ -124,14 +125,14 @@ def make_app(root: Path, compare: Compare, host: str = "127.0.0.1") -> Any:
         asked = request.query_params
         return _json(responses, lambda: table.curves(asked.getlist("run"), asked.get("since", "")))
 
-    def compared(request: Any) -> Any:
-        names = request.query_params.getlist("run")
+    def selected(request: Any) -> Any:
+        names, make = request.query_params.getlist("run"), pages[request.url.path.strip("/")]
         try:
             known = table.look()
             gone = [name for name in names if name not in known]
             if gone or len(names) < 2:
                 raise RunError(f"{gone[0]}: no such run here" if gone else "select two runs or more to compare")
-            return responses.HTMLResponse(compare([known[name].path for name in names], called))
+            return responses.HTMLResponse(make([known[name].path for name in names], called))
         except LearnerkitError as error:
             return responses.HTMLResponse(_message("Not compared", str(error), called), 422)
 
@@ -147,7 +148,8 @@ def make_app(root: Path, compare: Compare, host: str = "127.0.0.1") -> Any:
         kind = "text/plain; charset=utf-8" if found.suffix in TEXTS else TYPES.get(found.suffix)
         return responses.FileResponse(found, media_type=kind or "application/octet-stream")
 
-    routes = [("/", whole), ("/table.json", rows), ("/curves.json", curves), ("/compare", compared)]
+    routes = [("/", whole), ("/table.json", rows), ("/curves.json", curves)]
+    routes += [(f"/{each}", selected) for each in pages]
     made = [routing.Route(path, function, methods=["GET"]) for path, function in routes]
     made.append(routing.Route("/favicon.ico", lambda request: responses.Response(status_code=204), methods=["GET"]))
     made.append(routing.Route("/runs/{path:path}", run, methods=["GET"]))

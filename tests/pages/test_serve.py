@@ -18,6 +18,7 @@ from learnerkit.core.errors import RunError
 from learnerkit.core.files import append_line, to_json, write_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.runs.compare import comparison_page
+from learnerkit.runs.diff_page import difference_page
 from learnerkit.runs.live_table import LiveTable, Query
 from learnerkit.runs.web import allows, make_app
 from tests.pages.conftest import THEMES, WIDTHS
@@ -31,7 +32,12 @@ ODD = "é & <b>%2e"
 def served(root, compare=comparison_page, host="127.0.0.1"):
     """The address of a server over a folder, as (host, port); it ends with the block."""
     bound = bind("127.0.0.1", 0)
-    config = uvicorn.Config(make_app(root, compare, host), log_level="warning", lifespan="off", ws="none")
+    config = uvicorn.Config(
+        make_app(root, {"compare": compare, "diff": lambda paths, name: difference_page(paths)}, host),
+        log_level="warning",
+        lifespan="off",
+        ws="none",
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
@@ -149,6 +155,15 @@ def test_the_page_and_its_files(server, runs):
     assert status == 200 and "&lt;b&gt;" in page and f'href="{quote("/runs/second/" + ODD + "/results.json")}"' in page
     assert b"is not valid JSON" in asked(server, "/runs/second/broken")[2]
     assert b'class="state running"' in asked(server, "/runs/second/going")[2]
+
+
+def test_two_selected_runs_have_a_page_of_their_difference(server):
+    status, _, body = asked(server, "/diff?run=first/add1&run=first/max1")
+    assert status == 200
+    assert "fusion" in body.decode()
+    status, _, body = asked(server, "/diff?run=first/add1&run=first/max1&run=first/max2")
+    assert status == 422
+    assert "3 runs: a difference is of two" in body.decode()
 
 
 def test_what_is_compared_is_written_nowhere(server, runs):
