@@ -164,12 +164,14 @@ def test_the_commands_and_then_the_scripts(workplace, monkeypatch, capsys):
     """The commands as they stand but for size; then every script of the documentation, on what they left."""
     monkeypatch.chdir(workplace)
     lines = [line for line in commands() if line.startswith("learnerkit")]
-    assert len(lines) == 12
+    assert len(lines) == 17
     for line in lines:
         words = shlex.split(line)[1:]
         if words[0] == "train" and "--resume" not in words:
             words += ["--limit-batches", "2", "--limit", "300"]
             words[words.index("--epochs") + 1] = "1"
+        if words[0] == "check":
+            words += ["--limit", "300"]
         if words[0] == "sweep":
             words = [{"fusion=all": "fusion=add,max", "seed=1,2,3": "seed=1"}.get(word, word) for word in words]
             small = ["--size", "64"] if "rgbx-mit" in words else ["--arch", "wrn_10_1", "--bs", "8"]
