@@ -122,6 +122,12 @@ def test_an_empty_run_and_one_in_progress_have_a_page(tmp_path):
     run.append_epoch({"epoch": 1, "train_loss": 2.0, "valid_loss": None, "accuracy": 0.5, "lr": 0.1, "seconds": 1.0})
     text = text_of(write_report(run))
     assert "in progress: 1 of 5 epochs" in text and "Curves" in text and "Not everything" not in text
+    run.unlock()
+    text = text_of(write_report(run))
+    assert "killed after 1 of 5 epochs" in text and f"Run({str(tmp_path)!r}, 'a', resume=True)" in text
+    write_json(run.file("run.json"), {**facts, "resolved": {}, "recipe": {"dls": None, "learner": None}})
+    assert "This run was killed" in text_of(write_report(run))
+    write_json(run.file("run.json"), facts)
     run.set_status("failed", error="the disk is full")
     assert "failed: the disk is full" in text_of(write_report(run))
     write_json(run.file("status.json"), {"state": "melted"})
