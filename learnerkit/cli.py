@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from learnerkit import __version__
+from learnerkit.commands.checking import CHECK_OPTIONS, check
 from learnerkit.commands.explaining import explain, suspects
 from learnerkit.commands.looking import doctor, recipe, report
 from learnerkit.commands.measuring import compare, evaluate, profile
@@ -47,7 +48,7 @@ def make_app() -> typer.Typer:
     for function in (demo, compare, evaluate, predict, explain, suspects, export, profile, report, doctor):
         app.command()(function)
     which, *fields = recipe_parameters()
-    for function, own in ((train, TRAIN_OPTIONS), (sweep, SWEEP_OPTIONS), (recipe, ())):
+    for function, own in ((train, TRAIN_OPTIONS), (check, CHECK_OPTIONS), (sweep, SWEEP_OPTIONS), (recipe, ())):
         function.__signature__ = inspect.Signature([which, *own, *fields])
         function.__annotations__ = {name: p.annotation for name, p in function.__signature__.parameters.items()}
         app.command()(function)

@@ -18,6 +18,7 @@ from learnerkit.callbacks.train_accuracy import TrainAccuracy
 from learnerkit.core import signs
 from learnerkit.core.diagnosis import line_of, shown, told_now
 from learnerkit.core.errors import TrainingError
+from learnerkit.core.ranges import AtLeastOne, checked
 
 INPUTS = 4  # batches of an epoch whose inputs are looked at
 EVERY = 32  # of the first two steps of an epoch and each so many further the gradients are looked at
@@ -26,20 +27,24 @@ RELUS = (nn.ReLU, nn.ReLU6)  # that are exactly 0 where a channel is dead
 log = logging.getLogger(__name__)
 
 
-def is_sampled(number: int) -> bool:
-    """Whether a training batch or step, by its number in the epoch from 0, is one of those that are looked at."""
-    return number < 2 or number % EVERY == 0
+def is_sampled(number: int, learn: Any) -> bool:
+    """Whether a training batch or step of a learner, by its number in the epoch from 0, is one that is looked at."""
+    every = getattr(getattr(learn, "diagnose", None), "every", EVERY)
+    return number < 2 or number % every == 0
 
 
 class Diagnose(KitCallback):
     """Say once which signs of a bad training there are, with figures and the first thing to try.
 
+    every: of how many steps one is looked at, beside the first two of an epoch.
     Callbacks with a method `signs()` add those that they know, one with `chance()` the loss of guessing.
     """
 
     order = 53
 
-    def __init__(self) -> None:
+    @checked
+    def __init__(self, every: AtLeastOne = EVERY) -> None:
+        self.every = every
         self.records: list[dict[str, Any]] = []
         self.hooks = contextlib.ExitStack()
         self._forget()
@@ -82,7 +87,7 @@ class Diagnose(KitCallback):
 
     def before_step(self) -> None:
         self.stepped += 1
-        if not is_sampled(self.stepped - 1):
+        if not is_sampled(self.stepped - 1, self.learn):
             return
         held = [(name, p.grad) for name, p in self.named if p.grad is not None]
         if held:

@@ -32,7 +32,7 @@ class ClassSigns(KitCallback):
 
     def after_loss(self) -> None:
         learn = self.learn
-        if not learn.training or not is_sampled(learn.iter) or not _has_classes(learn):
+        if not learn.training or not is_sampled(learn.iter, learn) or not _has_classes(learn):
             return
         codes, pred = learn.yb[0].detach(), learn.pred.detach().float()
         self.targets.append(torch.stack([codes.min(), codes.max()]))

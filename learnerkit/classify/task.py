@@ -11,6 +11,7 @@ from learnerkit._fastai import Callback
 from learnerkit.callbacks.mix import CutMix, MixUp
 from learnerkit.callbacks.stochastic_depth import StochasticDepth
 from learnerkit.classify import doctor, figures, galleries, tables
+from learnerkit.classify.check import learnt, looks
 from learnerkit.classify.cifar import LAYOUTS, is_cifar
 from learnerkit.classify.compare import RANKING
 from learnerkit.classify.dls import array_dls, cifar_dls, digits_dls, folder_dls
@@ -151,6 +152,8 @@ TASK = Task(
     scores=class_scores,
     explain=explain,
     suspects=find_suspects,
+    looks=looks,
+    learnt=learnt,
     measures=MEASURES,
     headlines=HEADLINES,
     evaluation=evaluation_of,

@@ -8,6 +8,7 @@ from torch import nn
 
 from learnerkit.core.errors import DataError
 from learnerkit.detect import doctor, figures
+from learnerkit.detect.check import learnt, looks
 from learnerkit.detect.compare import RANKING
 from learnerkit.detect.data.listing import EXPECTED, is_detection
 from learnerkit.detect.data.scenes import make_digit_scenes
@@ -102,6 +103,10 @@ TASK = Task(
     blank_dls=blank_dls,
     preprocessing=preprocessing,
     output="detections",
+    looks=looks,
+    learnt=learnt,
+    learnt_share=0.5,  # of the objects: the smallest take longer than the time that there is
+    check_s=40.0,
     demo=demo,
     measures=tuple(FIGURES),
     headlines=HEADLINES,

@@ -8,6 +8,7 @@ from rich.console import Console
 from torch import nn
 
 from learnerkit.classify import figures as classify
+from learnerkit.classify.check import learnt, looks
 from learnerkit.classify.compare import RANKING
 from learnerkit.classify.dls import digits_dls
 from learnerkit.classify.ensemble import ensemble
@@ -109,6 +110,8 @@ TASK = Task(
     scores=class_scores,
     explain=explain,
     suspects=find_suspects,
+    looks=looks,
+    learnt=learnt,
     measures=MEASURES,
     headlines=HEADLINES,
     evaluation=evaluation_of,

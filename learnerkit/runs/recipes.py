@@ -12,7 +12,18 @@ from learnerkit.runs.recipe_file import Content, read_content
 from learnerkit.tasks import DEFAULT, all_recipes, recipe_of, task_names
 
 FLAG_OF = {"path": "data"}  # fields whose flag has another name
-OPTIONS = {"recipe", "out", "name", "resume", "allow", "grid", "jobs", "threads"}  # of the commands themselves
+OPTIONS = {
+    "recipe",
+    "out",
+    "name",
+    "resume",
+    "allow",
+    "grid",
+    "jobs",
+    "threads",
+    "as_json",
+    "strict",
+}  # of the commands themselves
 WIDTHS = {"depth": "depth of a wide residual network, 6n+4", "widen_factor": "its width; together they are the --arch"}
 
 

@@ -1,4 +1,4 @@
-"""While it trains: each sign on a small training that has it, none on a good one, and nothing of the training changed."""
+"""While it trains: each sign on a small training that has it, none on a good one, and no training is changed."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Each sign of a bad training by hand-worked figures: told where it is one, and not where the reason of its threshold says."""
+"""Each sign of a bad training by hand-worked figures: told where it is one, and not on the other side."""
 
 import math
 
