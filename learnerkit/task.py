@@ -82,8 +82,8 @@ class Task:
 
     looks: a batch to pictures [N,C,H,W] of what has a class, and their class numbers [N], which `check` looks at.
     learnt: a learner that has learnt one batch, that batch and its rows to how many are told as they are labelled, of
-        how many, and the others in words; learnt_share: of them that has to be. check_s: seconds that learning it may
-        take, and as many the steps that are tried.
+        how many, and the others in words; learnt_share: of them that has to be. check_s: seconds of
+        computing that learning it may take, and as many the steps that are tried.
 
     measures: figures that results.json has for each part, the first the most telling.
     headlines: figures at the top of a run's page; evaluation: a run folder to what its figures and tables share.

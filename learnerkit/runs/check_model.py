@@ -2,7 +2,6 @@
 
 import copy
 import tempfile
-import time
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -24,7 +23,7 @@ from learnerkit.data.loaders import KitLoaders
 from learnerkit.learner.make import make_opt_func
 from learnerkit.learner.wiring import fit
 from learnerkit.recipe import Recipe
-from learnerkit.runs.checked import Checked, Clock, Line, Repeated, acting, silently, smaller, trying
+from learnerkit.runs.checked import Checked, Clock, Line, Repeated, acting, busy, silently, smaller, trying
 from learnerkit.task import Task
 
 STEPS, TRIED = 64, 16  # of the training itself that are tried at most, and samples of each
@@ -128,14 +127,14 @@ class UntilLearnt:
     """Ends a training once its time is over, or its loss is a small part of its start; `look` at each batch."""
 
     def __init__(self, seconds: float) -> None:
-        self.until, self.losses = time.monotonic() + seconds, []
+        self.until, self.losses = busy() + seconds, []
 
     def look(self, cb: Callback) -> None:
         """Keep the loss of a training batch."""
         if cb.learn.training:
             self.losses.append(float(cb.learn.loss))
             small = len(self.losses) > ENOUGH and max(self.losses[-3:]) < LEFT * self.losses[0]
-            if small or time.monotonic() > self.until:
+            if small or busy() > self.until:
                 raise CancelTrainException
 
 
@@ -166,7 +165,7 @@ def check_learning(recipe: Recipe, task: Task, dls: KitLoaders) -> list[Line]:
     rows = [int(dls.split.train[place]) for place in places]
     right, of, wrong = (0, 0, []) if task.learnt is None else task.learnt(learn, batch, rows)
     text += f", and {right} of {of} are told as they are labelled" if of else ""
-    if len(losses) < ENOUGH and not (shrunk and right == of):
+    if len(losses) < ENOUGH and not shrunk:
         remedy = "a smaller model or size shows it sooner"
         return [*lines, Line("one batch", None, f"{text}; the time was too short to say more", remedy)]
     learnt = shrunk and right >= task.learnt_share * of
