@@ -25,7 +25,6 @@ import torch
 from fasttransform import ItemTransform
 from PIL import Image
 from sklearn.datasets import load_digits
-from torch import nn
 
 from learnerkit.all import make_digit_scenes
 from learnerkit.core.errors import LearnerkitError
@@ -155,19 +154,8 @@ def twice(task, place):
     return replace(task, open_dls=open_dls)
 
 
-class ThenSoftmax(nn.Module):
-    """A network and a softmax of its outputs."""
-
-    def __init__(self, net):
-        super().__init__()
-        self.net = net
-
-    def forward(self, *inputs):
-        return self.net(*inputs).softmax(dim=1)
-
-
 def add_softmax(learn):
-    learn.model = ThenSoftmax(learn.model)
+    learn.model.register_forward_hook(lambda module, inputs, out: out.softmax(dim=1))
 
 
 def freeze_head(learn):
