@@ -139,7 +139,7 @@ class Diagnose(KitCallback):
 
     def after_epoch(self) -> None:
         learn = self.learn
-        if not learn.monitored:
+        if not self.stepped:
             return  # an epoch that was skipped
         found = [sign for sign in self._signs() if sign is not None]
         found += [sign for _, further in able(learn.cbs, "signs") for sign in further()]

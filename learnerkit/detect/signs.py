@@ -71,7 +71,7 @@ class BoxSigns(KitCallback):
         held = targets[:, :, 4] >= 0
         if not learn.training:
             self.objects.append(held.sum())
-        elif is_sampled(learn.iter, learn):
+        elif self.frames < FRAMES or is_sampled(learn.iter, learn):
             boxes, sizes = targets[:, :, :4], learn.xb[1].to(targets)[:, None]
             reach = torch.stack([boxes[..., 2] - sizes[..., 1], boxes[..., 3] - sizes[..., 0]]).amax(dim=0) > 1
             longest = (boxes[..., 2:] - boxes[..., :2]).amax(dim=-1).masked_fill(~held, 0).amax()

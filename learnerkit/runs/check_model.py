@@ -49,7 +49,9 @@ NAMES = {  # of the signs that a few steps can show, and what they are checked a
 def check_steps(recipe: Recipe, task: Task, dls: KitLoaders, found: Checked) -> list[Line]:
     """Real steps of the training: their signs, and the pace, which goes into the forecast."""
     trial = trying(recipe, limit_batches=STEPS, diagnose=True)
-    learn = task.build_learner(trial, smaller(dls, TRIED), [(clock := Clock(task.check_s)).callback()])
+    small = smaller(dls, TRIED)
+    clock = Clock(task.check_s, least=max(2, -(-TRIED // small.train.bs)))  # a sign of targets asks for so many samples
+    learn = task.build_learner(trial, small, [clock.callback()])
     learn.remove_cb(Diagnose)
     learn.add_cb(diagnose := Diagnose(every=1))
     error = None

@@ -264,7 +264,7 @@ def test_a_detector_without_boxes_and_with_boxes_that_are_off(tmp_path):
     write_scenes(tmp_path / "scenes", n=24)
 
     def signs(change):
-        learn = toy_detector(None, dls=detection_dls(tmp_path / "scenes", bs=8), limit_batches=2)
+        learn = toy_detector(None, dls=detection_dls(tmp_path / "scenes", bs=4), limit_batches=4)
         learn.add_cb(Changed(change))
         learn.fit(1)
         return told(learn)
