@@ -323,7 +323,7 @@ def shipped(args, place):
     for name in ("cifar10-hybrid", "cifar10-randaugment", "cifar10-se-resnet"):
         cases |= {name: {**small, "data": args.cifar10}} if args.cifar10 else {}
     if args.cifar10:
-        cases["resolution-sweep"] = {**small, "data": args.cifar10, "size": 64}
+        cases["resolution-sweep"] = {**small, "data": args.cifar10, "size": 64, "precision": "fp32"}
     if args.cifar100:
         cases["cifar100-resnet18"] = {**small, "data": args.cifar100, "limit": 2000}
     if args.frames:
