@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from learnerkit import __version__
+from learnerkit.commands.checking import CHECK_OPTIONS, check
 from learnerkit.commands.differing import diff
 from learnerkit.commands.explaining import explain, suspects
 from learnerkit.commands.keeping import runs_app
@@ -44,6 +45,7 @@ COMMANDS = (
     reproduce,
     serve,
 )
+OF_A_RECIPE = ((train, TRAIN_OPTIONS), (check, CHECK_OPTIONS), (sweep, SWEEP_OPTIONS), (recipe, (JSON_OPTION,)))
 
 
 def _version(wanted: bool) -> None:
@@ -70,7 +72,7 @@ def make_app() -> typer.Typer:
         app.command()(function)
     app.add_typer(runs_app, name="runs")
     which, *fields = recipe_parameters()
-    for function, own in ((train, TRAIN_OPTIONS), (sweep, SWEEP_OPTIONS), (recipe, (JSON_OPTION,))):
+    for function, own in OF_A_RECIPE:
         function.__signature__ = inspect.Signature([which, *own, *fields])
         function.__annotations__ = {name: p.annotation for name, p in function.__signature__.parameters.items()}
         app.command()(function)

@@ -104,6 +104,7 @@ class Train(Section):
     guard: Literal["stop", "skip", "rollback"] = Field(
         "stop", description="what to do when an input, loss or gradient is not finite"
     )
+    diagnose: Flag = Field(True, description="say which signs of a bad training there are, with the first thing to try")
     limit_batches: AtLeastOne | None = Field(None, description="so many batches an epoch, for quick trials")
     monitor: str = Field("valid_loss", description="figure on the valid part that chooses the best weights")
     mode: Literal["min", "max"] | None = Field(

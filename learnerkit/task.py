@@ -83,6 +83,10 @@ class Task:
         to a table of the labels that are probably wrong, and arrays to be kept beside it.
 
     weigh: a learner within a training batch to the loss of each of its samples and the norm of its gradient, both [B].
+    looks: a batch to pictures [N,C,H,W] of what has a class, and their class numbers [N], which `check` looks at.
+    learnt: a learner that has learnt one batch, that batch and its rows to how many are told as they are labelled, of
+        how many, and the others in words; learnt_share: of them that has to be. check_s: seconds of
+        computing that learning it may take, and as many the steps that are tried.
 
     measures: figures that results.json has for each part, the first the most telling.
     headlines: figures at the top of a run's page; evaluation: a run folder to what its figures and tables share.
@@ -126,6 +130,11 @@ class Task:
     explain: Callable[..., Any] | None = None
     suspects: Callable[..., Any] | None = None
     weigh: Callable[[KitLearner], tuple[Tensor, Tensor]] = weigh_samples
+
+    looks: Callable[[tuple], tuple[Tensor, Tensor]] | None = None
+    learnt: Callable[..., tuple[int, int, list[str]]] | None = None
+    learnt_share: float = 1.0
+    check_s: float = 6.0
 
     measures: tuple[str, ...] = ("loss",)
     headlines: tuple[Headline, ...] = ()

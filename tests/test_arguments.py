@@ -118,6 +118,7 @@ TRAINING = {
     "channels_last": Row((1,), False, lambda learn: next(learn.model.parameters()).stride()),
     "compile": Row(("yes",), True),  # waits for a compiler: tests/learner/test_kit.py
     "guard": Row(("hope",), "skip", lambda learn: learn.guard.policy, "skip"),
+    "diagnose": Row((2, "no"), False, lambda learn: hasattr(learn, "diagnose"), False),
     "limit_batches": Row((0, -1), 1, trained_batches, 1),
     "train_bn": Row(("no",), False, lambda learn: learn.train_bn, False),
     "wd_bn_bias": Row(("no",), True, lambda learn: learn.wd_bn_bias, True),

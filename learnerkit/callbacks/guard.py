@@ -51,6 +51,7 @@ class Guard(KitCallback):
         self.kept: dict[str, Any] | None = None
         self.flags: list[tuple[int, str, torch.Tensor]] = []
         self.tripped = False  # in this batch
+        self.ended_by = ""  # what was not finite when it stopped a fit
 
     # fit
 
@@ -61,6 +62,7 @@ class Guard(KitCallback):
             return  # what was counted in a fit stays
         self.skipped, self.rolled, self.kept, self.flags, self.sticky = 0, 0, None, [], None
         self.tripped = self.stepped = self.has_scaler = False
+        self.ended_by = ""
         fused = isinstance(learn.opt, OptimWrapper) and bool(learn.opt.opt.defaults.get("fused"))
         accelerator = next(learn.model.parameters()).device.type != "cpu"
         self.is_late = fused and (accelerator if self.late is None else self.late) and not self._averages()
@@ -172,7 +174,7 @@ class Guard(KitCallback):
             self._put_back()
 
     def _error(self, where: str, iteration: int) -> TrainingError:
-        learn = self.learn
+        learn, self.ended_by = self.learn, where
         part = "training" if learn.training else "validation"
         tried = f" after {self.rolled} rollback(s)" if self.rolled else ""
         return TrainingError(

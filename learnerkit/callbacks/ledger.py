@@ -6,6 +6,8 @@ from typing import Any
 from fastai.learner import Learner
 
 from learnerkit.callbacks.able import able
+from learnerkit.core.diagnosis import line_of
+from learnerkit.core.files import write_json
 from learnerkit.core.memory import forget_peak, peak_memory
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.text import now
@@ -38,6 +40,27 @@ def epoch_row(learn: Learner, epoch: int, step: int, better: bool, checkpoint: s
     if guard is not None and guard.policy != "stop":
         row["skipped"] = guard.skipped
     return {**row, "is_best": better, "checkpoint": checkpoint, "timestamp": now()}
+
+
+def append_row(learn: Learner, folder: RunFolder, row: dict[str, Any]) -> None:
+    """Append an epoch's row to the ledger and the log, and bring the diagnosis in run.json up to it."""
+    folder.append_epoch(row)
+    folder.log(" ".join(f"{key}={short(item)}" for key, item in row.items() if key != "timestamp"))
+    write_diagnosis(learn, folder)
+
+
+def write_diagnosis(learn: Learner, folder: RunFolder) -> None:
+    """Write the signs of a bad training that callbacks have told so far into run.json, and the latest into the log."""
+    for _, diagnosis in able(learn.cbs, "diagnosis"):
+        records, described = diagnosis(), folder.described()
+        before = described.get("diagnosis")
+        if records == before:
+            continue
+        write_json(folder.file("run.json"), {**described, "diagnosis": records})
+        known = [(record["epoch"], record["sign"]) for record in before or []]
+        for record in records:
+            if (record["epoch"], record["sign"]) not in known:
+                folder.log(f"diagnosis: {line_of(record)}")
 
 
 def append_batches(learn: Learner, folder: RunFolder, first: int, steps_before: int, epoch: int) -> int:

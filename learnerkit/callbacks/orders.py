@@ -20,6 +20,9 @@ ORDERS = {
     "CastBatch": 9,
     "Autocast": 10,
     "LeanRecorder": 50,
+    "ClassSigns": 52,
+    "BoxSigns": 52,
+    "Diagnose": 53,  # after those whose signs it gathers, before the run is written
     "RunKeeper": 55,  # once the figures are there, and before anything that may end the fit by them
     "Run": 55,
     "MLflowTracker": 56,

@@ -11,7 +11,7 @@ from learnerkit.callbacks.accumulate import holds_gradients
 from learnerkit.callbacks.identity import write_identity
 from learnerkit.callbacks.keep import Retention, save_state, save_weights
 from learnerkit.callbacks.kit import KitCallback, watch
-from learnerkit.callbacks.ledger import append_batches, epoch_row, short
+from learnerkit.callbacks.ledger import append_batches, append_row, epoch_row, write_diagnosis
 from learnerkit.callbacks.resume import check_same, longer, newest_state, nothing_to_train, write_resume
 from learnerkit.callbacks.track import never_a_number
 from learnerkit.core import fsops
@@ -176,8 +176,7 @@ class RunKeeper(KitCallback):
             chosen_by = {"monitor": self.monitor, "mode": self.mode}
             save_weights(learn, self.folder, "best_model", **chosen_by, epoch=epoch, value=self.best)
         self.logged = append_batches(learn, self.folder, self.logged, self.steps_before, epoch)
-        self.folder.append_epoch(row)
-        self.folder.log(" ".join(f"{key}={short(item)}" for key, item in row.items() if key != "timestamp"))
+        append_row(learn, self.folder, row)
 
     def at_boundary(self, whole_epoch: bool) -> None:
         """After an epoch or a batch, once every callback has acted: commit what is due, stop where that was asked."""
@@ -240,6 +239,7 @@ class RunKeeper(KitCallback):
                     self.folder.set_status("interrupted", signal=self.stop.asked)
                 else:
                     self.folder.set_status("failed", error=f"{type(error).__name__}: {error}")
+                write_diagnosis(self.learn, self.folder)
                 self.folder.log("".join(traceback.format_exception(error)))
         if self.folder is not None and self.learn.current is not None:
             self.folder.unlock()

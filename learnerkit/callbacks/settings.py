@@ -14,7 +14,18 @@ from learnerkit.core.calls import is_plain
 from learnerkit.core.files import to_json
 
 DECIDING = (TrackerCallback, GradientAccumulation, GradientClip)  # of fastai's
-WITHOUT = ("ClassFigures", "MLflowTracker", "Progress", "Run", "RunKeeper", "Witness")  # that decide about no weight
+WITHOUT = (  # that decide about no weight
+    "BoxSigns",
+    "ClassFigures",
+    "ClassSigns",
+    "Diagnose",
+    "MLflowTracker",
+    "Progress",
+    "Run",
+    "RunKeeper",
+    "Witness",
+)
+FREE = ("diagnose",)  # whose state a resume goes on without
 
 
 def callback_settings(cbs: Iterable[Callback]) -> dict[str, dict[str, Any]]:

@@ -38,13 +38,14 @@ class ClassFigures(KitCallback):
         self.n_out = n_out
         self.batches: list[tuple[torch.Tensor, torch.Tensor]] = []
         self.values: dict[str, float] = {}
+        self.counts: tuple[list[int], list[int]] | None = None  # samples a class: predicted, true
 
     def before_fit(self) -> None:
         self.run = self.learn.is_training_run
-        self.batches, self.values = [], {}
+        self.batches, self.values, self.counts = [], {}, None
 
     def before_validate(self) -> None:
-        self.batches, self.values = [], {}
+        self.batches, self.values, self.counts = [], {}, None
 
     def after_loss(self) -> None:
         pred, targets = self.learn.pred, self.learn.yb
@@ -58,6 +59,7 @@ class ClassFigures(KitCallback):
             columns = zip(*self.batches, strict=True)
             targets, predicted = (torch.cat(column).as_subclass(torch.Tensor).cpu() for column in columns)
             self.values = class_figures(targets, predicted, self.n_out)
+            self.counts = tuple(part.bincount(minlength=self.n_out).tolist() for part in (predicted, targets))
         self.batches = []
 
     def epoch_figures(self) -> dict[str, float | None]:

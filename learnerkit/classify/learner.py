@@ -15,6 +15,7 @@ from learnerkit.classify.epoch_figures import ClassFigures
 from learnerkit.classify.loaders import NAME
 from learnerkit.classify.loss import readable
 from learnerkit.classify.metrics import MacroF1
+from learnerkit.classify.signs import ClassSigns
 from learnerkit.core.calls import extends, recorded
 from learnerkit.core.errors import DataError, ModelError, RecipeError
 from learnerkit.core.ranges import ShareBelowOne
@@ -102,7 +103,7 @@ def image_learner(
         model,
         loss_func,
         metrics,
-        [TrainAccuracy(), ClassFigures(n_out), *cbs],
+        [TrainAccuracy(), ClassFigures(n_out), *([ClassSigns()] if arguments.diagnose else []), *cbs],
         arguments,
     )
     names = [getattr(metric, "name", "") for metric in learn.metrics]

@@ -12,6 +12,7 @@ from learnerkit.callbacks.mix import CutMix, MixUp
 from learnerkit.callbacks.stochastic_depth import StochasticDepth
 from learnerkit.classify import doctor, figures, galleries, tables
 from learnerkit.classify.changes import changes
+from learnerkit.classify.check import learnt, looks
 from learnerkit.classify.cifar import LAYOUTS, is_cifar
 from learnerkit.classify.compare import RANKING
 from learnerkit.classify.dls import array_dls, cifar_dls, digits_dls, folder_dls
@@ -152,6 +153,8 @@ TASK = Task(
     scores=class_scores,
     explain=explain,
     suspects=find_suspects,
+    looks=looks,
+    learnt=learnt,
     measures=MEASURES,
     headlines=HEADLINES,
     evaluation=evaluation_of,

@@ -50,7 +50,7 @@ def train(recipe: str | None, **given: Any) -> None:
     if resume is not None:
         settings, out, name = resumed_recipe(resume, recipe, overrides), resume.parent, resume.name
     else:
-        settings, out = load_recipe(_needed(recipe), overrides), out or Path("runs") / Path(recipe).stem
+        settings, out = load_recipe(needed(recipe), overrides), out or Path("runs") / Path(recipe).stem
     allowed = tuple(filter(None, (allow or "").split(",")))
     run_training = heavy("runs.train").train
     with progress_aside(as_json):
@@ -58,7 +58,8 @@ def train(recipe: str | None, **given: Any) -> None:
     _finish("train", folder.path, as_json)
 
 
-def _needed(recipe: str | None) -> str:
+def needed(recipe: str | None) -> str:
+    """The recipe of a command; RecipeError with those that there are where none is given."""
     if recipe is None:
         tasks = ", ".join(command_tasks())
         raise RecipeError(
@@ -79,7 +80,7 @@ TRAIN_OPTIONS = (
 def sweep(recipe: str | None, **given: Any) -> None:
     """Train a recipe with every combination of a grid, a process each; run again, it does what is missing."""
     grid, jobs, threads, out, as_json = (given.pop(name) for name in ("grid", "jobs", "threads", "out", "as_json"))
-    out = out or Path("runs") / Path(_needed(recipe)).stem
+    out = out or Path("runs") / Path(needed(recipe)).stem
     overrides = {key: value for key, value in given.items() if value is not None}
     try:
         with progress_aside(as_json):

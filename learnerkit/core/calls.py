@@ -13,7 +13,7 @@ from typing import Any
 from learnerkit.core.errors import RecipeError, check_keys, nearest
 from learnerkit.core.ranges import check_ranges, plain_number, ranges_of, shown_name
 
-NOT_THE_WEIGHTS = ("metrics", "path", "model_dir")  # a learner's arguments that change no weight
+NOT_THE_WEIGHTS = ("metrics", "path", "model_dir", "diagnose")  # a learner's arguments that change no weight
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 

@@ -27,6 +27,7 @@ from learnerkit.detect.models.mit_weights import load_segformer, translated
 from learnerkit.detect.models.rgbx import DualStream
 from learnerkit.detect.parts import LossParts, SumOfParts
 from learnerkit.detect.recipe import Anchors
+from learnerkit.detect.signs import BoxSigns
 from learnerkit.detect.summary import summary_of
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.make import TrainingArguments, as_list, build_model, make_learner
@@ -202,7 +203,7 @@ def detection_learner(
         anchors = fitting_anchors(dls) if anchors is None else anchors
         own = {"anchors": list(anchors), "box_batch_size_per_image": box_batch_size_per_image, **(model_args or {})}
         model = build_model(f"{PREFIX}{arch}", arguments.seed, n_in=source.channels, n_out=len(source.vocab), **own)
-    cbs = [LossParts(), *as_list(cbs)]
+    cbs = [LossParts(), *([BoxSigns()] if arguments.diagnose else []), *as_list(cbs)]
     weights, others = arguments.weights, replace(arguments, weights=None)
     learn = make_learner(NAME, dls, model, SumOfParts(), metrics, cbs, others, DetectionLearner)
     learn.unmapped = _begin(learn.model, weights) if weights is not None else []

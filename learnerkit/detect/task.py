@@ -9,6 +9,7 @@ from torch import nn
 from learnerkit.core.errors import DataError
 from learnerkit.detect import doctor, figures
 from learnerkit.detect.changes import changes
+from learnerkit.detect.check import learnt, looks
 from learnerkit.detect.compare import RANKING
 from learnerkit.detect.data.listing import EXPECTED, is_detection
 from learnerkit.detect.data.scenes import make_digit_scenes
@@ -104,6 +105,10 @@ TASK = Task(
     blank_dls=blank_dls,
     preprocessing=preprocessing,
     output="detections",
+    looks=looks,
+    learnt=learnt,
+    learnt_share=0.5,  # of the objects: the smallest take longer than the time that there is
+    check_s=20.0,
     demo=demo,
     measures=tuple(FIGURES),
     headlines=HEADLINES,

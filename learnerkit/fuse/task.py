@@ -9,6 +9,7 @@ from torch import nn
 
 from learnerkit.classify import figures as classify
 from learnerkit.classify.changes import changes
+from learnerkit.classify.check import learnt, looks
 from learnerkit.classify.compare import RANKING
 from learnerkit.classify.dls import digits_dls
 from learnerkit.classify.ensemble import ensemble
@@ -110,6 +111,8 @@ TASK = Task(
     scores=class_scores,
     explain=explain,
     suspects=find_suspects,
+    looks=looks,
+    learnt=learnt,
     measures=MEASURES,
     headlines=HEADLINES,
     evaluation=evaluation_of,

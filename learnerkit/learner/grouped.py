@@ -17,7 +17,7 @@ from learnerkit.core.ranges import AtLeastOne, Count, NotNegative, Positive, che
 from learnerkit.core.schedules import SCHEDULES
 from learnerkit.learner.hypers import read_hyper, write_hyper
 from learnerkit.learner.loop import LoopLearner
-from learnerkit.models.groups import parameter_groups
+from learnerkit.models.groups import head_names, parameter_groups
 
 OF_A_FIT = {
     **dict.fromkeys(("n_epoch", "epochs", "freeze_epochs", "start_epoch"), Count),
@@ -69,6 +69,11 @@ class GroupedLearner(LoopLearner):
     fit_one_cycle = with_groups(LoopLearner.fit_one_cycle, "lr_max")
     fit_flat_cos = with_groups(LoopLearner.fit_flat_cos, "lr")
     fit_sgdr = with_groups(LoopLearner.fit_sgdr, "lr_max")
+
+    @property
+    def head_names(self) -> set[str]:
+        """Names of the model's parameters that depend on the classes."""
+        return head_names(self.model)
 
     def freeze_to(self, n: int) -> None:
         """fastai's: the groups before `n` are not trained, -1 for all but the last; norm layers go on where `train_bn`.

@@ -13,6 +13,7 @@ from fastcore.foundation import L
 from torch import nn
 
 from learnerkit.callbacks.able import able
+from learnerkit.callbacks.diagnose import Diagnose
 from learnerkit.callbacks.identity import known_set
 from learnerkit.callbacks.progress import Progress
 from learnerkit.core.errors import DataError, RecipeError
@@ -27,6 +28,7 @@ class KitLearner(MixedLearner):
     """A fastai Learner that is lean, seeded by position and resumable, see `learner.loop` and `learner.grouped`.
 
     cbs: callbacks, beside our recorder, progress bar, cast and guard (one's own Guard takes the place of ours).
+    diagnose: whether signs of a bad training are told, see `callbacks.diagnose`.
     All other arguments are fastai's. `recipe` records how it was built, `task` for what, `best_by` the figure that
     chooses the best weights.
     """
@@ -35,8 +37,9 @@ class KitLearner(MixedLearner):
     task: str | None = None
     best_by: str = "valid_loss"
 
-    def __init__(self, *args: Any, cbs: Any = None, **kwargs: Any) -> None:
-        super().__init__(*args, cbs=[TrainEvalCallback, LeanRecorder, CastBatch, Progress, *L(cbs)], **kwargs)
+    def __init__(self, *args: Any, cbs: Any = None, diagnose: bool = True, **kwargs: Any) -> None:
+        own = [TrainEvalCallback, LeanRecorder, CastBatch, Progress, *([Diagnose] if diagnose else [])]
+        super().__init__(*args, cbs=[*own, *L(cbs)], **kwargs)
 
     @property
     def smooth_loss(self) -> torch.Tensor:

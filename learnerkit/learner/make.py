@@ -52,6 +52,7 @@ class TrainingArguments:
     channels_last: memory layout of the weights; faster for convolutions.
     compile: `torch.compile` the model; the first batches wait for the compiler.
     guard: what to do when an input, loss or gradient is not finite: 'stop', 'skip' or 'rollback'; see `Guard`.
+    diagnose: whether signs of a bad training are told while it trains, see nbs/diagnosis.md.
     limit_batches: so many batches an epoch, for quick trials.
     splitter: model to parameter groups, as fastai takes it.
     train_bn, wd_bn_bias: whether norm layers train in frozen groups, and whether decay acts on them, as in fastai.
@@ -73,6 +74,7 @@ class TrainingArguments:
     channels_last: Flag = True
     compile: Flag = False
     guard: Literal["stop", "skip", "rollback"] = "stop"
+    diagnose: Flag = True
     limit_batches: AtLeastOne | None = None
     splitter: Callable = trainable_params
     train_bn: Flag = True
@@ -217,6 +219,7 @@ def make_learner(
         seed=given.seed,
         limit_batches=given.limit_batches,
         guard=given.guard,
+        diagnose=given.diagnose,
         splitter=given.splitter,
         train_bn=given.train_bn,
         wd_bn_bias=given.wd_bn_bias,

@@ -18,7 +18,7 @@ from fastai.optimizer import OptimWrapper
 
 from learnerkit.callbacks.able import able
 from learnerkit.callbacks.accumulate import holds_gradients
-from learnerkit.callbacks.settings import callback_settings
+from learnerkit.callbacks.settings import FREE, callback_settings
 from learnerkit.core.errors import RunError, differing
 from learnerkit.learner.position import Position
 
@@ -126,8 +126,8 @@ def check_state(learn: Learner, state: dict[str, Any], allow: Sequence[str] = ()
     changed = [key for key in now if state[key] != now[key] and key not in allow]
     faults = [f"{key} was {differing(state[key], now[key])}" for key in changed]
     names = states_of(learn.cbs).keys()
-    faults += [f"callback '{name}' is missing now" for name in sorted(set(state["callbacks"]) - names)]
-    faults += [f"callback '{name}' was not there" for name in sorted(names - set(state["callbacks"]))]
+    faults += [f"callback '{name}' is missing now" for name in sorted(set(state["callbacks"]) - names - {*FREE})]
+    faults += [f"callback '{name}' was not there" for name in sorted(names - set(state["callbacks"]) - {*FREE})]
     if faults:
         further = " allow=('epochs',) lets it go on for more epochs." if "n_epoch" in changed else ""
         raise RunError("cannot resume: " + "; ".join(faults) + f". Resume with what the run began with.{further}")
@@ -158,7 +158,8 @@ def load_state(learn: Learner, state: dict[str, Any]) -> None:
     learn.model.load_state_dict(state["model"])
     load_opt(learn.opt, state["opt"])
     for name, (_, put_back) in states_of(learn.cbs).items():
-        put_back(state["callbacks"][name])
+        if name in state["callbacks"]:
+            put_back(state["callbacks"][name])
     for parameter, gradient in zip(learn.model.parameters(), state.get("gradients", ()), strict=False):
         parameter.grad = None if gradient is None else gradient.to(parameter)
     learn.start = Position(**state["position"])

@@ -7,12 +7,13 @@ from typing import Any, Literal, get_args, get_origin
 from learnerkit.core.errors import RecipeError, nearest
 from learnerkit.core.files import PathLike
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.text import words
 from learnerkit.recipe import SECTIONS, Recipe, read_value, sections_of, validated
 from learnerkit.runs.recipe_file import Content, read_content
 from learnerkit.tasks import DEFAULT, all_recipes, recipe_of, task_names
 
 FLAG_OF = {"path": "data"}  # fields whose flag has another name
-OPTIONS = {"recipe", "out", "name", "resume", "allow", "grid", "jobs", "threads", "json"}  # of the commands themselves
+OPTIONS = words("recipe out name resume allow grid jobs threads json as_json strict")  # of the commands themselves
 WIDTHS = {"depth": "depth of a wide residual network, 6n+4", "widen_factor": "its width; together they are the --arch"}
 
 

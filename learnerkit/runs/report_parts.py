@@ -6,6 +6,7 @@ from typing import Any
 
 from PIL import Image
 
+from learnerkit.core.diagnosis import line_of
 from learnerkit.core.files import read_json
 from learnerkit.core.profiles import FILE as PROFILE
 from learnerkit.core.profiles import read_summary
@@ -72,6 +73,7 @@ def warnings(
             f"{results['limited_to']} samples of each part were evaluated."
         )
         add("A quick trial", [text])
+    add("Signs of a bad training", _diagnosed(described.get("diagnosis")))
     add("About the data", _texts((described.get("data") or {}).get("notes")))
     add("Not recorded", _texts(described.get("not_rebuilt")))
     return boxes
@@ -79,6 +81,11 @@ def warnings(
 
 def _texts(value: Any) -> list[str]:
     return [str(line) for line in value] if isinstance(value, list) else []
+
+
+def _diagnosed(records: Any) -> list[str]:
+    known = records if isinstance(records, list) else []
+    return [line_of(one) for one in known if isinstance(one, dict) and {"epoch", "text", "try"} <= one.keys()]
 
 
 def commands(described: dict[str, Any]) -> list[tuple[str, str]]:

@@ -27,6 +27,7 @@ from learnerkit.all import (
     image_learner,
 )
 from learnerkit.callbacks.accumulate import Accumulate
+from learnerkit.callbacks.diagnose import Diagnose
 from learnerkit.callbacks.kit import KitCallback, Watcher
 from learnerkit.callbacks.mix import Mixer
 from learnerkit.callbacks.orders import ORDERS
@@ -35,8 +36,10 @@ from learnerkit.callbacks.run import RunKeeper
 from learnerkit.callbacks.train_accuracy import TrainAccuracy
 from learnerkit.callbacks.witness import Witness
 from learnerkit.classify.epoch_figures import ClassFigures
+from learnerkit.classify.signs import ClassSigns
 from learnerkit.detect.interpret import SwitchOff
 from learnerkit.detect.parts import LossParts
+from learnerkit.detect.signs import BoxSigns
 from learnerkit.learner.cast import CastBatch
 from learnerkit.learner.recorder import LeanRecorder
 from learnerkit.learner.schedule import LeanScheduler
@@ -47,9 +50,12 @@ from tests.scenes import toy_detector
 MAKE = {
     Accumulate: lambda tmp: Accumulate(2),
     Autocast: lambda tmp: Autocast("bf16"),
+    BoxSigns: lambda tmp: BoxSigns(),
     CastBatch: lambda tmp: CastBatch(),
     ClassFigures: lambda tmp: ClassFigures(3),
+    ClassSigns: lambda tmp: ClassSigns(),
     CutMix: lambda tmp: CutMix(p=1.0),
+    Diagnose: lambda tmp: Diagnose(),
     EMA: lambda tmp: EMA(0.9),
     EarlyStop: lambda tmp: EarlyStop("valid_loss", "min", 3),
     Fusion: lambda tmp: Fusion("gated"),
@@ -71,8 +77,9 @@ MAKE = {
     Witness: lambda tmp: Witness(10**6, lambda learn: None),
 }
 ABSTRACT = {KitCallback, Mixer, OpenRecorder, Watcher}  # what others are built on
-OF_DETECTORS = {LossParts, SwitchOff}
-BROUGHT_ALONG = {CastBatch, LeanRecorder, LossParts, TrainAccuracy}  # every learner, or every detector, has one already
+OF_DETECTORS = {BoxSigns, LossParts, SwitchOff}
+OF_ALL = {CastBatch, Diagnose, LeanRecorder}
+BROUGHT_ALONG = OF_ALL | {BoxSigns, LossParts, ClassSigns, TrainAccuracy}  # detectors and classifiers have theirs
 CHANGES_VALIDATION = {Autocast, EMA, SwitchOff, TTA}  # what they are for
 BY_NAME = sorted(MAKE, key=lambda cls: cls.__name__)
 
