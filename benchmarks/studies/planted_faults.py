@@ -331,7 +331,9 @@ def shipped(args, place):
     runs = alarms = 0
     for seed in args.seeds:
         for name, settings in cases.items():
-            recipe = load_recipe(name, {**settings, "seed": seed})
+            own = load_recipe(name)
+            fewer = settings.get("bs", own.data.bs) / own.data.bs  # the rate goes with the batch
+            recipe = load_recipe(name, {**settings, "seed": seed, "lr": own.train.lr * fewer})
             told = told_by(recipe, get_task(recipe.task))
             runs, alarms = runs + 1, alarms + bool(told)
             print(f"{name} | seed {seed} | {len(told)} told", flush=True)

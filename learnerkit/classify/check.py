@@ -36,6 +36,6 @@ def learnt(learn: Any, batch: tuple, rows: Sequence[int]) -> tuple[int, int, lis
 
 
 def label_of(source: Any, row: int) -> str:
-    """The name of a sample's class: the folder of its file where that is one of the classes, else the set's label."""
-    folders = [part for part in PurePath(str(source.ids[row])).parts[:-1] if part in source.vocab]
-    return folders[-1] if folders else str(source.vocab[int(source.labels[row])])
+    """The name of a sample's class: its file's own folder where that is one of the classes, else the set's label."""
+    folder = PurePath(str(source.ids[row])).parent.name  # one above may be called like a class: CIFAR-100 has 'train'
+    return folder if folder in source.vocab else str(source.vocab[int(source.labels[row])])

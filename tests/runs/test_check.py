@@ -10,6 +10,7 @@ import torch
 from fastai.callback.core import Callback
 
 from learnerkit.all import array_dls
+from learnerkit.classify.check import label_of
 from learnerkit.core.probe import accuracy_of, chance_of, sure_above, told_by_pixels
 from learnerkit.data.split import Split
 from learnerkit.runs.check import check
@@ -158,6 +159,13 @@ def test_a_plain_model_of_pixels():
     assert chance_of(np.array([0, 0, 0, 1])) == 0.75
     # three errors of .25 on 100 samples are 3 sqrt(.1875 / 100) = .13
     assert sure_above(0.39, 0.25, 100) and not sure_above(0.37, 0.25, 100)
+
+
+def test_the_label_of_a_file_is_its_own_folder():
+    class Set:
+        ids, vocab, labels = ("train/1/stegosaurus.png", "train/cat/a.png"), ["train", "cat", "dinosaur"], [2, 2]
+
+    assert [label_of(Set, row) for row in (0, 1)] == ["dinosaur", "cat"]
 
 
 def test_levels_and_lines():
