@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.learnerkit-installed
 SHORTEST := 00_quick_start.ipynb
 NOTEBOOKS := $(filter-out $(SHORTEST),$(notdir $(wildcard nbs/*.ipynb)))
+STUDIES := $(notdir $(wildcard benchmarks/studies/*.py))
 # a worker that is done takes over tests that the other has not begun
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 NB_TEST := cd nbs && OMP_NUM_THREADS=1 MPLBACKEND=agg $(abspath $(BIN))/nbdev-test --n-workers 1 --do-print
@@ -39,8 +40,10 @@ test: lint
 
 prove: $(INSTALLED)
 	$(PYTEST) -m 'slow or reliability'
-	$(MAKE) --no-print-directory -j 2 --output-sync $(NOTEBOOKS:%=run-%)
-	for study in benchmarks/studies/*.py; do $(BIN)/python $$study --tiny || exit 1; done
+	$(MAKE) --no-print-directory -j 2 --output-sync $(STUDIES:%=study-%) $(NOTEBOOKS:%=run-%)
+
+study-%.py: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/studies/$*.py --tiny
 
 run-%.ipynb: $(INSTALLED)
 	$(NB_TEST) $*.ipynb
