@@ -1,5 +1,6 @@
 """Signs of a bad training that a classifier alone can show: of its classes, its labels and its loss."""
 
+import copy
 import math
 from typing import Any
 
@@ -10,6 +11,7 @@ from learnerkit.callbacks.identity import class_names
 from learnerkit.callbacks.kit import KitCallback
 from learnerkit.classify.epoch_figures import ClassFigures
 from learnerkit.core import signs
+from learnerkit.core.seed import kept_random_state
 
 NO_FEELING = 1e-3  # by which a loss of logits changes when 1 is added to all of them
 
@@ -83,8 +85,9 @@ def _asked(learn: Any, pred: torch.Tensor) -> torch.Tensor:
     nan = torch.full((), math.nan, device=pred.device)
     off = (pred.sum(dim=1) - 1).abs().max()
     try:
-        with torch.no_grad():
-            plain, moved, equal = (learn.loss_func(x, *learn.yb).float().mean() for x in (pred, pred + 1, 0 * pred))
+        asked = copy.deepcopy(learn.loss_func)  # one's own may keep something of each call
+        with torch.no_grad(), kept_random_state():
+            plain, moved, equal = (asked(x, *learn.yb).float().mean() for x in (pred, pred + 1, 0 * pred))
     except Exception:  # a loss of one's own may ask for anything
         return torch.stack([pred.min(), off, nan, nan])
     return torch.stack([pred.min(), off, (moved - plain).abs() / (1 + plain.abs()), equal])

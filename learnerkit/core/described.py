@@ -8,7 +8,7 @@ from learnerkit.core.text import words
 # of a dotted key: what is kept, shown or where it is computed, and the lot; the seed is what variants are repeated by
 NOT_A_VARIANT = words(
     """seed cache num_workers device lost mlflow title checkpoint_every keep_last keep_every keep_checkpoints save_top_k
-    save_top_k_optimizer metrics path model_dir"""
+    save_top_k_optimizer metrics path model_dir diagnose"""
 )
 OF_THE_LEARNER = {"gradient_clip", "mixed_precision"}  # callbacks of its arguments that are called otherwise
 

@@ -97,7 +97,7 @@ def read_record(path: PathLike) -> Record:
         return _of_content(path, json.loads(found.group(1)))
     except LearnerkitError:
         raise
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{path}: its record is damaged ({error!r}); write the page anew: learnerkit report RUN"
         ) from error
@@ -111,6 +111,8 @@ def _of_content(path: Path, content: dict[str, Any]) -> Record:
             "use the version that wrote it, which the page's last line names"
         )
     steps, told = content["steps"], content.pop("digest", None)
+    if int(steps["every"]) < 1:
+        raise ValueError(f"every {steps['every']}")
     losses = np.frombuffer(base64.b64decode(steps["losses"], validate=True), "<f4")
     run, edited = check_described(path, content["run"]), told != _digest(content)
     state, results, weights = content["state"], dict(content["results"]), dict(content["weights"])

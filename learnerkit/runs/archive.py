@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from learnerkit.core import fsops
 from learnerkit.core.aside import LEFTOVER, moved_aside, removed
+from learnerkit.core.checkpoint import recover
 from learnerkit.core.errors import DataError, LearnerkitError, RunError
 from learnerkit.core.files import PathLike, made_folder, not_written
 from learnerkit.core.run_folder import RunFolder
@@ -72,6 +73,7 @@ def archive_runs(runs: Sequence[PathLike], out: PathLike, remove: bool = False) 
                 said[run.path] = run.file(LOCK).read_bytes()  # reading it later would end the lock
             run.lock()
             locks.callback(run.unlock)
+            recover(run.checkpoints)  # what a killed writer had moved away is the run's
         for one in wanted:
             _write(one, said)
             done.archives.append(one)

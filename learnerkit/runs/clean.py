@@ -15,7 +15,7 @@ from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.run_lock import is_held
-from learnerkit.runs.index import Index, Row, no_runs, stamp_of
+from learnerkit.runs.index import Index, Row, is_run, no_runs, stamp_of
 
 KINDS = {
     "leftovers": "leftovers of killed writers",
@@ -83,7 +83,7 @@ def plan_cleaning(
     left = [_leftover(rows, path) for path in leftovers(index.root, now)]
     if not rows and not left:
         raise RunError(no_runs(index))
-    plan, held = Plan(index.root), {row.name for row in rows if _is_held(row.path, index.root)}
+    plan, held = Plan(index.root), {row.name for row in rows if _is_held(row.path)}
     plan.items = [item for item in left if item.run not in held]
     best = best_runs(rows, keep_best)
     for row in rows:
@@ -94,6 +94,8 @@ def plan_cleaning(
             plan.further[item.kind] = plan.further.get(item.kind, 0) + (0 if row.name in held else item.bytes)
         elif row.name in held:
             plan.left.append(f"{row.name}: a process holds it")
+        elif item.kind == "failed" and _holds_runs(row.path):
+            plan.left.append(f"{row.name}: has other runs below it, and stays")
         elif now - last_change(row) >= older_than:
             plan.items.append(item)
     whole = {item.path for item in plan.items if item.kind == "failed"}
@@ -103,20 +105,27 @@ def plan_cleaning(
     return plan
 
 
-def _is_held(folder: Path, root: Path) -> bool:
-    """Whether a process holds a run, or a sweep that it is of."""
-    above = [place for place in folder.parents if place == root or root in place.parents]
-    return any(is_held(place) for place in (folder, *above))
+def _is_held(folder: Path) -> bool:
+    """Whether a process holds a run, or a sweep that it is of, wherever that lies above it."""
+    place = folder.resolve()
+    return any(is_held(each) for each in (place, *place.parents))
+
+
+def _holds_runs(folder: Path) -> bool:
+    """Whether other runs lie within a run's folder, which no look at the runs goes down into."""
+    places = {file.parent for name in ("run.json", "status.json") for file in folder.rglob(name)}
+    return any(map(is_run, places - {folder}))
 
 
 def _item(row: Row) -> Item | None:
     """What of a run may go at most: its checkpoints, or all of it."""
     checkpoints, facts = row.path / "checkpoints", {"folder": row.path, "stamp": stamp_of(row.path)}
-    trained = any((row.path / name).exists() for name in WEIGHTS) or any(checkpoints.glob("epoch_*"))
+    trained = any((row.path / name).exists() for name in WEIGHTS) or any(
+        any(checkpoints.glob(pattern)) for pattern in ("epoch_*", ".del-epoch_*")
+    )
     if row.state == "done" and checkpoints.is_dir() and (row.path / WEIGHTS[0]).exists():
         return Item("checkpoints", row.name, checkpoints, bytes_of(checkpoints), **facts)
-    begun = (row.path / "run.json").exists()
-    if row.state == "failed" or not begun or not (trained or row.epochs or row.state in ("done", "damaged")):
+    if row.state == "failed" or not (trained or row.epochs or row.state in ("done", "damaged")):
         why = f"failed after {row.epochs} epochs" if row.state == "failed" else f"{row.state}, no epoch was trained"
         why += f": {row.wrong}" if row.wrong else ""
         return Item("failed", row.name, row.path, bytes_of(row.path), why, **facts)
@@ -161,23 +170,29 @@ def free(plan: Plan) -> list[Item]:
     """
     gone = []
     for item in plan.items:
-        if item.folder is None:
-            removed(item.path)
-            gone.append(item)
-            continue
-        run = RunFolder(item.folder)
         try:
-            run.lock()
+            if _freed(item, plan):
+                gone.append(item)
         except RunError as error:
             plan.left.append(str(error))
-            continue
-        try:
-            if item.stamp not in (None, stamp_of(item.folder)):
-                plan.left.append(f"{item.run}: has changed since it was looked at")
-                continue
-            doomed = item.path if item.kind == "leftovers" else moved_aside(item.path)
-        finally:
-            run.unlock()
-        removed(doomed)
-        gone.append(item)
+        except OSError as error:  # it is gone meanwhile, or closed to us
+            plan.left.append(f"{item.path}: cannot be removed ({error.strerror or error})")
     return gone
+
+
+def _freed(item: Item, plan: Plan) -> bool:
+    """Remove one item; False, and a line in the plan, where its run has changed since it was looked at."""
+    if item.folder is None:
+        removed(item.path)
+        return True
+    run = RunFolder(item.folder)
+    run.lock()
+    try:
+        if item.stamp not in (None, stamp_of(item.folder)):
+            plan.left.append(f"{item.run}: has changed since it was looked at")
+            return False
+        doomed = item.path if item.kind == "leftovers" else moved_aside(item.path)
+    finally:
+        run.unlock()
+    removed(doomed)
+    return True

@@ -69,6 +69,26 @@ def test_the_training_is_bit_identical_with_it_and_without():
     assert figures == others and losses == again
 
 
+class Remembering(nn.CrossEntropyLoss):
+    """A loss that each call changes, and that draws a lot."""
+
+    seen = 0.0
+
+    def forward(self, pred, targets):
+        loss = super().forward(pred, targets)
+        self.seen = 0.9 * self.seen + 0.1 * loss.item()
+        return loss * (1 + self.seen + 0.1 * torch.rand(()))
+
+
+def test_a_loss_that_remembers_its_calls_is_not_disturbed():
+    states = []
+    for diagnose in (True, False):
+        learn = image_learner(array_dls(*toy_arrays(64), bs=16), "tiny_cnn", loss_func=Remembering(), diagnose=diagnose)
+        learn.fit(2, 0.01)
+        states.append(state_of(learn))
+    assert_same_weights(*states)
+
+
 def test_nothing_stays_on_the_model():
     learn = toy_learner()
     learn.fit(1)

@@ -15,6 +15,7 @@ from learnerkit.core.changed import (
     changed_members,
     changed_settings,
 )
+from learnerkit.core.described import makes_a_variant
 from learnerkit.core.members import Members
 from learnerkit.core.parted import contradictions, course_of, read_batches
 from learnerkit.recipe import SECTIONS, sections_of
@@ -61,6 +62,13 @@ def test_the_one_setting_that_differs_stands_first(task, key):
     assert [change.key for change in found if change.kind == SETTING] == [found[0].key]
     kinds = [change.kind for change in found[1:]]
     assert set(kinds) <= {FOLLOWS, BOOKKEEPING} and kinds == sorted(kinds, key=[FOLLOWS, BOOKKEEPING].index)
+
+
+def test_whether_signs_are_told_makes_no_variant():
+    assert not makes_a_variant("train.diagnose") and not makes_a_variant("learner.args.diagnose")
+    first = described("classify")
+    (change,) = changed_settings(first, with_setting(first, "train.diagnose", False))
+    assert change.kind == BOOKKEEPING
 
 
 def test_what_follows_from_a_setting_stands_after_it_and_the_seed_after_other_settings():

@@ -58,6 +58,8 @@ def test_a_changed_record_is_seen(digits_run, tmp_path):
         ({"schema": 2}, r"schema 2, and this version of learnerkit reads up to 1; use the version that wrote it"),
         ({"steps": {}}, "its record is damaged"),
         ({"steps": {"n": 1, "every": 1, "losses": "?"}}, "its record is damaged"),
+        ({"steps": {"n": 1, "every": 0, "losses": ""}}, "its record is damaged"),
+        ({"steps": [1]}, "its record is damaged"),
         ({"run": {"task": "classify"}}, "lacks recipe, classes, device"),
     ],
 )
@@ -68,6 +70,8 @@ def test_what_is_no_record(digits_run, tmp_path, change, message):
 
 
 def test_other_pages_and_files(tmp_path):
+    with pytest.raises(DataError, match="its record is damaged"):
+        read_record(page(tmp_path, [1]))
     with pytest.raises(RunError, match="no such file"):
         read_record(tmp_path / "nowhere.html")
     file = tmp_path / "other.html"

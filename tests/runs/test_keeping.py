@@ -223,6 +223,38 @@ def test_the_trials_of_a_sweep_that_goes_on_are_held(tmp_path, held_by_another):
     assert [item.run for item in plan.items] == ["other/b"] and plan.left == ["sweep/a: a process holds it"]
 
 
+def test_a_trial_looked_at_by_itself_is_held_with_its_sweep(tmp_path, held_by_another):
+    run = finished(tmp_path / "sweep" / "trials", "t", state="failed")
+    held_by_another(tmp_path / "sweep")
+    for root in (run.path, run.path.parent):
+        assert plan_cleaning(root, ["failed"]).items == []
+
+
+def test_a_failed_run_that_has_runs_below_it_stays(tmp_path):
+    outer = finished(tmp_path, "outer", state="failed")
+    inner = finished(outer.path, "inner")
+    plan = plan_cleaning(tmp_path, ["failed"])
+    assert plan.items == [] and "has other runs below it" in plan.left[0]
+    assert free(plan) == [] and inner.path.is_dir()
+
+
+def test_weights_without_a_run_json_stay(tmp_path):
+    run = finished(tmp_path, "a")
+    shutil.rmtree(run.checkpoints)
+    run.file("run.json").unlink()
+    run.lock()
+    run.unlock()
+    finished(tmp_path, "b")
+    assert plan_cleaning(tmp_path, ["failed"]).items == []
+
+
+def test_a_run_that_is_gone_meanwhile_ends_no_cleaning(tmp_path):
+    gone, there = finished(tmp_path, "a", state="failed"), finished(tmp_path, "b", state="failed")
+    plan = plan_cleaning(tmp_path, ["failed"])
+    shutil.rmtree(gone.path)
+    assert [item.path for item in free(plan)] == [there.path] and str(gone.path) in plan.left[0]
+
+
 def test_a_run_that_went_on_since_it_was_looked_at_is_left(tmp_path):
     run = finished(tmp_path, "a")
     plan = plan_cleaning(tmp_path, ["checkpoints"])
@@ -384,6 +416,15 @@ def test_the_lock_is_kept_while_a_run_is_packed(kept, tmp_path, monkeypatch):
     archive_runs([lockless.path], tmp_path / "b.tar.gz")
     with tarfile.open(tmp_path / "b.tar.gz") as tar:
         assert "b/lock.json" not in tar.getnames()
+
+
+def test_a_checkpoint_that_a_killed_writer_moved_away_is_packed(tmp_path):
+    run = finished(tmp_path, "a")
+    (path,) = run.checkpoints.glob("epoch_*")
+    path.rename(path.with_name(f".del-{path.name}"))
+    archive_runs([run.path], tmp_path / "a.tar.gz", remove=True)
+    with tarfile.open(tmp_path / "a.tar.gz") as tar:
+        assert f"a/checkpoints/{path.name}/model.safetensors" in tar.getnames()
 
 
 def test_archive_with_remove_needs_yes(kept, command, tmp_path):
