@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastai.callback.core import CancelFitException
-from torch import random
+from torch import cuda, random
 
 from learnerkit.callbacks.kit import KitCallback
 from learnerkit.core.seed import kept_random_state
@@ -35,12 +35,20 @@ class Witness(KitCallback):
 
     def before_batch(self) -> None:
         if self._is_here():
-            self.random = random.get_rng_state()
+            self.random = random.get_rng_state(), _of_gpu()
 
     def after_loss(self) -> None:
         if not self._is_here():
             return
         with kept_random_state():
-            random.set_rng_state(self.random)
+            on_cpu, on_gpu = self.random
+            random.set_rng_state(on_cpu)
+            if on_gpu is not None:
+                cuda.set_rng_state(on_gpu)
             self.seen = self.look(self.learn)
         raise CancelFitException
+
+
+def _of_gpu() -> Any:
+    """The random state of the current GPU, None without one."""
+    return cuda.get_rng_state() if cuda.is_available() else None

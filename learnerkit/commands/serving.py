@@ -1,5 +1,6 @@
 """The command that serves a page over many runs: `serve`."""
 
+import contextlib
 import socket
 import threading
 import webbrowser
@@ -40,10 +41,9 @@ def serve(
     if open_page:
         threading.Timer(0.3, webbrowser.open, [address]).start()
     config = server.Config(app, log_level="warning", access_log=False, lifespan="off", ws="none")
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         server.Server(config).run(sockets=[bound])
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    raise typer.Exit(130)  # nothing else ends it
 
 
 def bind(host: str, port: int) -> socket.socket:

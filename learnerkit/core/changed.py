@@ -140,7 +140,8 @@ def _last(key: str) -> str:
 
 def changed_environment(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Change]:
     """Versions, device, threads and platform that differ."""
-    return _differing(*(flat(_environment(run)) for run in (first, second)), SETTING)
+    found = _differing(*(flat(_environment(run)) for run in (first, second)), SETTING)
+    return [change for change in found if None not in (change.first, change.second)]  # a key that came later
 
 
 def _environment(run: Mapping[str, Any]) -> dict[str, Any]:

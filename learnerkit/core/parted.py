@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from learnerkit.core.digits import alike
+
 ROUNDING = 1e-4  # of a loss: more than other threads or another machine make of one step by float32 alone
 DIGITS = 1e-4  # of a mean of losses that were written in six digits
 
@@ -68,10 +70,11 @@ def read_batches(file: Path) -> dict[int, tuple[int, float, float]]:
 def course_of(first: Batches, second: Batches) -> Course:
     """Where two courses part; first, second: of `read_batches`."""
     shared = sorted(first.keys() & second.keys())
-    pairs = (Step(step, first[step][0], first[step][1], second[step][1]) for step in shared)
+    losses, lrs = (alike(*([run[step][place] for step in shared] for run in (first, second))) for place in (1, 2))
+    pairs = (Step(step, first[step][0], *pair) for step, pair in zip(shared, zip(*losses, strict=True), strict=True))
     other = [pair for pair in pairs if not _equal(pair.first, pair.second)]
     beyond = next((pair for pair in other if pair.share > ROUNDING), None)
-    rates = next((step for step in shared if not _equal(first[step][2], second[step][2])), None)
+    rates = next((step for step, *pair in zip(shared, *lrs, strict=True) if not _equal(*pair)), None)
     return Course((len(first), len(second)), len(shared), other[0] if other else None, beyond, rates)
 
 

@@ -17,6 +17,9 @@ def check_described(path: Path, content: Any) -> dict[str, Any]:
     missing = [key for key in needed if not isinstance(content, dict) or key not in content]
     if missing:
         raise RunError(f"{path}: is damaged, it lacks {', '.join(missing)}")
+    wrong = [key for key in ("recipe", "device", "resolved") if not isinstance(content.get(key) or {}, dict)]
+    if wrong:
+        raise RunError(f"{path}: is damaged, {', '.join(wrong)} is no mapping")
     schema = content.get("schema", 1)  # runs of the first days do not say it
     if type(schema) is not int or not 1 <= schema <= RUN_SCHEMA:
         raise RunError(

@@ -22,6 +22,7 @@ KNOWN = 0.6  # training accuracy from which a valid part at chance is no matter 
 LOSSES_APART = 2.0  # valid loss over train loss, where there are no accuracies
 SINCE_BEST = 3  # epochs without a better valid loss: noise of an epoch or two is no trend
 FIRST, LATEST = 5, 20  # batches whose losses are the start; the fewest of which a rise is told
+FEW, TIMES = 8, 10.0  # batches, and times its start: so few show a rise that no warm-up has
 RISE = 1.5  # of the loss over its start: a warm-up's peak stays below it
 EXPLOSION = 100.0  # of the gradient's norm over its start, with a loss that is not below its start
 TRIPS = 3  # batches that the guard passed over: one or two overflow in any training
@@ -55,7 +56,7 @@ def loss_at_chance(loss: float, chance: float, classes: int, steps: int) -> Sign
     if steps < STEPS or loss < CHANCE * chance:
         return None
     text = f"after {steps} steps the training loss is {loss:.3f}; guessing among {classes} classes gives {chance:.3f}"
-    remedy = "`learnerkit check` tells whether one batch can be learnt; then a tenth of the rate (--lr)"
+    remedy = "`learnerkit check` tells whether one batch can be learnt; learn.lr_find() whether the rate is too low"
     return Sign("loss_at_chance", text, TENTH if loss > RISE * chance else remedy, loss / chance)
 
 
@@ -132,6 +133,8 @@ def rate_too_high(
     ended: whether the guard has stopped the training, where a rise is told however few batches there were.
     """
     finite = [loss for loss in losses if math.isfinite(loss)]
+    if not ended and FEW <= len(finite) < FIRST + LATEST:
+        return _grown(finite, chance)
     if len(finite) < (2 if ended else FIRST + LATEST):
         return None
     if ended:  # each step counts
@@ -148,6 +151,15 @@ def rate_too_high(
     text = f"the loss was {start:.3g} at the start and rose to {late:.3g} within {len(finite)} batches"
     text += f", the gradient's norm grew {grown:.3g} times" if grown > RISE else ""
     text += "; then it was not finite" if ended else ""
+    return Sign("rate_too_high", text, TENTH, late / max(abs(start), 1e-12))
+
+
+def _grown(losses: Sequence[float], chance: float | None) -> Sign | None:
+    """A loss that few batches have multiplied, by the middle of their second half."""
+    start, late = losses[0], _middle(losses[len(losses) // 2 :])
+    if late <= TIMES * abs(start) or (chance is not None and late <= TIMES * chance):
+        return None
+    text = f"the loss was {start:.3g} at the start and rose to {late:.3g} within {len(losses)} batches"
     return Sign("rate_too_high", text, TENTH, late / max(abs(start), 1e-12))
 
 

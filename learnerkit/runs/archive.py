@@ -17,6 +17,8 @@ from learnerkit.core.errors import DataError, LearnerkitError, RunError
 from learnerkit.core.files import PathLike, made_folder, not_written
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.run_lock import FILE as LOCK
+from learnerkit.runs.index import in_use, runs_below
+from learnerkit.runs.rename import refuse_trial
 
 ENDS = (".tar.gz", ".tgz")
 BLOCK = 2**20
@@ -62,6 +64,8 @@ def archive_runs(runs: Sequence[PathLike], out: PathLike, remove: bool = False) 
     """
     folders = [RunFolder.open(path) for path in runs]
     _refuse_nested(folders)
+    for run in folders if remove else ():
+        _refuse_removal(run.path)
     wanted = _places(folders, Path(out))
     if taken := [str(one.file) for one in wanted if os.path.lexists(one.file)]:
         raise RunError(f"{taken[0]}: is there already; nothing was overwritten. Choose another --out")
@@ -82,6 +86,15 @@ def archive_runs(runs: Sequence[PathLike], out: PathLike, remove: bool = False) 
     for folder in doomed:
         removed(folder)
     return done
+
+
+def _refuse_removal(path: Path) -> None:
+    """RunError where a run's folder is not its own affair: a sweep's trial, or one that has other runs below it."""
+    refuse_trial(path)
+    if in_use(path):
+        raise RunError(f"{path}: a process holds it, or the sweep that it is of; nothing was archived. Wait for it")
+    if below := runs_below(path):
+        raise RunError(f"{path}: has other runs below it, such as {below[0]}, and would take them along; move them")
 
 
 def _refuse_nested(folders: Sequence[RunFolder]) -> None:
@@ -128,13 +141,18 @@ def _write(archive: Archive, said: dict[Path, bytes]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def _raised(error: OSError) -> None:
+    """What cannot be read is no part of a verified archive."""
+    raise error
+
+
 def _members(archive: Archive, locks: dict[Path, bytes]) -> Iterator[tuple[str, Path]]:
     """(place in the archive, file) of every file of its runs, without leftovers; RunError for a link.
 
     locks: content of each run's lock file before this process held it; a run that had none has none in the archive.
     """
     for place, folder in archive.runs.items():
-        for inside, folders, files in os.walk(folder):
+        for inside, folders, files in os.walk(folder, onerror=_raised):
             folders[:] = sorted(name for name in folders if not LEFTOVER.fullmatch(name))
             for name in (*folders, *sorted(files)):
                 if (path := Path(inside) / name).is_symlink():

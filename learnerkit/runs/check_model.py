@@ -18,6 +18,7 @@ from learnerkit.callbacks.run import RunKeeper
 from learnerkit.core.disk import free_bytes, shown_bytes
 from learnerkit.core.duration import shown_duration
 from learnerkit.core.errors import TrainingError
+from learnerkit.core.signs import FIRST, LATEST
 from learnerkit.core.text import some
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.learner.make import make_opt_func
@@ -71,7 +72,9 @@ def check_steps(recipe: Recipe, task: Task, dls: KitLoaders, found: Checked) -> 
     good = {
         "inputs": "as the set's figures say, once" if getattr(dls.source, "stats", None) else "as they are stored",
         "targets": f"of {steps} batches, as they are due",
-        "rate": f"finite, and no higher than it was, over {steps} steps",
+        "rate": f"finite, and no higher than it was, over {steps} steps"
+        if steps >= FIRST + LATEST
+        else f"finite over {steps} steps, too few to tell a slow rise",
     }
     lines += [Line(name, True, text) for name, text in good.items() if name not in said]
     _forecast(recipe, learn, dls, clock, found)

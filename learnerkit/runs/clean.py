@@ -14,8 +14,7 @@ from learnerkit.core.disk import bytes_of
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike
 from learnerkit.core.run_folder import RunFolder
-from learnerkit.core.run_lock import is_held
-from learnerkit.runs.index import Index, Row, is_run, no_runs, stamp_of
+from learnerkit.runs.index import Index, Row, holds_runs, in_use, no_runs, stamp_of
 
 KINDS = {
     "leftovers": "leftovers of killed writers",
@@ -83,7 +82,7 @@ def plan_cleaning(
     left = [_leftover(rows, path) for path in leftovers(index.root, now)]
     if not rows and not left:
         raise RunError(no_runs(index))
-    plan, held = Plan(index.root), {row.name for row in rows if _is_held(row.path)}
+    plan, held = Plan(index.root), {row.name for row in rows if in_use(row.path)}
     plan.items = [item for item in left if item.run not in held]
     best = best_runs(rows, keep_best)
     for row in rows:
@@ -94,7 +93,7 @@ def plan_cleaning(
             plan.further[item.kind] = plan.further.get(item.kind, 0) + (0 if row.name in held else item.bytes)
         elif row.name in held:
             plan.left.append(f"{row.name}: a process holds it")
-        elif item.kind == "failed" and _holds_runs(row.path):
+        elif item.kind == "failed" and holds_runs(row.path):
             plan.left.append(f"{row.name}: has other runs below it, and stays")
         elif now - last_change(row) >= older_than:
             plan.items.append(item)
@@ -103,18 +102,6 @@ def plan_cleaning(
     plan.left += [f"{row.name}: is damaged, and stays: {row.wrong}" for row in rows if row.state == "damaged"]
     plan.further = {kind: count for kind, count in plan.further.items() if count}
     return plan
-
-
-def _is_held(folder: Path) -> bool:
-    """Whether a process holds a run, or a sweep that it is of, wherever that lies above it."""
-    place = folder.resolve()
-    return any(is_held(each) for each in (place, *place.parents))
-
-
-def _holds_runs(folder: Path) -> bool:
-    """Whether other runs lie within a run's folder, which no look at the runs goes down into."""
-    places = {file.parent for name in ("run.json", "status.json") for file in folder.rglob(name)}
-    return any(map(is_run, places - {folder}))
 
 
 def _item(row: Row) -> Item | None:

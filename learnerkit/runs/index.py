@@ -11,11 +11,12 @@ from learnerkit.core.disk import bytes_of
 from learnerkit.core.errors import LearnerkitError, RunError
 from learnerkit.core.files import PathLike, read_json, read_last, read_ledger
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.run_lock import is_held
 from learnerkit.core.run_schema import check_described
 
 FACTS = (
     *("name", "path", "state", "task", "title", "epochs", "n_epoch", "started", "updated", "seconds", "seed"),
-    *("monitor", "mode", "best", "bytes", "wrong"),
+    *("monitor", "mode", "best", "signs", "bytes", "wrong"),
 )
 READ = ("run.json", "status.json", "history.jsonl", "results.json")  # a row follows from these, and from the lock
 PASSING = ("created", "running", "killed")  # states that the lock decides
@@ -31,6 +32,7 @@ class Row:
     state: as `RunFolder.standing` has it, 'damaged' where run.json cannot be read; wrong: what is wrong with it, ''.
     epochs: trained; n_epoch: asked for; started, updated: local times; seconds: of training.
     monitor, mode, best: the figure that chose its weights, and that figure's best value.
+    signs: of a bad training that were told and have not passed, by their names; None for none.
     figures: of results.json by their names; settings: by dotted key; bytes: on the disk, None where not asked for.
     """
 
@@ -49,6 +51,7 @@ class Row:
     monitor: str | None = None
     mode: str | None = None
     best: float | None = None
+    signs: str | None = None
     bytes: int | None = None
     figures: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
@@ -170,6 +173,8 @@ def _fill(row: Row, run: RunFolder) -> None:
     row.seed, row.n_epoch = _number(described.get("seed")), _number(described.get("n_epoch"))
     row.monitor, row.mode = _text(described.get("monitor")), _text(described.get("mode"))
     row.settings = all_settings(described)
+    told = [one["sign"] for one in described.get("diagnosis") or [] if one.get("passed") is None]
+    row.signs = ", ".join(dict.fromkeys(told)) or None
     results = run.results()
     row.figures = {key: value for key, value in results.items() if not isinstance(value, (dict, list))}
     row.best = _number(results.get(f"best_valid_{(row.monitor or '').removeprefix('valid_')}"))
@@ -218,3 +223,20 @@ def _is_folder(entry: os.DirEntry) -> bool:
         return entry.is_dir(follow_symlinks=False)
     except OSError:
         return False
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a process holds a run, or a sweep that it is of, wherever that lies above it."""
+    place = folder.resolve()
+    return any(is_held(each) for each in (place, *place.parents))
+
+
+def holds_runs(folder: Path) -> bool:
+    """Whether other runs lie within a run's folder, which no look at the runs goes down into."""
+    return bool(runs_below(folder))
+
+
+def runs_below(folder: Path) -> list[Path]:
+    """The other runs within a run's folder."""
+    places = {file.parent for name in ("run.json", "status.json") for file in folder.rglob(name)}
+    return sorted(place for place in places - {folder} if is_run(place))

@@ -78,7 +78,16 @@ def listed(
 def _telling(rows: Sequence[Row]) -> list[Field]:
     """State, epochs, the figure that chose the weights, the first one of test, the settings that differ."""
     tests = (next((key for key in row.figures if key.startswith("test_")), None) for row in rows)
-    names = ["state", "epochs", "best", *filter(None, dict.fromkeys(tests)), *varying(rows), "seconds", "started"]
+    names = [
+        "state",
+        "epochs",
+        "signs",
+        "best",
+        *filter(None, dict.fromkeys(tests)),
+        *varying(rows),
+        "seconds",
+        "started",
+    ]
     made = [Field(name, (name,)) for name in names]
     return [one for one in made if any(one.of(row) is not None for row in rows)]
 

@@ -58,6 +58,10 @@ class LiveTable:
 
     def look(self) -> dict[str, Row]:
         """Every run by its name, as it is now."""
+        return self._seen()[0]
+
+    def _seen(self) -> tuple[dict[str, Row], int, dict[str, int]]:
+        """The runs as they are now, the turn, and in which turn each has changed: of one moment."""
         with self.lock:
             rows = {row.name: row for row in self.index.rows()}
             changed = [name for name, row in rows.items() if row is not self.rows.get(name)]
@@ -65,17 +69,17 @@ class LiveTable:
                 self.turn += 1
             self.turns = {name: self.turns.get(name, 0) for name in rows} | dict.fromkeys(changed, self.turn)
             self.rows = rows
-            return rows
+            return rows, self.turn, self.turns
 
     def answer(self, query: Query, since: str = "") -> dict[str, Any] | None:
         """The table; None where nothing has changed since an answer. RecipeError where no run has a field.
 
         since: the token of that answer.
         """
-        rows = self.look()
+        rows, now, turns = self._seen()
         found = query.listing(list(rows.values()))
         columns = _digest([column.key for column in found.columns])
-        token = ".".join((self.begun, str(self.turn), columns, _digest([repr(query)])))
+        token = ".".join((self.begun, str(now), columns, _digest([repr(query)])))
         if token == since:
             return None
         begun, turn, before, _ = (*since.split("."), "", "", "")[:4]
@@ -85,7 +89,7 @@ class LiveTable:
             "whole": whole,
             "heads": [{"key": column.key, "head": column.head} for column in found.columns],
             "order": [row.name for row in found.rows],
-            "rows": {name: _told(row, found) for name, row in rows.items() if whole or self.turns[name] > int(turn)},
+            "rows": {name: _told(row, found) for name, row in rows.items() if whole or turns[name] > int(turn)},
             "said": said(found) if rows else [no_runs(self.index)],
             "running": sum(row.state == "running" for row in rows.values()),
         }
@@ -96,11 +100,11 @@ class LiveTable:
 
         names: of runs, of which those that are gone count for nothing; since: the token of an earlier answer.
         """
-        rows = self.look()
+        rows, _, turns = self._seen()
         chosen = [name for name in names if name in rows]
         chosen = chosen if names else [name for name, row in rows.items() if row.state == "running"]
         shown = chosen[:MOST_LINES]
-        token = _digest([self.begun, *(f"{name} {self.turns[name]}" for name in chosen)])
+        token = _digest([self.begun, *(f"{name} {turns[name]}" for name in chosen)])
         if token == since:
             return None
         drawn = [rows[name] for name in shown]

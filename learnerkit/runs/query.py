@@ -16,6 +16,7 @@ from learnerkit.runs.index import FACTS, Row
 FORM = re.compile(r"\s*([^\s=!<>~]+)\s*(!=|<=|>=|==|=|<|>|~)\s*(.*?)\s*", re.DOTALL)
 ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 PART = re.compile(r"(?:train|valid|test|all)_(.+)")
+OF_A_SCRIPT = ("fit.", "learner.", "dls.")  # where a script says a setting; the fit has the last word
 WORDS = {"true": "yes", "false": "no", "null": "none"}
 
 
@@ -64,16 +65,17 @@ class Fields:
             known = {*FACTS, *self.keys, *self._short}
             raise RecipeError(f"{where}: no run has a figure or setting '{word}'; {nearest(word, known)}")
         for row in self.rows:
-            if len(several := [key for key in keys if key in row.figures or key in row.settings]) > 1:
+            several = [key for key in keys if key in row.figures or key in row.settings]
+            if len(several) > 1 and not all(key.startswith(OF_A_SCRIPT) for key in several):
                 raise RecipeError(f"{where}: '{word}' may be {both(several, 8)}; say which")
-        return Field(word, tuple(keys))
+        return Field(word, tuple(sorted(keys, key=lambda key: key.startswith(OF_A_SCRIPT[1:]))))
 
 
 @dataclass(frozen=True)
 class Field:
     """A field of a run.
 
-    name: as it was asked for; keys: that it may stand under, of which a run has one at most.
+    name: as it was asked for; keys: that it may stand under, of which the first that a run has counts.
     """
 
     name: str

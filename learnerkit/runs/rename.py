@@ -1,5 +1,6 @@
 """Giving a run another name within its experiment."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
@@ -10,6 +11,8 @@ from learnerkit.core import fsops
 from learnerkit.core.errors import DataError, LearnerkitError, RunError
 from learnerkit.core.files import PathLike, read_json
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.run_lock import is_held
+from learnerkit.runs.index import runs_below
 
 ABOUT_MANY = ("comparison.html", "summary.html")  # pages beside runs that name them
 
@@ -38,12 +41,14 @@ def rename_run(path: PathLike, name: str, redraw: Callable[[Path], Any] | None =
     RunError where another process holds the run, where the name is taken or no name of a folder, and for a trial of a
     sweep, whose sweep.json knows it by its folder.
     """
-    run = RunFolder.open(path)
+    run = RunFolder.open(os.path.normpath(path) if Path(path).name else Path(path).resolve())
     place = run.path.parent / name
     RunFolder.refuse_taken(run.path.parent, name)
     if name[0] in ".-":
         raise RunError(f"run name '{name}': begins with '{name[0]}'; such folders are passed over, choose another name")
     refuse_trial(run.path)
+    if held := [place for place in runs_below(run.path) if is_held(place)]:
+        raise RunError(f"{held[0]}: lies below {run.path}, and a process holds it. Wait for it")
     run.lock()
     try:
         fsops.replace(run.path, place)

@@ -13,9 +13,11 @@ from learnerkit.callbacks.mix import Mixer
 from learnerkit.callbacks.resume import read_state
 from learnerkit.callbacks.witness import Witness
 from learnerkit.core.checkpoint import candidates, check
+from learnerkit.core.digits import has_few
 from learnerkit.core.environment import threads_of, versions
 from learnerkit.core.errors import DataError, RunError, differing
 from learnerkit.core.files import PathLike
+from learnerkit.core.parted import read_batches
 from learnerkit.core.ranges import AtLeastOne, checked
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.warn import warn
@@ -24,6 +26,7 @@ from learnerkit.runs.again import built_again, check_data
 from learnerkit.runs.settled import check_settled
 from learnerkit.tasks import task_of
 
+OF_SIX_DIGITS = 5e-6
 SAME = 1e-6  # of a loss, beside the greater of it and 1: float32 in another order
 
 
@@ -34,6 +37,7 @@ class Replayed:
     step, epoch, batch: its place, all from 1; lr: its rate.
     loss: as it was computed again; recorded: as the run has it; same: whether they are equal to 1e-6.
     begun: the checkpoint that was gone on from, '' for the beginning; trained: steps from there to this one.
+    tolerance: of it; more where the file has six digits alone, as those of earlier versions.
     samples: a row each, in the order of the batch: id, loss, gradient_norm and, where the batch was mixed, mixed_with
         and kept, the share of its own.
     xb, yb: the batch as the model saw it; learn: in the state before the step.
@@ -48,6 +52,7 @@ class Replayed:
     begun: str
     trained: int
     loss: float = math.nan
+    tolerance: float = SAME
     samples: list[dict[str, Any]] = field(default_factory=list)
     xb: tuple[Tensor, ...] = ()
     yb: tuple[Tensor, ...] = ()
@@ -56,7 +61,7 @@ class Replayed:
     @property
     def same(self) -> bool:
         """Whether the loss is the recorded one."""
-        return abs(self.loss - self.recorded) <= SAME * max(1.0, abs(self.recorded))
+        return abs(self.loss - self.recorded) <= self.tolerance * max(1.0, abs(self.recorded))
 
     def facts(self) -> dict[str, Any]:
         """All of it but the tensors."""
@@ -92,6 +97,7 @@ def replay_step(path: PathLike, step: AtLeastOne, data: PathLike | None = None) 
         begun,
         step - 1 - first,
     )
+    found.tolerance = SAME if _digits(run) else OF_SIX_DIGITS
     witness = Witness(step, lambda learn: _look(learn, found), state)
     _say_other_versions(run, described)
     threads = (described.get("device") or {}).get("threads")
@@ -126,6 +132,11 @@ def _recorded(run: RunFolder, step: int) -> dict[str, str]:
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{file}: the row of step {step:,} is damaged ({error!r}): the history was edited") from error
     return row
+
+
+def _digits(run: RunFolder) -> bool:
+    """Whether the losses of a run are kept with more than six digits."""
+    return not has_few([loss for _, loss, _ in read_batches(run.file("batch_metrics.csv")).values()])
 
 
 def _missing(file: Path) -> Any:

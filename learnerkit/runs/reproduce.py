@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from learnerkit.callbacks.run import RunKeeper
+from learnerkit.core.digits import alike
 from learnerkit.core.environment import threads_of
 from learnerkit.core.errors import DataError, RunError, differing
 from learnerkit.core.files import PathLike, write_json
@@ -132,7 +133,8 @@ def compared(source: str, then: Record, now: Record, folder: RunFolder, path: Pa
 
 def _pairs(then: Record, now: Record) -> list[tuple[float, float]]:
     """The losses of the steps that both know, as (recorded, now)."""
-    return list(zip(then.losses.tolist(), now.losses[then.every - 1 :: then.every].tolist(), strict=False))
+    pair = alike(then.losses.tolist(), now.losses[then.every - 1 :: then.every].tolist())
+    return list(zip(*pair, strict=False))
 
 
 def _causes(then: dict[str, Any], now: dict[str, Any], source: Path, folder: RunFolder) -> Any:

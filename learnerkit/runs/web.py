@@ -135,6 +135,9 @@ def make_app(root: Path, pages: Mapping[str, Compare], host: str = "127.0.0.1") 
             return responses.HTMLResponse(make([known[name].path for name in names], called))
         except LearnerkitError as error:
             return responses.HTMLResponse(_message("Not compared", str(error), called), 422)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:  # of files that are not a run's
+            text = f"{type(error).__name__}: {error}. A file of these runs is damaged"
+            return responses.HTMLResponse(_message("Not compared", text, called), 422)
 
     def run(request: Any) -> Any:
         try:
@@ -181,6 +184,8 @@ def _place(table: LiveTable, path: str) -> tuple[Path, str, str]:
     name, inside = "/".join(parts[: ends[0]]), "/".join(parts[ends[0] :])
     folder = rows[name].path.resolve(strict=True)
     found = (folder / inside).resolve(strict=True)
+    if not (found.is_file() or found.is_dir()):
+        raise LookupError(path)
     if not found.is_relative_to(folder) or not folder.is_relative_to(table.root.resolve()):
         raise LookupError(path)
     return found, name, inside

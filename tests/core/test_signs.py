@@ -155,3 +155,10 @@ def test_a_sign_is_told_once_again_where_it_is_worse_and_marked_where_it_passed(
 @pytest.mark.parametrize(("before", "last", "told"), [((), False, 0), (("s",), False, 1), ((), True, 1)])
 def test_a_lasting_sign_is_told_in_the_second_epoch_of_a_row_or_in_the_last(before, last, told):
     assert len(told_now([], [Sign("s", "t", "r", lasting=True)], 1, before, last)[1]) == told
+
+
+def test_few_batches_show_a_loss_that_is_multiplied():
+    grows = [1.4, 4.2, 54.0, 82.0, 5.4e3, 2e5, 3e6, 1e9, 1e12]
+    assert signs.rate_too_high(grows, [], 1.39, 9).sign == "rate_too_high"
+    assert signs.rate_too_high(grows[:7], [], 1.39, 7) is None  # too few
+    assert signs.rate_too_high([1.4, 1.9, 2.4, 3.0, 3.5, 3.2, 3.9, 4.1, 4.0], [], 1.39, 9) is None  # as of a warm-up

@@ -63,7 +63,8 @@ def test_a_clean_set_is_clean_in_every_form(command, tmp_path):
     assert facts["sizes"]["common"] == [{"width": 48, "height": 40, "images": 600}]
     assert facts["stored"]["modes"] == {"RGB": 600} and facts["copies"] == []
     assert set(os.listdir(tmp_path / "report")) == FILES
-    assert json.loads((tmp_path / "report" / "data_report.json").read_text()) == found
+    kept = json.loads((tmp_path / "report" / "data_report.json").read_text())
+    assert {**kept, "command": "doctor", "schema": 1} == found
     names = set(os.listdir(tmp_path / "report" / "figures"))
     drawn = ("class_distribution", "split_comparison", "brightness", "samples_1")
     assert names == {f"{name}.{kind}" for name in drawn for kind in ("png", "pdf")}

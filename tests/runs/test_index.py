@@ -14,6 +14,7 @@ from learnerkit.runs.clean import plan_cleaning
 from learnerkit.runs.index import Index, find_runs, read_row
 from learnerkit.runs.listing import listed, table_lines
 from learnerkit.runs.live_table import LiveTable, Query
+from learnerkit.runs.query import Condition, Fields
 from learnerkit.runs.shown_run import run_lines, shown_run
 from learnerkit.runs.web import run_page
 from tests.json_page import check_document
@@ -261,3 +262,25 @@ def names_of(document):
 def test_reading_runs_imports_no_torch():
     code = "import sys, learnerkit.runs.index, learnerkit.runs.listing; print({'torch', 'numpy'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
+
+
+def test_one_word_means_a_setting_of_commands_and_of_scripts(tmp_path):
+    fake_run(tmp_path, "command", "add", 1, 0.9, model={"arch": "tiny_cnn"})
+    script = fake_run(tmp_path, "script", "add", 1, 0.8)
+    described = {key: value for key, value in script.described().items() if key != "resolved"}
+    calls = {"learner": {"call": "image_learner", "args": {"arch": "resnet18", "lr": 0.1}, "lost": []}}
+    write_json(script.file("run.json"), {**described, "recipe": calls, "fit": {"call": "fit", "lr": 0.01}})
+    rows = Index(tmp_path).rows()
+    lr, arch = (Fields(rows).meant(word, "--where") for word in ("lr", "arch"))
+    of_script = next(row for row in rows if row.name == "script")
+    assert lr.of(of_script) == 0.01  # the fit has the last word over the learner's own
+    assert {row.name: arch.of(row) for row in rows} == {"command": "tiny_cnn", "script": "resnet18"}
+
+
+def test_signs_that_have_not_passed_are_a_fact(tmp_path):
+    run = fake_run(tmp_path, "a", "add", 1, 0.9)
+    told = [{"sign": "rate_too_high", "passed": None}, {"sign": "dead_units", "passed": 3}]
+    write_json(run.file("run.json"), {**run.described(), "diagnosis": told})
+    (row,) = Index(tmp_path).rows()
+    assert row.signs == "rate_too_high"
+    assert Condition.read("signs ~ rate", Fields([row])).fits(row)

@@ -16,6 +16,7 @@ from learnerkit.core.aside import ASIDE, leftovers, moved_aside, removed
 from learnerkit.core.checkpoint import commit
 from learnerkit.core.errors import DataError, LearnerkitError, RunError
 from learnerkit.core.files import read_json, write_json
+from learnerkit.core.run_folder import RunFolder
 from learnerkit.runs.archive import archive_runs
 from learnerkit.runs.clean import free, plan_cleaning
 from learnerkit.runs.compare import compare_runs
@@ -432,3 +433,21 @@ def test_archive_with_remove_needs_yes(kept, command, tmp_path):
     assert code == 2 and "say --yes" in err and kept.is_dir() and not (tmp_path / "out").exists()
     code, out, err = command("runs", "archive", kept, "--out", "out", "--remove", "--yes")
     assert code == 0 and f"removed {kept}" in out and "verified" in out and (tmp_path / "out" / "kept.tar.gz").exists()
+
+
+def test_what_others_hold_is_not_archived_away(tmp_path):
+    outer = fake_run(tmp_path, "outer", "add", 1, 0.9)
+    fake_run(outer.path, "inner", "add", 2, 0.9)
+    with pytest.raises(RunError, match=r"has other runs below it, such as .*inner"):
+        archive_runs([outer.path], tmp_path / "a.tar.gz", remove=True)
+    sweep = RunFolder(tmp_path / "sweep")
+    trial = fake_run(sweep.path, "seed-1", "add", 1, 0.9)
+    sweep.lock()
+    with pytest.raises(RunError, match="a process holds it, or the sweep"):
+        archive_runs([trial.path], tmp_path / "b.tar.gz", remove=True)
+    sweep.unlock()
+    write_json(sweep.file("sweep.json"), {"trials": [{"trial": "seed-1", "state": "done"}]})
+    with pytest.raises(RunError, match="sweep"):
+        archive_runs([trial.path], tmp_path / "c.tar.gz", remove=True)
+    assert trial.path.exists() and outer.path.exists() and not list(tmp_path.glob("*.tar.gz"))
+    archive_runs([trial.path], tmp_path / "d.tar.gz")  # a copy takes nothing away

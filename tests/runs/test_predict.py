@@ -212,7 +212,7 @@ def test_a_run_in_progress_is_refused_and_one_that_died_is_told(run, pictures):
     with pytest.raises(RunError, match="is in use"):
         predict_run(run, pictures)
     folder.unlock()
-    with pytest.warns(UserWarning, match=r"not trained to its end \(running\)"):
+    with pytest.warns(UserWarning, match=r"not trained to its end \(killed\)"):
         assert predict_run(run, pictures)[1]["samples"] == 12
 
 

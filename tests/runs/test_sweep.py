@@ -66,9 +66,10 @@ def test_a_sweep_that_was_sent_nowhere_may_be_sent_somewhere_later(tmp_path):
     """Another store than the one that a run is in is refused; its first one changes nothing of it."""
     before = plan("digits", ["seed=1"], {}, tmp_path)[0].recipe
     (tmp_path / "seed-1").mkdir()
-    write_json(tmp_path / "seed-1" / "run.json", {"resolved": before.model_dump(mode="json")})
+    facts = {"task": "classify", "recipe": {}, "classes": [], "device": {}}
+    write_json(tmp_path / "seed-1" / "run.json", {**facts, "resolved": before.model_dump(mode="json")})
     after = plan("digits", ["seed=1"], {"mlflow": "a.db"}, tmp_path)[0].recipe
-    write_json(tmp_path / "seed-1" / "run.json", {"resolved": after.model_dump(mode="json")})
+    write_json(tmp_path / "seed-1" / "run.json", {**facts, "resolved": after.model_dump(mode="json")})
     for other in ({"mlflow": "b.db"}, {}):
         with pytest.raises(RunError, match=r"other settings \(train: mlflow: 'a.db'"):
             plan("digits", ["seed=1"], other, tmp_path)

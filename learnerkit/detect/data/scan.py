@@ -44,7 +44,9 @@ def scan_detection(
     """
     path = Path(path)
     if not path.exists():
-        raise DataError(f"{path}: no such file or folder. Expected {EXPECTED}.")
+        raise DataError(
+            f"{path}: no such file or folder. Expected {EXPECTED}. `learnerkit demo detection` makes scenes of digits."
+        )
     listing = list_detection(path, polygons)
     faults = listing.faults
     if not listing.images:
