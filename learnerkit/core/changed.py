@@ -19,6 +19,7 @@ FOLLOWERS = {
 }  # by the last word of what they follow
 ORDER = ("data", "model", "learner.args.arch", "learner.args.model_args")  # what tells most, by the start of its key
 LAST = ("evaluate",)  # what changes how a run is measured, and not what it learnt
+LATER = ("device.capability",)  # which runs of earlier versions do not say
 MISSING = "not said"
 
 
@@ -141,7 +142,7 @@ def _last(key: str) -> str:
 def changed_environment(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Change]:
     """Versions, device, threads and platform that differ."""
     found = _differing(*(flat(_environment(run)) for run in (first, second)), SETTING)
-    return [change for change in found if None not in (change.first, change.second)]  # a key that came later
+    return [change for change in found if change.key not in LATER or None not in (change.first, change.second)]
 
 
 def _environment(run: Mapping[str, Any]) -> dict[str, Any]:

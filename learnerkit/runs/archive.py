@@ -17,7 +17,8 @@ from learnerkit.core.errors import DataError, LearnerkitError, RunError
 from learnerkit.core.files import PathLike, made_folder, not_written
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.run_lock import FILE as LOCK
-from learnerkit.runs.index import in_use, runs_below
+from learnerkit.core.run_lock import is_held
+from learnerkit.runs.index import runs_below
 from learnerkit.runs.rename import refuse_trial
 
 ENDS = (".tar.gz", ".tgz")
@@ -91,8 +92,8 @@ def archive_runs(runs: Sequence[PathLike], out: PathLike, remove: bool = False) 
 def _refuse_removal(path: Path) -> None:
     """RunError where a run's folder is not its own affair: a sweep's trial, or one that has other runs below it."""
     refuse_trial(path)
-    if in_use(path):
-        raise RunError(f"{path}: a process holds it, or the sweep that it is of; nothing was archived. Wait for it")
+    if any(map(is_held, path.resolve().parents)):
+        raise RunError(f"{path}: a process holds the sweep that it is of; nothing was archived. Wait for it")
     if below := runs_below(path):
         raise RunError(f"{path}: has other runs below it, such as {below[0]}, and would take them along; move them")
 

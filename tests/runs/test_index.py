@@ -109,7 +109,7 @@ DAMAGES = {
     "no JSON": ("run.json", b"{", "run.json: is not valid JSON"),
     "a list": ("run.json", b"[]", "is damaged, it lacks task"),
     "another schema": ("run.json", None, "schema 99, this version of learnerkit reads up to 1"),
-    "odd recipe": ("run.json", b'{"task": 1, "recipe": 3, "classes": [], "device": 0}', "AttributeError"),
+    "odd recipe": ("run.json", b'{"task": 1, "recipe": 3, "classes": [], "device": 0}', "recipe is no mapping"),
     "status": ("status.json", b"\xff", "status.json: is not valid JSON"),
     "results": ("results.json", b"[1", "results.json: is not valid JSON"),
     "ledger": ("history.jsonl", b"x\n{}\n", "history.jsonl: line 1 is not valid JSON"),

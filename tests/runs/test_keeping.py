@@ -443,7 +443,7 @@ def test_what_others_hold_is_not_archived_away(tmp_path):
     sweep = RunFolder(tmp_path / "sweep")
     trial = fake_run(sweep.path, "seed-1", "add", 1, 0.9)
     sweep.lock()
-    with pytest.raises(RunError, match="a process holds it, or the sweep"):
+    with pytest.raises(RunError, match="a process holds the sweep"):
         archive_runs([trial.path], tmp_path / "b.tar.gz", remove=True)
     sweep.unlock()
     write_json(sweep.file("sweep.json"), {"trials": [{"trial": "seed-1", "state": "done"}]})
