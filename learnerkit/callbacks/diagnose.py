@@ -40,6 +40,7 @@ class Diagnose(KitCallback):
     Callbacks with a method `signs()` add those that they know, one with `chance()` the loss of guessing.
     """
 
+    decides = False  # about no weight
     order = 53
 
     @checked

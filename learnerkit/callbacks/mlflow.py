@@ -24,6 +24,7 @@ class MLflowTracker(KitCallback):
         'mlflow.db'
     """
 
+    decides = False  # about no weight
     order = 56  # once the run has written the epoch
 
     def __init__(self, uri: str | None = None, experiment: str | None = None) -> None:

@@ -27,6 +27,7 @@ class Progress(ProgressCallback):
     is.
     """
 
+    decides = False  # about no weight
     name = "progress"
     live = False
 

@@ -43,7 +43,7 @@ class RunKeeper(KitCallback):
     extra: what run.json holds besides.
     """
 
-    order, name = 55, "run_log"  # not 'run', which is fastai's switch of every callback
+    order, name, decides = 55, "run_log", False  # not 'run', fastai's switch; and it decides about no weight
 
     @checked
     def __init__(

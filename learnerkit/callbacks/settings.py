@@ -14,25 +14,17 @@ from learnerkit.core.calls import is_plain
 from learnerkit.core.files import to_json
 
 DECIDING = (TrackerCallback, GradientAccumulation, GradientClip)  # of fastai's
-WITHOUT = (  # that decide about no weight
-    "BoxSigns",
-    "ClassFigures",
-    "ClassSigns",
-    "Diagnose",
-    "MLflowTracker",
-    "Progress",
-    "Run",
-    "RunKeeper",
-    "Witness",
-)
 FREE = ("diagnose",)  # whose state a resume goes on without
 
 
 def callback_settings(cbs: Iterable[Callback]) -> dict[str, dict[str, Any]]:
-    """The plain arguments of each callback that decides about the training: ours, and fastai's `DECIDING`."""
+    """The plain arguments of each callback that decides about the training: ours, and fastai's `DECIDING`.
+
+    A class of ours says by `decides = False` that nothing of it changes a weight.
+    """
     settings = {}
     for cb in cbs:
-        ours = type(cb).__module__.startswith("learnerkit.") and type(cb).__name__ not in WITHOUT
+        ours = type(cb).__module__.startswith("learnerkit.") and getattr(type(cb), "decides", True)
         if ours or isinstance(cb, DECIDING):
             names = inspect.signature(type(cb).__init__).parameters
             settings[cb.name] = {

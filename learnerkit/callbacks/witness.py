@@ -18,6 +18,7 @@ class Witness(KitCallback):
         forward pass; what it returns is kept in `seen`.
     """
 
+    decides = False  # about no weight
     order = 95  # once mixing, casting and the loss are done
 
     def __init__(self, step: int, look: Callable[[Any], Any], state: dict[str, Any] | None = None) -> None:

@@ -31,6 +31,7 @@ class ClassFigures(KitCallback):
     n_out: number of classes.
     """
 
+    decides = False  # about no weight
     order, run_train = 13, False
 
     @checked

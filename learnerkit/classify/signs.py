@@ -19,6 +19,7 @@ NO_FEELING = 1e-3  # by which a loss of logits changes when 1 is added to all of
 class ClassSigns(KitCallback):
     """Gather, on a few batches of each epoch, what a classifier's signs rest on; see `callbacks.diagnose`."""
 
+    decides = False  # about no weight
     order = 52
 
     def __init__(self) -> None:

@@ -169,6 +169,8 @@ def read_ledger(path: PathLike) -> list[dict]:
     for number, line in enumerate(lines, 1):
         try:
             rows.append(json.loads(line))
+            if not isinstance(rows[-1], dict):
+                raise DataError(f"{path}: line {number} is damaged, it is no JSON object")
         except json.JSONDecodeError as error:
             if number < len(lines):
                 raise DataError(f"{path}: line {number} is not valid JSON ({error})") from error

@@ -17,7 +17,7 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-from learnerkit.core.errors import RunError
+from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import (
     PathLike,
     append_line,
@@ -124,7 +124,10 @@ class RunFolder:
     def results(self) -> dict[str, Any]:
         """The content of results.json; {} before there are any."""
         path = self.file("results.json")
-        return read_json(path) if path.exists() else {}
+        content = read_json(path) if path.exists() else {}
+        if not isinstance(content, dict):
+            raise DataError(f"{path}: is damaged, it is no JSON object")
+        return content
 
     def write_results(self, figures: dict[str, Any], anew: bool = False) -> dict[str, Any]:
         """Lay figures over results.json, or begin it anew with them; returns its content."""

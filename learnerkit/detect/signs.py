@@ -50,6 +50,7 @@ def boxes_off(boxes: int, outside: int, greatest: float, frames: int) -> Sign | 
 class BoxSigns(KitCallback):
     """Count boxes of a few training batches of each epoch, and the objects of the valid part; see `BoxSigns.signs`."""
 
+    decides = False  # about no weight
     order = 52
 
     def __init__(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from learnerkit.core.described import title_of
 from learnerkit.core.errors import LearnerkitError, RecipeError
 from learnerkit.core.files import PathLike, atomic_write, made_folder, to_json
 from learnerkit.core.levels import LEVELS
@@ -114,17 +115,30 @@ def write_check(found: Checked, name: str, folder: Path) -> list[Path]:
         "check.html.j2",
         [Picture("Before and after augmentation", embedded(file)) for file in drawn],
         name=name,
-        about=f"{found.task.name} · {now()}",
+        about=f"{found.task.name} · {title_of({'resolved': found.recipe.model_dump(mode='json')})} · {now()}",
         level=found.level,
         verdict=VERDICTS[found.level],
-        told={kind: [f"{a[1]}: {a[2]}. Try: {a[3]}" for a in rows if a[0] == kind] for kind in ("fault", "warn")},
-        table=Table("All checks", ("level", "check", "evidence", "what to try"), rows, text=True),
+        told={kind: [_advice(row) for row in rows if row[0] == kind] for kind in ("fault", "warn")},
+        table=_table(rows),
     )
     return [
         atomic_write(folder / "check.json", to_json(found.content()) + "\n"),
         atomic_write(folder / "check.html", page),
         *drawn,
     ]
+
+
+def _table(rows: list[tuple[str, str, str, str]]) -> Table:
+    """All checks, the faults first; without a column of advice where there is none."""
+    ordered = sorted(rows, key=lambda row: ("fault", "warn", "ok").index(row[0]))
+    kept = 4 if any(row[3] for row in rows) else 3
+    heads = ("level", "check", "evidence", "what to try")
+    return Table("All checks", heads[:kept], [row[:kept] for row in ordered], text=True)
+
+
+def _advice(row: tuple[str, str, str, str]) -> str:
+    _, name, text, remedy = row
+    return f"{name}: {text}" + (f". Try: {remedy}" if remedy else "")
 
 
 def refuse_inside(folder: Path, data: object) -> None:

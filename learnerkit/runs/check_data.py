@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from learnerkit._fastai import order_of_pass
 from learnerkit.core.probe import accuracy_of, chance_of, sure_above, told_by_pixels
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.data.twins import twins_in_train
@@ -90,7 +91,7 @@ def check_looks(dls: KitLoaders, task: Task) -> tuple[list[Line], Figure | None]
     known, chance, n = told_by_pixels(pictures, labels), chance_of(labels), len(labels)
     figures = f"a plain model of {n:,} small pictures is right on {known:.1%} of those that it has not seen"
     text = f"{figures}; always the greatest class is {chance:.1%}"
-    drawn = _picture(plain, trained, dls)
+    drawn = _picture(*(_first_batch(dls, task, trained) or (plain, trained)), dls)
     if not sure_above(known, chance, n):
         remedy = "look whether each label belongs to its picture (a list read off by a row): dls.show_batch()"
         return [Line("labels", None, f"{text}: the pixels say nothing of the labels", remedy)], drawn
@@ -111,11 +112,24 @@ def check_looks(dls: KitLoaders, task: Task) -> tuple[list[Line], Figure | None]
     return [*lines, Line("augmentation", good, said, remedy)], drawn
 
 
+def _first_batch(dls: KitLoaders, task: Task, trained: tuple) -> tuple[tuple, tuple] | None:
+    """The samples of the first training batch as they are measured, and as they were trained on; None where
+    augmentation has left other labels.
+
+    trained: pictures and labels of the pass over the training part that has just been made.
+    """
+    rows = [dls.train.items[place] for place in order_of_pass(dls.train)[: dls.train.bs]]
+    stored = batches(dls.test_dl(rows, with_labels=True, num_workers=0), task, SAMPLES)
+    if stored is None or not torch.equal(stored[1], trained[1][: len(stored[1])]):
+        return None
+    return stored, tuple(part[: len(stored[1])] for part in trained)
+
+
 def _picture(plain: tuple, trained: tuple, dls: KitLoaders) -> Figure:
-    """Samples as they are measured above those of the same class as they are trained on."""
-    vocab, places = [str(name) for name in dls.source.vocab], []
+    """Samples as they are measured above the same ones, or others of their class, as they are trained on."""
+    vocab, places, alike = [str(name) for name in dls.source.vocab], [], torch.equal(plain[1], trained[1])
     for place, code in enumerate(plain[1].tolist()):
-        other = (trained[1] == code).nonzero().flatten().tolist()
+        other = [place] if alike else (trained[1] == code).nonzero().flatten().tolist()
         if other and code not in [plain[1][a].item() for a, _ in places]:
             places.append((place, other[0]))
         if len(places) == SHOWN:
@@ -128,7 +142,8 @@ def _picture(plain: tuple, trained: tuple, dls: KitLoaders) -> Figure:
             panels[row, column].imshow(_pixels(pictures[pair[row]]))
         name = vocab[int(plain[1][pair[0]])] if int(plain[1][pair[0]]) < len(vocab) else "?"
         panels[0, column].set_title(plain_text(name), fontsize=8)
-    figure.suptitle("above as they are measured, below of the same class as they are trained on", fontsize=9)
+    below = "the same samples" if alike else "samples of the same class"
+    figure.suptitle(f"above as they are measured, below {below} as they are trained on", fontsize=9)
     return figure
 
 
