@@ -17,6 +17,7 @@ from learnerkit.runs.index import is_run, read_row
 from learnerkit.runs.listing import cell
 from learnerkit.tasks import all_recipes
 
+SHORT = {"wrong": "wrong", "signs": "signs", "goes on": "goes_on"}  # lines of a run that has some
 STOPPED = ("killed", "interrupted", "failed")
 EARLY = ("test_", "valid_", "best_")  # figures that stand first
 
@@ -110,7 +111,7 @@ def run_lines(found: dict[str, Any], most_files: int = 12) -> list[str]:
     lines.append(_line("state", ", ".join(filter(None, told))))
     if found["seconds"]:
         lines.append(_line("trained for", shown_duration(found["seconds"])))
-    lines += [_line(name, found[key]) for name, key in (("wrong", "wrong"), ("goes on", "goes_on")) if found[key]]
+    lines += [_line(name, found[key]) for name, key in SHORT.items() if found[key]]
     if found["best"] is not None:
         lines.append(_line("best", f"{found['monitor']} {cell('best', found['best'])}"))
     lines += _block("figures", figure_texts(found["figures"]))

@@ -283,4 +283,6 @@ def test_signs_that_have_not_passed_are_a_fact(tmp_path):
     write_json(run.file("run.json"), {**run.described(), "diagnosis": told})
     (row,) = Index(tmp_path).rows()
     assert row.signs == "rate_too_high"
+    assert "  signs                rate_too_high" in run_lines(shown_run(run.path))
+    assert "rate_too_high" in run_page(run.path, "a", "runs")
     assert Condition.read("signs ~ rate", Fields([row])).fits(row)
