@@ -15,14 +15,13 @@ import numpy as np
 
 from learnerkit.core.errors import DataError, LearnerkitError, RunError
 from learnerkit.core.files import PathLike, not_read, sha256, to_json
-from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.run_folder import WEIGHTS, RunFolder
 from learnerkit.core.run_schema import check_described
 
 RECORD_SCHEMA = 1
 ELEMENT = "learnerkit-record"  # id of the page's element
 MOST_STEPS = 20_000  # whose losses a page keeps; of more every n-th
 LARGEST_PAGE = 2**30  # bytes
-WEIGHTS = ("best_model", "final_model")
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from learnerkit.core.text import now, valid_text
 # columns of the ledger that say how the machine was, and not what was learnt: another pass has other values
 OF_THE_MACHINE = ("seconds", "samples_per_s", "peak_memory_mb", "timestamp")
 STATES = ("created", "running", "interrupted", "failed", "done")
+WEIGHTS = ("best_model", "final_model")  # names of the files of weights
 GOING_ON = ("created", "running")
 
 

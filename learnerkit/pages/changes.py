@@ -13,8 +13,20 @@ from learnerkit.pages.page import Table
 Loaders = Callable[[], Any]  # the DataLoaders of a run, read anew; None where they cannot be
 
 
+class OfBoth:
+    """A figure of A, `first`, and of B, `second`."""
+
+    first: float | None
+    second: float | None
+
+    @property
+    def difference(self) -> float | None:
+        """B less A."""
+        return None if self.first is None or self.second is None else self.second - self.first
+
+
 @dataclass(frozen=True)
-class Measured:
+class Measured(OfBoth):
     """A figure of both runs on the samples that both were measured on.
 
     part, name: such as 'test' and 'accuracy'; n: samples; first, second: of A and of B, None where there is none.
@@ -34,11 +46,6 @@ class Measured:
     lower: bool = False
 
     @property
-    def difference(self) -> float | None:
-        """B less A."""
-        return None if self.first is None or self.second is None else self.second - self.first
-
-    @property
     def title(self) -> str:
         """Its part and name in words; what ends in _tta was measured with views."""
         name = self.name.removesuffix("_tta").replace("_", " ")
@@ -53,7 +60,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class ClassChange:
+class ClassChange(OfBoth):
     """The figure of one class in both runs; fields as in `Measured`, holm is p corrected for all classes."""
 
     name: str
@@ -64,11 +71,6 @@ class ClassChange:
     high: float | None = None
     p: float | None = None
     holm: float | None = None
-
-    @property
-    def difference(self) -> float | None:
-        """B less A."""
-        return None if self.first is None or self.second is None else self.second - self.first
 
 
 @dataclass

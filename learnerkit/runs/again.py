@@ -10,6 +10,7 @@ from fastcore.basics import camel2snake
 from learnerkit._fastai import Callback
 from learnerkit.callbacks.identity import identity
 from learnerkit.callbacks.settings import callback_settings
+from learnerkit.core.calls import NOT_THE_WEIGHTS
 from learnerkit.core.errors import DataError, RunError, differing
 from learnerkit.core.files import PathLike
 from learnerkit.learner.kit import KitLearner
@@ -20,7 +21,6 @@ from learnerkit.tasks import get_task, task_of
 
 OF_THE_DATA = ("classes", "fingerprint", "split")
 OF_THE_FIT = ("lean_scheduler",)  # which the fit itself brings along
-CHANGES_NO_WEIGHT = ("metrics",)
 Described = dict[str, Any]
 
 
@@ -120,7 +120,7 @@ def _not_recorded(described: Described) -> Iterator[str]:
         call = calls.get(part)
         if call is None:
             yield {"dls": "how its DataLoaders were made", "learner": "how its learner was made"}[part]
-        elif lost := [name for name in call["lost"] if name not in CHANGES_NO_WEIGHT]:
+        elif lost := [name for name in call["lost"] if name not in NOT_THE_WEIGHTS]:
             yield f"{', '.join(lost)} of {call['call']}"
     if described.get("not_rebuilt") and calls.get("learner") is not None and not calls["learner"]["args"].get("arch"):
         yield "its model"

@@ -8,8 +8,8 @@ import torch
 from matplotlib.figure import Figure
 
 from learnerkit._fastai import order_of_pass
-from learnerkit.core.probe import accuracy_of, chance_of, sure_above, told_by_pixels
 from learnerkit.data.loaders import KitLoaders
+from learnerkit.data.probe import chance_of, sure_above, told_by_pixels
 from learnerkit.data.twins import twins_in_train
 from learnerkit.pages.figure import new_figure
 from learnerkit.pages.letters import plain_text
@@ -97,14 +97,7 @@ def check_looks(dls: KitLoaders, task: Task) -> tuple[list[Line], Figure | None]
         return [Line("labels", None, f"{text}: the pixels say nothing of the labels", remedy)], drawn
     lines = [Line("labels", True, text)]
     changed, codes = features(trained[0]), trained[1].numpy()
-    half = np.arange(len(codes)) % 2 == 0
-    left = [
-        accuracy_of(
-            np.concatenate([changed[a], changed[a]]), np.concatenate([codes[a], codes[a]]), changed[b], codes[b]
-        )
-        for a, b in ((half, ~half), (~half, half))
-    ]
-    left = sum(left) / 2
+    left = told_by_pixels(changed, codes)
     kept = (left - chance) / (known - chance)
     said = f"as they are trained on, a plain model is right on {left:.1%} of them; as they are stored on {known:.1%}"
     good = True if kept >= KEPT else (None if sure_above(left, chance, len(codes)) else False)

@@ -24,7 +24,8 @@ from learnerkit.data.loaders import KitLoaders
 from learnerkit.learner.make import make_opt_func
 from learnerkit.learner.wiring import fit
 from learnerkit.recipe import Recipe
-from learnerkit.runs.checked import Checked, Clock, Line, Repeated, acting, busy, silently, smaller, trying
+from learnerkit.runs.checked import Checked, Clock, Line, Repeated, acting, busy, silently, smaller
+from learnerkit.runs.settle import trying
 from learnerkit.task import Task
 
 STEPS, TRIED = 64, 16  # of the training itself that are tried at most, and samples of each

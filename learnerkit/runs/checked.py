@@ -16,7 +16,6 @@ from learnerkit.core.levels import LEVELS, level_of
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.learner.kit import KitLearner
 from learnerkit.recipe import Recipe
-from learnerkit.runs.settle import changed
 from learnerkit.task import Task
 
 
@@ -74,14 +73,6 @@ def line_text(line: Line) -> str:
     """A line as the command prints it."""
     level = "FAULT" if line.good is False else LEVELS[line.good]
     return f"  {level:<5} {line.check}: {line.text}" + (f". Try: {line.remedy}" if line.remedy else "")
-
-
-def trying(recipe: Recipe, **train: Any) -> Recipe:
-    """A recipe of one epoch that leaves nothing behind. train: fields of its training."""
-    fields = {"epochs": 1, "budget": None, "early_stop": None, "save_top_k": 0, "mlflow": None, **train}
-    if recipe.train.schedule == "plateau":
-        fields |= {"schedule": "constant", "schedule_args": {}}
-    return changed(recipe, train=fields)
 
 
 def acting(order: int = 90, **events: Callable[[Any], None]) -> Callback:

@@ -13,15 +13,14 @@ from learnerkit.core.aside import leftovers, moved_aside, removed
 from learnerkit.core.disk import bytes_of
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike
-from learnerkit.core.run_folder import RunFolder
-from learnerkit.runs.index import Index, Row, holds_runs, in_use, no_runs, stamp_of
+from learnerkit.core.run_folder import WEIGHTS, RunFolder
+from learnerkit.runs.index import Index, Row, in_use, no_runs, runs_below, stamp_of
 
 KINDS = {
     "leftovers": "leftovers of killed writers",
     "checkpoints": "checkpoints of finished runs; their weights stay, and they cannot be trained further",
     "failed": "runs that failed or never began, whole",
 }
-WEIGHTS = ("best_model.safetensors", "final_model.safetensors")
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def plan_cleaning(
             plan.further[item.kind] = plan.further.get(item.kind, 0) + (0 if row.name in held else item.bytes)
         elif row.name in held:
             plan.left.append(f"{row.name}: a process holds it")
-        elif item.kind == "failed" and holds_runs(row.path):
+        elif item.kind == "failed" and runs_below(row.path):
             plan.left.append(f"{row.name}: has other runs below it, and stays")
         elif now - last_change(row) >= older_than:
             plan.items.append(item)
@@ -107,10 +106,10 @@ def plan_cleaning(
 def _item(row: Row) -> Item | None:
     """What of a run may go at most: its checkpoints, or all of it."""
     checkpoints, facts = row.path / "checkpoints", {"folder": row.path, "stamp": stamp_of(row.path)}
-    trained = any((row.path / name).exists() for name in WEIGHTS) or any(
+    trained = any((row.path / f"{name}.safetensors").exists() for name in WEIGHTS) or any(
         any(checkpoints.glob(pattern)) for pattern in ("epoch_*", ".del-epoch_*")
     )
-    if row.state == "done" and checkpoints.is_dir() and (row.path / WEIGHTS[0]).exists():
+    if row.state == "done" and checkpoints.is_dir() and (row.path / f"{WEIGHTS[0]}.safetensors").exists():
         return Item("checkpoints", row.name, checkpoints, bytes_of(checkpoints), **facts)
     if row.state == "failed" or not (trained or row.epochs or row.state in ("done", "damaged")):
         why = f"failed after {row.epochs} epochs" if row.state == "failed" else f"{row.state}, no epoch was trained"

@@ -231,12 +231,7 @@ def in_use(folder: Path) -> bool:
     return any(is_held(each) for each in (place, *place.parents))
 
 
-def holds_runs(folder: Path) -> bool:
-    """Whether other runs lie within a run's folder, which no look at the runs goes down into."""
-    return bool(runs_below(folder))
-
-
 def runs_below(folder: Path) -> list[Path]:
-    """The other runs within a run's folder."""
+    """The other runs within a run's folder, which no look at the runs goes down into."""
     places = {file.parent for name in ("run.json", "status.json") for file in folder.rglob(name)}
     return sorted(place for place in places - {folder} if is_run(place))

@@ -17,8 +17,8 @@ from learnerkit.core.digits import has_few
 from learnerkit.core.environment import threads_of, versions
 from learnerkit.core.errors import DataError, RunError, differing
 from learnerkit.core.files import PathLike
-from learnerkit.core.parted import read_batches
 from learnerkit.core.ranges import AtLeastOne, checked
+from learnerkit.core.record import step_losses
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.warn import warn
 from learnerkit.learner.kit import KitLearner
@@ -97,7 +97,7 @@ def replay_step(path: PathLike, step: AtLeastOne, data: PathLike | None = None) 
         begun,
         step - 1 - first,
     )
-    found.tolerance = SAME if _digits(run) else OF_SIX_DIGITS
+    found.tolerance = OF_SIX_DIGITS if has_few(step_losses(run).astype(str).astype(float).tolist()) else SAME
     witness = Witness(step, lambda learn: _look(learn, found), state)
     _say_other_versions(run, described)
     threads = (described.get("device") or {}).get("threads")
@@ -132,11 +132,6 @@ def _recorded(run: RunFolder, step: int) -> dict[str, str]:
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{file}: the row of step {step:,} is damaged ({error!r}): the history was edited") from error
     return row
-
-
-def _digits(run: RunFolder) -> bool:
-    """Whether the losses of a run are kept with more than six digits."""
-    return not has_few([loss for _, loss, _ in read_batches(run.file("batch_metrics.csv")).values()])
 
 
 def _missing(file: Path) -> Any:

@@ -12,8 +12,8 @@ from learnerkit.core.errors import DataError, RunError, differing
 from learnerkit.core.files import PathLike, write_json
 from learnerkit.core.members import read_members
 from learnerkit.core.ranges import AtLeastOne, checked
-from learnerkit.core.record import WEIGHTS, Record, read_record, record_of
-from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.record import Record, read_record, record_of
+from learnerkit.core.run_folder import WEIGHTS, RunFolder
 from learnerkit.core.text import formatted, some
 from learnerkit.runs.again import built_again, recorded_recipe
 from learnerkit.runs.train import train
@@ -133,7 +133,8 @@ def compared(source: str, then: Record, now: Record, folder: RunFolder, path: Pa
 
 def _pairs(then: Record, now: Record) -> list[tuple[float, float]]:
     """The losses of the steps that both know, as (recorded, now)."""
-    pair = alike(then.losses.tolist(), now.losses[then.every - 1 :: then.every].tolist())
+    kept = then.losses, now.losses[then.every - 1 :: then.every]
+    pair = alike(*(losses.astype(str).astype(float).tolist() for losses in kept))  # as float32 is written
     return list(zip(*pair, strict=False))
 
 
@@ -176,15 +177,12 @@ def told(found: Reproduction) -> list[str]:
     before, after = found.weights["final_model"]
     if found.identical:
         lines = [f"identical            final weights {after[:16]}, all {found.n_steps:,} steps"]
-    else:
-        lines = [f"differs              final weights {before[:16]} recorded, {after[:16]} now"]
-        lines += [f"first                {_first(found)}"]
-    if not found.identical:
-        (what, how), *further = found.causes or [("likely cause", _unknown(found))]
-        lines.append(f"likely cause         {what}: {how}" if found.causes else f"likely cause         {how}")
-        lines += [f"differs as well      {what}: {how}" for what, how in further]
-    else:
         lines += [f"differed, and made no difference: {what}: {how}" for what, how in found.causes]
+    else:
+        likely, *further = [f"{what}: {how}" for what, how in found.causes] or [_unknown(found)]
+        lines = [f"differs              final weights {before[:16]} recorded, {after[:16]} now"]
+        lines += [f"first                {_first(found)}", f"likely cause         {likely}"]
+        lines += [f"differs as well      {one}" for one in further]
     lines += [f"note                 {note}" for note in found.notes]
     return lines + [
         f"{key:<20} {formatted(then, '{:.6g}')} recorded, {formatted(now, '{:.6g}')} now"

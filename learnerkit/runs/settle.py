@@ -133,17 +133,18 @@ def _needed(learn: KitLearner) -> tuple[int | None, int | None, tuple[torch.Tens
 
 def probe_learner(recipe: Recipe, task: Task, dls: KitLoaders, steps: int) -> KitLearner:
     """A learner of the recipe that trains a few steps and leaves nothing behind."""
-    return task.build_learner(_probing(recipe, steps), dls, [])
+    return task.build_learner(trying(recipe, limit_batches=steps), dls, [])
 
 
 def run_probe(recipe: Recipe, learn: KitLearner) -> None:
     """One silent epoch of a `probe_learner`."""
     with learn.no_bar(), learn.no_logging():
-        fit(_probing(recipe, 1), learn)
+        fit(trying(recipe, limit_batches=1), learn)
 
 
-def _probing(recipe: Recipe, steps: int) -> Recipe:
-    fields = {"epochs": 1, "early_stop": None, "save_top_k": 0, "limit_batches": steps, "mlflow": None}
+def trying(recipe: Recipe, **train: Any) -> Recipe:
+    """A recipe of one epoch that leaves nothing behind. train: fields of its training."""
+    fields = {"epochs": 1, "budget": None, "early_stop": None, "save_top_k": 0, "mlflow": None, **train}
     if recipe.train.schedule == "plateau":
         fields |= {"schedule": "constant", "schedule_args": {}}
     return changed(recipe, train=fields)

@@ -88,6 +88,18 @@ def test_a_changed_pixel_is_named(tmp_path):
     assert found.causes[0][1].startswith("fingerprint ")
 
 
+def test_a_run_whose_losses_have_six_digits_parts_at_no_step(digits_run, tmp_path):
+    file = digits_run / "batch_metrics.csv"
+    head, *rows = [line.split(",") for line in file.read_text().splitlines()]
+    place = head.index("loss")
+    for row in rows:
+        row[place] = f"{float(row[place]):.6g}"
+    file.write_text("".join(",".join(row) + "\n" for row in (head, *rows)))
+    assert replay_step(digits_run, 1).same
+    found = reproduce_run(digits_run, out=tmp_path / "again")
+    assert (found.identical, found.step) == (True, None)
+
+
 def test_equal_weights_though_something_differs(digits_run, tmp_path):
     page = edited(digits_run, tmp_path / "page.html", lambda content: content["run"].update(platform="another"))
     lines = told(reproduce_run(page, out=tmp_path / "again"))
