@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from learnerkit.commands.shared import AsJson, console, heavy, numbers, print_json, progress_aside
+from learnerkit.commands.shared import AsJson, console, heavy, numbers, print_json, progress_aside, show
 from learnerkit.core.errors import RecipeError, RunError, nearest
 
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -52,11 +52,7 @@ def evaluate(
             evaluating = heavy("runs.evaluate")
             folder, results = evaluating.evaluate_run(runs[0], data=data, weights=weights, **options)
             lines = evaluating.told(results, measures)
-    if as_json:
-        print_json("evaluate", {"runs": runs, "folder": folder, "results": results})
-        return
-    for line in [*lines, f"written to           {folder}"]:
-        console.print(f"  {line}")
+    show("evaluate", as_json, {"runs": runs, "folder": folder, "results": results}, lines, folder)
 
 
 def _told_gain(results: dict[str, Any], measure: str) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from learnerkit.commands.shared import AsJson, console, heavy, print_json, progress_aside, stoppable
+from learnerkit.commands.shared import AsJson, heavy, progress_aside, show, stoppable
 
 
 def replay(
@@ -22,12 +22,7 @@ def replay(
     replaying, writing = heavy("runs.replay"), heavy("runs.replayed")
     found = replaying.replay_step(run, step, data)
     folder = writing.write_replay(found, out)
-    if as_json:
-        print_json("replay", {**found.facts(), "folder": folder})
-    else:
-        for line in writing.told(found):
-            console.print(f"  {line}")
-        console.print(f"  written to           {folder}")
+    show("replay", as_json, {**found.facts(), "folder": folder}, writing.told(found), folder)
     if not found.same:
         raise typer.Exit(1)
 
@@ -47,11 +42,6 @@ def reproduce(
     reproducing = heavy("runs.reproduce")
     with progress_aside(as_json):
         found = stoppable(reproducing.reproduce_run, source, data, out, name, threads)
-    if as_json:
-        print_json("reproduce", reproducing.facts_of(found))
-    else:
-        for line in reproducing.told(found):
-            console.print(f"  {line}")
-        console.print(f"  written to           {found.folder}")
+    show("reproduce", as_json, reproducing.facts_of(found), reproducing.told(found), found.folder)
     if not found.identical:
         raise typer.Exit(1)

@@ -3,7 +3,7 @@
 import contextlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -33,6 +33,18 @@ def print_json(command: str, content: dict[str, Any]) -> None:
     command: as it is typed, such as 'runs list'; content: keys beside those of every document.
     """
     typer.echo(to_json({"learnerkit": __version__, "schema": JSON_SCHEMA, "command": command, **content}))
+
+
+def show(command: str, as_json: bool, content: dict[str, Any], lines: Iterable[str], folder: Any) -> None:
+    """Print what a command found: as one JSON document, or in lines, the last of which says where it was written.
+
+    command, content: of the document; lines: for a terminal; folder: where it was written.
+    """
+    if as_json:
+        print_json(command, content)
+        return
+    for line in (*lines, f"written to           {folder}"):
+        console.print(f"  {line}")
 
 
 @contextlib.contextmanager

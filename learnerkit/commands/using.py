@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from learnerkit.commands.shared import AsJson, console, heavy, print_json, progress_aside
+from learnerkit.commands.shared import AsJson, heavy, progress_aside, show
 
 
 def predict(
@@ -25,12 +25,7 @@ def predict(
     options = {"tta": tta, "coverage": coverage, "codes": codes, "weights": weights, "bad": bad, "drawn": drawn}
     with progress_aside(as_json):
         folder, facts = predicting.predict_run(run, files, out, **options)
-    if as_json:
-        print_json("predict", {"folder": folder, "facts": facts})
-        return
-    for line in predicting.told(facts):
-        console.print(f"  {line}")
-    console.print(f"  written to           {folder}")
+    show("predict", as_json, {"folder": folder, "facts": facts}, predicting.told(facts), folder)
 
 
 def export(
@@ -43,10 +38,6 @@ def export(
     exporting = heavy("runs.export")
     with progress_aside(as_json):
         written = exporting.export_model(run, file, weights=weights)
-    if as_json:
-        facts = exporting.read_onnx(written) if written.is_file() else None
-        print_json("export", {"run": run, "file": written, "onnx": facts})
-        return
-    for line in exporting.told(written):
-        console.print(f"  {line}")
-    console.print(f"  written to           {written}")
+    facts = exporting.read_onnx(written) if written.is_file() else None
+    content = {"run": run, "file": written, "onnx": facts}
+    show("export", as_json, content, exporting.told(written), written)
