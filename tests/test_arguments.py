@@ -153,7 +153,15 @@ FRAMES = {
 }
 CALLBACKS = {  # name: the arguments without which it cannot be made, and its rows
     "EMA": ((), {"decay": Row((0, 1), 0.5)}),
-    "TTA": ((), {"n": Row((0, 2.5), 4), "mirror": Row((1,), True), "per_view": Row((1,), True)}),
+    "TTA": (
+        (),
+        {
+            "n": Row((0, 2.5), 4),
+            "mirror": Row((1,), True),
+            "per_view": Row((1,), True),
+            "until": Row((0, 1.5, "all"), 0.9),
+        },
+    ),
     "Accumulate": ((2,), {"n": Row((0, 2.5), 4), "unit": Row(("epochs",), "samples")}),
     "Autocast": ((), {"kind": Row(("fp8",), "fp16")}),
     "CutMix": ((), {"p": Row((1.5, -1), 0.5), "alpha": Row((0, -1), 2.0)}),
@@ -269,7 +277,7 @@ FUNCTIONS = {
     },
     "MacroF1": {"n_out": Row((0,), 3)},
     "make_saliency_pairs": {"layer": Row(("deep",), "all"), "channels": Row((0,), 1), "bs": Row((0,), 8)},
-    "ensemble_runs": {"codes": Row((1,), True)},
+    "ensemble_runs": {"codes": Row((1,), True), "until": Row((0, 1.5, "all"), 0.9)},
     "evaluate_run": {"weights": Row(("last",), "final")},
     "export_model": {"weights": Row(("last",), "final"), "size": Row((7, (8, 0)), 16)},  # tests/runs/test_onnx.py
     "find_suspects": {
@@ -279,6 +287,7 @@ FUNCTIONS = {
     },  # tests/classify/test_suspects.py
     "predict_run": {  # tests/runs/test_predict.py
         "tta": Row((-1,), 2),
+        "until": Row((0, 1.5, "all"), 0.9),
         "coverage": Row((0.0, 1.0), 0.9),
         "codes": Row((1,), True),
         "weights": Row(("last",), "final"),

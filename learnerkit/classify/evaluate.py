@@ -16,8 +16,9 @@ from learnerkit.classify.kept import write_samples
 from learnerkit.classify.metrics import activation_of, figures_of, report_text
 from learnerkit.classify.seen import pictures_of
 from learnerkit.core.calibrated import read_calibration, write_calibration
-from learnerkit.core.errors import LearnerkitError
+from learnerkit.core.errors import LearnerkitError, RecipeError
 from learnerkit.core.files import atomic_write
+from learnerkit.core.ranges import Until
 from learnerkit.core.run_folder import RunFolder, csv_text
 from learnerkit.core.tensors import weights_file, write_npz
 from learnerkit.data.loaders import KitLoaders
@@ -37,14 +38,31 @@ def predict_part(learn: KitLearner, dl: DataLoader, cbs: list[Callback] | None =
     return probabilities.float().numpy(), targets.numpy() if labelled else None
 
 
-def predict_views(learn: KitLearner, dl: DataLoader, tta: int) -> tuple[Any, dict[str, np.ndarray]]:
+def views_of(tta: int, until: float | str | None = None) -> TTA | None:
+    """The test-time views of an evaluation; None for none.
+
+    tta: their number; until: of `TTA`. RecipeError where there are none to be left out.
+    """
+    if until is not None and not tta:
+        raise RecipeError(f"until={until}: says of which samples views are taken; say how many, tta=16 (--tta 16)")
+    return TTA(tta, until=until) if tta else None
+
+
+def predict_views(learn: KitLearner, dl: DataLoader, views: TTA | None) -> tuple[Any, dict[str, np.ndarray]]:
     """Targets of a loader as in `predict_part`, and its probabilities by their name in predictions.npz.
 
-    tta: number of test-time views; 0 for none.
+    views: test-time views; None for none.
     """
     probabilities, targets = predict_part(learn, dl)
-    averaged = {"probabilities_tta": predict_part(learn, dl, [TTA(tta)])[0]} if tta else {}
+    averaged = {"probabilities_tta": predict_part(learn, dl, [views])[0]} if views is not None else {}
     return targets, {"probabilities": probabilities, **averaged}
+
+
+def passes_of(views: TTA | None, samples: int, part: str) -> dict[str, float]:
+    """What results.json says of views that were not taken of all samples: the confidence, and passes a sample."""
+    if views is None or views.until is None:
+        return {}
+    return {"tta_until": views.threshold, f"{part}_passes_tta": views.forwards / max(samples, 1)}
 
 
 def named_figures(predicted: dict[str, np.ndarray], targets: np.ndarray, part: str) -> dict[str, float]:
@@ -56,23 +74,31 @@ def named_figures(predicted: dict[str, np.ndarray], targets: np.ndarray, part: s
     }
 
 
-def evaluate(learn: KitLearner, run: RunFolder, parts: list[str], tta: int = 0, codes: bool = False) -> dict[str, Any]:
+def evaluate(
+    learn: KitLearner,
+    run: RunFolder,
+    parts: list[str],
+    tta: int = 0,
+    codes: bool = False,
+    until: Until | None = None,
+) -> dict[str, Any]:
     """Evaluate 'valid', 'test' or both, and write the results into the run folder.
 
     tta: number of test-time views; 0 for none. Without and with it is measured.
     A learner with `limit_batches` is evaluated on so many batches, and the results say so in 'limited_to'.
     codes: class indices instead of names in predictions.csv.
+    until: views are taken of samples less sure than that alone, see `TTA`.
     Returns the content of results.json.
     """
-    vocab = class_names(learn.dls)
+    vocab, views = class_names(learn.dls), views_of(tta, until)
     figures: dict[str, Any] = {"tta_views": tta} if tta else {}
     columns: dict[str, list[np.ndarray]] = {}
     for part in parts:
         rows, said = measured_rows(learn, part)
         dl = part_loader(learn, part, rows)
-        targets, predicted = predict_views(learn, dl, tta)
+        targets, predicted = predict_views(learn, dl, views)
         ids = measured_ids(learn, part, rows, dl, len(targets))
-        figures |= named_figures(predicted, targets, part) | said
+        figures |= named_figures(predicted, targets, part) | said | passes_of(views, len(ids), part)
         for key, value in {"ids": ids, "part": np.full(len(ids), part), "targets": targets, **predicted}.items():
             columns.setdefault(key, []).append(value)
         if isinstance(learn.dls, KitLoaders):

@@ -22,7 +22,7 @@ from learnerkit.core.ranges import ShareBelowOne
 from learnerkit.core.seed import kept_random_state
 from learnerkit.core.warn import warn
 from learnerkit.data.drawn import is_balanced
-from learnerkit.data.loaders import first_batch
+from learnerkit.data.loaders import seeded_batch
 from learnerkit.data.source import UNLABELLED
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.make import TrainingArguments, as_list, build_model, make_learner
@@ -88,11 +88,12 @@ def image_learner(
     if said := {"n_in", "n_out"} & {*(model_args or {})}:
         raise RecipeError(f"model_args: {', '.join(sorted(said))} follow from the data; leave them out")
     arguments, cbs = TrainingArguments(**kwargs), as_list(cbs)
-    with kept_random_state():
-        batch = first_batch(dls)
+    batch = seeded_batch(dls, arguments.seed)
     model = build_model(arch, arguments.seed, cbs, n_in=batch[0].shape[1], n_out=n_out, **(model_args or {}))
     if isinstance(arch, str):
         check_size(model, tuple(batch[0].shape[-2:]))
+    if callable(begin_with := getattr(model, "begin_with", None)):
+        begin_with(batch[0].as_subclass(torch.Tensor).cpu())
     weights = None if class_weights is None else balanced_weights(dls, n_out)
     loss_func = readable(loss_func or CrossEntropyLossFlat(weight=weights, label_smoothing=label_smoothing))
     check_weights(loss_func, n_out)

@@ -6,7 +6,14 @@ from typing import Any
 import numpy as np
 
 from learnerkit.classify.cifar import is_cifar, read_cifar
-from learnerkit.classify.evaluate import named_figures, predict_views, write_predictions, write_report_text
+from learnerkit.classify.evaluate import (
+    named_figures,
+    passes_of,
+    predict_views,
+    views_of,
+    write_predictions,
+    write_report_text,
+)
 from learnerkit.classify.evaluation import Evaluation
 from learnerkit.classify.figures import confusion_figure
 from learnerkit.classify.folder import has_labels, list_folder
@@ -16,6 +23,7 @@ from learnerkit.classify.reading import open_folder
 from learnerkit.classify.source import ImageSource
 from learnerkit.classify.superclasses import groups_of
 from learnerkit.core.errors import DataError
+from learnerkit.core.ranges import Until
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import write_npz
 from learnerkit.core.text import some
@@ -43,18 +51,21 @@ def open_other(path: Path, described: dict[str, Any]) -> KitLoaders:
     return evaluation_dls(source, whole(source), size=tuple(seen[1:]) if seen else None)
 
 
-def evaluate_other(learn: KitLearner, target: RunFolder, tta: int = 0, codes: bool = False) -> dict[str, Any]:
+def evaluate_other(
+    learn: KitLearner, target: RunFolder, tta: int = 0, codes: bool = False, until: Until | None = None
+) -> dict[str, Any]:
     """Predict the whole of a learner's set and, where it has labels, measure it; returns what results.json holds.
 
     target: the folder of what is written; tta: number of test-time views, 0 for none.
-    codes: class indices instead of names in predictions.csv.
+    codes: class indices instead of names in predictions.csv; until: views are taken of samples less sure alone.
     """
     source, ids = learn.dls.source, np.array(learn.dls.source.ids)
     dl = learn.dls.test_dl(list(range(len(source))))
-    _, predicted = predict_views(learn, dl, tta)
+    views = views_of(tta, until)
+    _, predicted = predict_views(learn, dl, views)
     chosen = predicted.get("probabilities_tta", predicted["probabilities"])
     write_predictions(target.file("predictions.csv"), ids, chosen, source.vocab, codes)
-    arrays, figures = {"ids": ids, **predicted}, {"images": len(source)}
+    arrays, figures = {"ids": ids, **predicted}, {"images": len(source)} | passes_of(views, len(source), "all")
     if (source.labels != UNLABELLED).all():
         figures |= named_figures(predicted, source.labels, "all")
         arrays["targets"] = source.labels

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 
 from learnerkit.callbacks.identity import class_names
-from learnerkit.callbacks.tta import TTA
-from learnerkit.classify.evaluate import predict_part
+from learnerkit.classify.evaluate import predict_part, views_of
 from learnerkit.classify.loaders import evaluation_dls
 from learnerkit.classify.source import ImageSource
 from learnerkit.core.calibrated import sets_of
@@ -114,7 +113,7 @@ def predict(
                 inputs.left_out(place, reason)
         if dls is None or not inputs.goes_on:
             continue
-        probabilities = _probabilities(learn, dls, wanted.tta)
+        probabilities = _probabilities(learn, dls, wanted)
         ids = [inputs.ids[place] for place, reason in zip(places, faults, strict=True) if reason is None]
         for number, rows in enumerate(_rows(ids, probabilities, vocab, wanted)):
             header, _, lines = csv_text(rows).partition("\n")
@@ -127,10 +126,11 @@ def predict(
     return {"samples": n, "predicted": {name: int(count) for name, count in zip(vocab, counts, strict=True) if count}}
 
 
-def _probabilities(learn: KitLearner, dls: KitLoaders, tta: int) -> np.ndarray:
+def _probabilities(learn: KitLearner, dls: KitLoaders, wanted: Wanted) -> np.ndarray:
     dl = dls.test_dl(list(range(len(dls.source))), device=learn.dls.device)
+    views = views_of(wanted.tta, wanted.until)
     with learn.no_bar(), torch.no_grad():
-        return predict_part(learn, dl, [TTA(tta)] if tta else None)[0]
+        return predict_part(learn, dl, views and [views])[0]
 
 
 def _rows(

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from learnerkit.core.ranges import RESIZE, Count, Degrees, Factor, Flag, Operations, Share, ShareBelowOne, Side
-from learnerkit.recipe import Data, Model, Place, Recipe, Train, Views
+from learnerkit.recipe import Data, Model, Place, Recipe, SelectiveViews, Train
 
 
 class ClassifyData(Data):
@@ -60,4 +60,4 @@ class ClassifyRecipe(Recipe):
     data: ClassifyData = ClassifyData()
     model: ClassifyModel = ClassifyModel()
     train: ClassifyTrain = ClassifyTrain()
-    evaluate: Views = Views()
+    evaluate: SelectiveViews = SelectiveViews()

@@ -46,7 +46,11 @@ def view_table(results: dict[str, Any]) -> Table:
             loss = [formatted(results[f"{part}_log_loss{end}"], "{:.4f}") for end in ("", "_tta")]
             rows.append((part, *accuracy, *loss))
     heads = ("part", "accuracy", f"with {results['tta_views']} views", "log loss", "with views")
-    return Table("Test-time augmentation", heads, rows, early=True)
+    passes = [f"{part} {results[key]:.2f}" for part in ("valid", "test") if (key := f"{part}_passes_tta") in results]
+    note = ""
+    if passes:
+        note = f"Views of images less sure than {results['tta_until']:.4f} alone; passes an image: {', '.join(passes)}."
+    return Table("Test-time augmentation", heads, rows, note, early=True)
 
 
 def figure_table(seen: Evaluation) -> Table:

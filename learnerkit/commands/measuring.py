@@ -6,7 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from learnerkit.commands.shared import AsJson, console, heavy, numbers, print_json, progress_aside, show
+from learnerkit.commands.shared import (
+    UNTIL,
+    AsJson,
+    confidence,
+    console,
+    heavy,
+    numbers,
+    print_json,
+    progress_aside,
+    show,
+)
 from learnerkit.core.errors import RecipeError, RunError, nearest
 
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -31,6 +41,7 @@ def compare(
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(help="a run folder; several are averaged as an ensemble")],
     tta: Annotated[int | None, typer.Option(help="test-time views")] = None,
+    until: Annotated[str | None, typer.Option(help=UNTIL)] = None,
     data: Annotated[str | None, typer.Option(help="other data: a labelled set, or unlabelled samples")] = None,
     codes: Annotated[bool, typer.Option(help="write class indices instead of names into predictions.csv")] = False,
     weights: Annotated[str, typer.Option(help="best, those that the monitor chose, or final")] = "best",
@@ -45,10 +56,11 @@ def evaluate(
         raise RecipeError("an ensemble averages what the runs hold; leave --tta, --data and --weights out")
     with progress_aside(as_json):
         if len(runs) > 1:
-            folder, results = heavy("runs.ensemble").ensemble_runs(runs, codes=codes)
+            folder, results = heavy("runs.ensemble").ensemble_runs(runs, codes=codes, until=confidence(until))
             lines = _told_gain(results, measures[0])
         else:
-            options = {key: value for key, value in (("tta", tta), ("codes", codes)) if value}
+            given = {"tta": tta, "until": confidence(until), "codes": codes}
+            options = {key: value for key, value in given.items() if value}
             evaluating = heavy("runs.evaluate")
             folder, results = evaluating.evaluate_run(runs[0], data=data, weights=weights, **options)
             lines = evaluating.told(results, measures)

@@ -19,6 +19,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document an
 JSON_OPTION = inspect.Parameter(  # the same, of a command whose signature is made
     "as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AsJson
 )
+UNTIL = "views, or further runs, only for samples less sure than that, such as .95; auto fits it on the valid part"
 console = Console(soft_wrap=True, markup=False, highlight=False)
 
 
@@ -63,6 +64,19 @@ def stoppable(function: Callable, *args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
     except KeyboardInterrupt as stop:
         raise stopped(stop, "Where a checkpoint was written, `learnerkit train --resume RUN` goes on from it") from None
+
+
+def confidence(text: str | None) -> float | str | None:
+    """The text of `--until`: a confidence above 0 and up to 1, or 'auto'."""
+    if text in (None, "auto"):
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise RecipeError(f"--until {text}: a confidence above 0 and up to 1, such as .95, or auto")
+    return value
 
 
 def numbers(flag: str, text: str | None) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from learnerkit.commands.shared import AsJson, heavy, progress_aside, show
+from learnerkit.commands.shared import UNTIL, AsJson, confidence, heavy, progress_aside, show
 
 
 def predict(
@@ -13,6 +13,7 @@ def predict(
     files: Annotated[list[str], typer.Argument(help="folders or files: pictures, files of pairs, frames")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="a folder; predictions/NAME in the run")] = None,
     tta: Annotated[int, typer.Option(min=0, help="test-time views")] = 0,
+    until: Annotated[str | None, typer.Option(help=UNTIL)] = None,
     coverage: Annotated[float | None, typer.Option(help="of the sets of classes; .9 where that was fitted")] = None,
     codes: Annotated[bool, typer.Option("--codes", help="class indices instead of names in submission.csv")] = False,
     weights: Annotated[str, typer.Option(help="best, those that the monitor chose, or final")] = "best",
@@ -22,7 +23,8 @@ def predict(
 ) -> None:
     """Predict files without labels: predictions.csv, and submission.csv of classes, COCO and pictures of boxes."""
     predicting = heavy("runs.predict")
-    options = {"tta": tta, "coverage": coverage, "codes": codes, "weights": weights, "bad": bad, "drawn": drawn}
+    options = {"tta": tta, "until": confidence(until), "coverage": coverage, "codes": codes}
+    options |= {"weights": weights, "bad": bad, "drawn": drawn}
     with progress_aside(as_json):
         folder, facts = predicting.predict_run(run, files, out, **options)
     show("predict", as_json, {"folder": folder, "facts": facts}, predicting.told(facts), folder)

@@ -28,6 +28,7 @@ Share = Annotated[float, Strict(), Field(ge=0, le=1)]
 ShareBelowOne = Annotated[float, Strict(), Field(ge=0, lt=1)]
 Inner = Annotated[float, Strict(), Field(gt=0, lt=1)]
 Factor = Annotated[float, Strict(), Field(gt=0, le=1)]
+Until = Factor | Literal["auto"]  # confidence of a prediction that needs no further pass
 Degrees = Annotated[float, Strict(), Field(ge=0, le=180)]
 Flag = Annotated[bool, Strict()]
 Side = Annotated[int, Strict(), Field(ge=8)]  # pixels of an image

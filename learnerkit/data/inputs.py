@@ -27,6 +27,7 @@ class Wanted:
     tta: test-time views, 0 for none; codes: class indices in place of names in the files that may hold them.
     calibration: of the weights, None where nothing was fitted for them; coverage: of the sets, None without thresholds.
     drawn: how many samples are drawn at most, where the task draws any.
+    until: views are taken of samples less sure than that alone; None takes them of all.
     """
 
     tta: int = 0
@@ -34,6 +35,7 @@ class Wanted:
     calibration: Calibration | None = None
     coverage: float | None = None
     drawn: int = 0
+    until: float | None = None
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """DataLoaders of ours: a split with a test part, the facts of the set, and the call that made them."""
 
+import random
 from collections.abc import Sequence, Sized
 from numbers import Integral
 from typing import Any
@@ -12,6 +13,7 @@ from fastai.torch_core import default_device
 
 from learnerkit._fastai import DataLoader, DataLoaders, loaders_of, order_of_pass
 from learnerkit.core.errors import DataError
+from learnerkit.core.seed import kept_random_state, seed_of, seed_position
 from learnerkit.data.source import Source
 from learnerkit.data.split import Split
 
@@ -60,6 +62,24 @@ class KitLoaders(DataLoaders):
 def first_batch(dls: DataLoaders) -> Any:
     """A batch of the training part of any DataLoaders, plain PyTorch loaders too."""
     return dls.one_batch() if isinstance(dls.train, DataLoader) else next(iter(dls.train))
+
+
+def seeded_batch(dls: DataLoaders, seed: int | None) -> Any:
+    """The batch that `first_batch` gives to a seed, whatever was drawn before; what is drawn next stays as it was.
+
+    seed: None takes the next batch of the process's own generators.
+    """
+    own = getattr(dls.train, "rng", None)
+    with kept_random_state():
+        if seed is not None:
+            seed_position(seed)
+            if own is not None:
+                dls.train.rng = random.Random(seed_of(seed))
+        try:
+            return first_batch(dls)
+        finally:
+            if own is not None:
+                dls.train.rng = own
 
 
 def make_loaders(

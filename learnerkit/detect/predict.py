@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from learnerkit.core.errors import RecipeError
 from learnerkit.core.files import atomic_write, made_folder, to_json
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.text import some
@@ -98,6 +99,8 @@ def predict(
     described: the run's run.json; wanted: see `data.inputs`.
     Returns what is told of them.
     """
+    if wanted.until is not None:
+        raise RecipeError(f"until={wanted.until}: is for classes; the boxes of both views of a frame are merged")
     frames: list[Frame] = []
     found: list[Tensor] = []
     for places in inputs.blocks(BLOCK):

@@ -7,7 +7,7 @@ from pydantic import Field
 from learnerkit.classify.recipe import ClassifyTrain
 from learnerkit.core.ranges import AtLeastOne, Count, Flag, NotNegative, Number, Share, ShareBelowOne
 from learnerkit.fuse.modes import EVERY_MODE, MODES, WEIGHTS
-from learnerkit.recipe import BS_TEXT, BatchSize, Data, Model, Place, Recipe, Views
+from learnerkit.recipe import BS_TEXT, BatchSize, Data, Model, Place, Recipe, SelectiveViews
 
 
 class FuseData(Data):
@@ -57,4 +57,4 @@ class FuseRecipe(Recipe):
     data: FuseData = FuseData()
     model: FuseModel = FuseModel()
     train: ClassifyTrain = ClassifyTrain()
-    evaluate: Views = Views()
+    evaluate: SelectiveViews = SelectiveViews()

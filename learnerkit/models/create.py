@@ -9,7 +9,7 @@ from torch import nn
 
 from learnerkit.core.errors import ModelError, check_keys, nearest
 from learnerkit.core.ranges import AtLeastOne, checked
-from learnerkit.models import resnet, simple, wrn  # noqa: F401  importing a family registers it
+from learnerkit.models import quicknet, resnet, simple, wrn  # noqa: F401  importing a family registers it
 from learnerkit.models.library import LIBRARIES, from_library
 from learnerkit.models.registry import Builder, families, find_builder, patterns
 

@@ -17,7 +17,7 @@ from learnerkit.core.text import some
 from learnerkit.core.warn import warn
 from learnerkit.data.source import Source
 from learnerkit.pages.figure import save_figures
-from learnerkit.runs.evaluations import evaluation, said
+from learnerkit.runs.evaluations import evaluation, fitted_until, said
 from learnerkit.runs.load import load_run
 from learnerkit.runs.report import write_report
 from learnerkit.tasks import task_of
@@ -37,8 +37,9 @@ def evaluate_run(
     data: other data, in any form that the run's task reads, labelled or not. The run's own valid and test parts when
         None; the run's own data need not be there any more where it is given.
     weights: 'best', those that the monitor chose, or 'final'.
-    options: of the task's evaluation, such as tta=16 (test-time views) or codes=True (class indices instead of names in
-        predictions.csv).
+    options: of the task's evaluation, such as tta=16 (test-time views), until='auto' (of the unsure samples alone; on
+        other data the confidence that was fitted on the run's own valid part) or codes=True (class indices instead of
+        names in predictions.csv).
     Returns the folder written to, and the figures.
 
     Examples:
@@ -73,6 +74,8 @@ def evaluate_run(
     place = Path(data).resolve()
     if not place.exists():
         raise DataError(f"{place}: no such file or folder")
+    if options.get("until") == "auto":
+        options["until"] = fitted_until(run)
     dls = task.verb("open_other")(place, described)
     learn = load_run(path, data=dls, weights=name, limit_batches=None, **_defaults(run, described))
     facts = {**how, "fingerprint": dls.source.fingerprint, **_trained_on(run, dls.source)}
@@ -92,7 +95,9 @@ def told(results: dict[str, Any], measures: Sequence[str]) -> list[str]:
         for part in ("valid", "test", "all"):
             plain, averaged = results.get(f"{part}_{key}"), results.get(f"{part}_{key}_tta")
             if plain is not None:
-                views = f"   with {results['tta_views']} views {averaged:.4f}" if averaged is not None else ""
+                passes = results.get(f"{part}_passes_tta")
+                passes = f" ({passes:.2f} passes a sample)" if passes is not None else ""
+                views = f"   with {results['tta_views']} views {averaged:.4f}{passes}" if averaged is not None else ""
                 lines.append(f"{part + ' ' + key:<20} {plain:.4f}{views}")
     if results.get("images") and not any(f"all_{key}" in results for key in measures):
         lines.append(f"{results['images']:,} samples without labels: predicted, not measured")

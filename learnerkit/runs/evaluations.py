@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from learnerkit.core.errors import RunError
 from learnerkit.core.files import made_folder, read_json, sha256, write_json
 from learnerkit.core.run_folder import RunFolder
 
@@ -34,7 +35,21 @@ def said(weights: str, options: dict[str, Any]) -> str:
     weights: 'best' or 'final'; options: of the task's evaluation.
     """
     views = f"-tta{options['tta']}" if options.get("tta") else ""
+    views += f"-until{options['until']}" if options.get("until") else ""
     return views + ("-codes" if options.get("codes") else "") + ("-final" if weights == "final" else "")
+
+
+def fitted_until(run: RunFolder) -> float:
+    """The confidence that until='auto' was fitted to on a run's own valid part; RunError where it was not."""
+    own = [run.file("results.json"), *sorted(run.path.glob("evaluations/own-*/results.json"))]
+    found = [read_json(file).get("tta_until") for file in own if file.exists()]
+    known = [value for value in found if value is not None]
+    if not known:
+        raise RunError(
+            f"{run.path}: until='auto' is fitted on the run's own valid part, and was not yet; measure that first "
+            f"(learnerkit evaluate {run.path} --tta 16 --until auto), or give a number"
+        )
+    return known[-1]
 
 
 @contextlib.contextmanager

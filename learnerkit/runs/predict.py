@@ -11,7 +11,7 @@ from learnerkit import __version__
 from learnerkit.core.calibrated import Calibration, read_calibration
 from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import PathLike, atomic_write, made_folder, read_json, sha256, to_json, write_json
-from learnerkit.core.ranges import Count, Flag, Inner, checked
+from learnerkit.core.ranges import Count, Flag, Inner, Until, checked
 from learnerkit.core.run_folder import RunFolder, csv_text
 from learnerkit.core.stamp import stamp
 from learnerkit.core.tensors import weights_file
@@ -20,6 +20,7 @@ from learnerkit.core.warn import warn
 from learnerkit.data.inputs import FACTS, Inputs, Wanted, find_inputs
 from learnerkit.learner.kit import KitLearner
 from learnerkit.runs.evaluate import NOT_NEEDED
+from learnerkit.runs.evaluations import fitted_until, said
 from learnerkit.runs.load import load_run
 from learnerkit.runs.settled import WEIGHTS, check_settled
 from learnerkit.tasks import task_of
@@ -35,6 +36,7 @@ def predict_run(
     out: PathLike | None = None,
     *,
     tta: Count = 0,
+    until: Until | None = None,
     coverage: Inner | None = None,
     codes: Flag = False,
     weights: Literal["best", "final"] = "best",
@@ -54,6 +56,7 @@ def predict_run(
     out: the folder that is written; predictions/NAME in the run when None. One that predictions were written to before
         is replaced whole, and nothing else is; RunError for one that is one of the inputs, or holds one.
     tta: test-time views, 0 for none.
+    until: views are taken of samples less sure than that alone; 'auto' takes what was fitted on the run's valid part.
     coverage: of the sets of classes, one of those that were fitted; .9 where there is that one when None.
     codes: class indices instead of names in submission.csv, in predictions.csv of boxes.
     weights: 'best', those that the monitor chose, or 'final'.
@@ -80,14 +83,16 @@ def predict_run(
     predict = task.verb("predict")
     inputs = find_inputs(files, task.verb("inputs"), bad)
     known, covered = _calibration(run, weights, tta, coverage)
-    wanted = Wanted(tta, codes, known, covered, drawn)
-    place = _place(run, inputs, out, f"{f'-tta{tta}' if tta else ''}{'-final' if weights == 'final' else ''}")
+    until = fitted_until(run) if until == "auto" else until
+    wanted = Wanted(tta, codes, known, covered, drawn, until)
+    place = _place(run, inputs, out, said(weights, {"tta": tta, "until": until}))
     learn = predicting(run, WEIGHTS[weights])
     facts = {
         "run": str(run.path.resolve()),
         "task": task.name,
         "weights": stamp(weights_file(run.path, WEIGHTS[weights])),
         "tta_views": tta,
+        "tta_until": until,
         "temperature": known.temperature if known else None,
         "coverage": covered,
         "threshold": known.thresholds[str(covered)] if known and covered else None,

@@ -28,6 +28,7 @@ from learnerkit.callbacks.run import RunKeeper as Run  # without the page at eac
 from learnerkit.core.errors import DataError, ModelError, RecipeError, TrainingError
 from learnerkit.core.files import read_json, read_ledger
 from learnerkit.core.tensors import load_weights
+from learnerkit.ops.unsure import until_of
 from learnerkit.ops.views import View
 from tests.conftest import assert_same_weights, make_toy_dls, state_of, toy_learner
 
@@ -167,6 +168,41 @@ def test_tta_averages_probabilities_of_each_view_and_counts_each_alone():
         assert tta.view_accuracy[str(view)] == pytest.approx(right)
     loss = learn.validate(cbs=TTA(3))[0]
     assert loss == pytest.approx(nn.functional.nll_loss(averaged.log(), targets).item(), abs=1e-5)
+
+
+def test_selective_tta_takes_views_of_the_unsure_alone_and_counts_them():
+    learn = toy_learner()
+    learn.fit(1)
+    plain, averaged = (learn.get_preds(cbs=cbs)[0] for cbs in (None, TTA(5)))
+    until = float(plain.max(1).values.median())
+    sure = plain.max(1).values >= until
+    tta = TTA(5, until=until)
+    seen, targets = learn.get_preds(cbs=tta)
+    torch.testing.assert_close(seen[sure], plain[sure], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(seen[~sure], averaged[~sure], rtol=1e-4, atol=1e-5)
+    assert tta.forwards == len(plain) + 4 * int((~sure).sum())
+    assert learn.validate(cbs=tta)[0] == pytest.approx(nn.functional.nll_loss(seen.log(), targets).item(), abs=1e-5)
+    every = TTA(5)
+    torch.testing.assert_close(learn.get_preds(cbs=TTA(5, until=1.0))[0], averaged, rtol=1e-4, atol=1e-5)
+    learn.get_preds(cbs=every)
+    assert every.forwards == 5 * len(plain)
+
+
+def test_selective_tta_is_fitted_on_the_valid_part_once_a_training():
+    learn = toy_learner()
+    tta = TTA(5, until="auto")
+    learn.fit(1)
+    plain, averaged = (learn.get_preds(cbs=cbs)[0] for cbs in (None, TTA(5)))
+    _, targets = learn.get_preds(cbs=tta)
+    assert tta.threshold == pytest.approx(until_of(plain, averaged, targets), abs=1e-5)
+    assert tta.forwards == len(plain) + 4 * int((plain.max(1).values < tta.threshold - 1e-6).sum())
+    tta.threshold = 0.25  # as of other data that are measured next
+    learn.get_preds(dl=learn.dls.train, cbs=tta)
+    assert tta.threshold == 0.25
+    learn.fit(1, cbs=tta)
+    assert tta.threshold != 0.25
+    with pytest.raises(RecipeError, match="per_view"):
+        TTA(3, per_view=True, until=0.9)
 
 
 def test_tta_keeps_to_the_activation_of_the_loss():

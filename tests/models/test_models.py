@@ -6,6 +6,7 @@ import torchvision
 from torch import nn
 from torchvision.ops import StochasticDepth
 
+from learnerkit.all import image_learner
 from learnerkit.core.errors import ModelError
 from learnerkit.models.create import create_model, list_models
 from learnerkit.models.info import model_info
@@ -13,6 +14,7 @@ from learnerkit.models.inputs import inputs_for
 from learnerkit.models.registry import families, register_model
 from learnerkit.models.summary import layers_of
 from learnerkit.runs.export import export_model, load_model
+from tests.conftest import make_toy_dls
 
 NAMES = [name for name in list_models() if "_D_" not in name and ":" not in name] + ["wrn_10_1", "wrn_16_2"]
 LARGE = [name for name in NAMES if name.startswith("vgg")]  # 500 MB each: never written to the disk
@@ -241,3 +243,24 @@ def test_looking_at_a_model_leaves_every_part_in_its_mode(look):
     before = [module.training for module in model.modules()]
     look(model)
     assert [module.training for module in model.modules()] == before and True in before and False in before
+
+
+def test_whitened_patches_are_uncorrelated_and_of_unit_variance():
+    images = torch.randn(256, 2, 9, 9).cumsum(2)  # neighbours are alike
+    images[:, 1] += images[:, 0]
+    images -= images.mean((0, 2, 3), keepdim=True)
+    layer = create_model("quicknet", n_in=2)[0]
+    layer.begin_with(images)
+    seen = layer(images).transpose(0, 1).flatten(1)
+    torch.testing.assert_close(seen[8:], -seen[:8])
+    torch.testing.assert_close(seen[:8] @ seen[:8].T / seen.shape[1], torch.eye(8), rtol=0, atol=0.02)
+
+
+def test_a_learner_shows_its_model_the_same_images_whatever_was_drawn_before(tmp_path):
+    dls = make_toy_dls()
+    first = image_learner(dls, "quicknet", seed=3).model[0].weight.clone()
+    torch.rand(7), next(iter(dls.train))
+    order = dls.train.rng.getstate()
+    again = image_learner(dls, "quicknet", seed=3).model
+    assert torch.equal(again[0].weight, first) and dls.train.rng.getstate() == order
+    assert not torch.equal(create_model("quicknet")[0].weight, first)
