@@ -5,8 +5,8 @@
       results.json  class_names.json  classification_report.txt  predictions.npz  predictions.csv
       best_model.safetensors  final_model.safetensors  model.json  checkpoints/  figures/  report.html
 
-The ledger history.jsonl (one line an epoch) is the source of truth; the CSV and JSON histories are made from it and
-replaced whole.
+The ledger history.jsonl (one line an epoch) is the source of truth; metrics.csv grows with it, and
+both metrics.csv and history.json are made from it and replaced whole when a fit ends, however it ends, or is resumed.
 """
 
 import csv
@@ -149,10 +149,15 @@ class RunFolder:
             self._release = None
 
     def set_status(self, state: str, **detail: Any) -> None:
-        """Record the run's state, one of `STATES`, with a time and any detail."""
+        """Record the state, one of `STATES`, with a time and any detail; one that ends a fit makes the tables anew."""
         if state not in STATES:
             raise ValueError(f"state '{state}' is not one of {', '.join(STATES)}")
+        tables = state not in GOING_ON and self.file("history.jsonl").exists()
+        if tables and state == "done":
+            self._derive(self.history())
         write_json(self.file("status.json"), {"state": state, "updated": now(), **detail})
+        if tables and state != "done":  # last: what stopped the run may be a full disk
+            self._derive(self.history())
 
     def status(self) -> dict:
         """The last recorded state."""
@@ -168,9 +173,13 @@ class RunFolder:
         append_line(self.file("training.log"), f"{now()} {text}")
 
     def append_epoch(self, row: dict) -> None:
-        """Add one epoch to the ledger and bring metrics.csv and history.json up to it."""
+        """Add one epoch to the ledger and to metrics.csv; history.json follows with the state that ends a fit."""
         append_line(self.file("history.jsonl"), to_json(row, indent=None))
-        self._derive(self.history())
+        table = self.file("metrics.csv")
+        if not table.exists() or any(key not in columns_of(table) for key in row):
+            atomic_write(table, csv_text(self.history()))
+        else:
+            append_line(table, csv_text([row], columns_of(table)).splitlines()[1])
 
     def history(self) -> list[dict]:
         """The epochs of the ledger."""
@@ -191,9 +200,18 @@ class RunFolder:
         write_json(self.file("history.json"), {key: [row.get(key) for row in rows] for key in columns})
 
 
-def csv_text(rows: list[dict]) -> str:
-    """Rows as CSV, with the union of their keys as header; what is no UTF-8 as `valid_text` has it."""
-    keys = list(dict.fromkeys(key for row in rows for key in row))
+def columns_of(table: Path) -> list[str]:
+    """The columns that the first line of a CSV names."""
+    with table.open(encoding="utf-8", newline="") as file:
+        return next(csv.reader(file), [])
+
+
+def csv_text(rows: list[dict], keys: list[str] | None = None) -> str:
+    """Rows as CSV below a header; what is no UTF-8 as `valid_text` has it.
+
+    keys: the columns; the union of the rows' keys when None.
+    """
+    keys = list(dict.fromkeys(key for row in rows for key in row)) if keys is None else keys
     text = io.StringIO()
     writer = csv.DictWriter(text, keys, lineterminator="\n")
     writer.writeheader()

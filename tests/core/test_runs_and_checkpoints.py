@@ -9,7 +9,7 @@ import pytest
 
 from learnerkit.core import checkpoint
 from learnerkit.core.errors import DataError, LearnerkitError, RunError
-from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.run_folder import RunFolder, csv_text
 
 FILES = {"model.safetensors": b"m" * 100, "state.pt": b"s" * 50}
 
@@ -45,12 +45,25 @@ def test_ledger_feeds_csv_and_json_and_is_cut(tmp_path):
         run.append_epoch({"epoch": epoch, "loss": 1 / epoch})
     assert run.file("metrics.csv").read_text().splitlines()[0] == "epoch,loss"
     assert len(run.file("metrics.csv").read_text().splitlines()) == 4
+    assert not run.file("history.json").exists()  # not made anew with every epoch
+    run.set_status("done")
     assert json.loads(run.file("history.json").read_text())["epoch"] == [1, 2, 3]
     run.cut_history(1)
     assert [row["epoch"] for row in run.history()] == [1]
     assert len(run.file("metrics.csv").read_text().splitlines()) == 2
     with pytest.raises(ValueError, match="not one of"):
         run.set_status("finished")
+
+
+def test_a_table_that_grows_line_by_line_is_that_of_the_whole_ledger(tmp_path):
+    rows = [{"epoch": 1, "a": 0.5}, {"epoch": 2, "a": None}, {"epoch": 3, "b": 'x,"y"'}, {"a": 2, "epoch": 4}]
+    run = RunFolder.create(tmp_path, "a")
+    for number, row in enumerate(rows, 1):
+        run.append_epoch(row)
+        assert run.file("metrics.csv").read_text() == csv_text(rows[:number])
+    run.file("metrics.csv").write_text("epoch,a,b\n1,")  # as a kill leaves it
+    run.set_status("interrupted")
+    assert run.file("metrics.csv").read_text() == csv_text(rows)
 
 
 def test_commit_check_and_prune(tmp_path):
