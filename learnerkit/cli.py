@@ -25,6 +25,7 @@ from learnerkit.commands.training import SWEEP_OPTIONS, TRAIN_OPTIONS, demo, swe
 from learnerkit.commands.using import export, predict
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.core.signals import exit_at_sigterm
+from learnerkit.core.threads import wait_passively
 from learnerkit.core.warn import escape_unprintable, warnings_as_lines
 from learnerkit.runs.options import recipe_parameters, refuse_foreign
 from learnerkit.tasks import all_recipes
@@ -85,6 +86,7 @@ def main(words: Sequence[str] | None = None) -> int:
     words: of the command line, such as ['train', 'digits']; those of this process when None.
     """
     escape_unprintable()
+    wait_passively()
     words = list(sys.argv[1:] if words is None else words)
     try:
         with warnings_as_lines(lambda line: typer.echo(line, err=True)), exit_at_sigterm():

@@ -1,16 +1,22 @@
 """From a recipe of any task to a finished run: data, learner, fit, evaluation."""
 
+import logging
+import os
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from learnerkit.callbacks.resume import nothing_to_train
 from learnerkit.callbacks.run import RunKeeper
 from learnerkit.core.calls import check_options
 from learnerkit.core.disk import check_place
+from learnerkit.core.environment import usual_device
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike
 from learnerkit.core.finished import is_finished
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.threads import cores_of_others, crowded
 from learnerkit.core.warn import warn
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.wiring import check_fit, fit
@@ -19,6 +25,8 @@ from learnerkit.runs.script import chosen_weights
 from learnerkit.runs.settle import refuse_too_large, settle
 from learnerkit.task import Task
 from learnerkit.tasks import get_task
+
+log = logging.getLogger(__name__)
 
 
 def train(
@@ -43,6 +51,8 @@ def train(
     check_fit(recipe)
     task = get_task(recipe.task)
     check_options(task.evaluate, recipe.evaluate.model_dump(), f"task '{task.name}': evaluate")
+    if usual_device() == "cpu" and (said := crowded(torch.get_num_threads(), cores_of_others(), os.cpu_count() or 1)):
+        log.warning("%s", said)
     trained = again = False
     if resume:
         folder = RunFolder.open(Path(out) / name)
