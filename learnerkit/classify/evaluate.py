@@ -24,7 +24,7 @@ from learnerkit.core.tensors import weights_file, write_npz
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.data.twins import twins_in_train
 from learnerkit.learner.kit import KitLearner
-from learnerkit.learner.measure import measured_ids, measured_rows, part_loader
+from learnerkit.learner.measure import measured_ids, measured_rows, part_loader, quick_to_predict
 
 EXPLAINED = 15  # of the surest mistakes, how many have Grad-CAM
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 def predict_part(learn: KitLearner, dl: DataLoader, cbs: list[Callback] | None = None) -> tuple[np.ndarray, Any]:
     """Probabilities [N,K] and targets [N] (None where unlabelled) of a loader."""
-    with learn.no_logging():
+    with learn.no_logging(), quick_to_predict(learn):
         probabilities, targets = learn.get_preds(dl=dl, cbs=cbs, act=activation_of(learn.loss_func))
     labelled = isinstance(targets, torch.Tensor) and len(targets) == len(probabilities)
     return probabilities.float().numpy(), targets.numpy() if labelled else None

@@ -1,16 +1,21 @@
 """What a trained learner is measured by: its loss and its metrics on each part, and its predictions kept."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from fastai.callback.fp16 import MixedPrecision
 from torch.utils.data import SequentialSampler
 
+from learnerkit.callbacks.able import able
 from learnerkit.core.run_folder import RunFolder
 from learnerkit.core.tensors import write_npz
 from learnerkit.data.loaders import KitLoaders
 from learnerkit.data.split import evenly
 from learnerkit.learner.kit import KitLearner
+from learnerkit.models.folded import folded
+from learnerkit.models.mode import in_mode
 
 
 def measured_ids(learn: KitLearner, part: str, rows: np.ndarray, dl: Any, n: int) -> np.ndarray:
@@ -48,6 +53,23 @@ def part_loader(learn: KitLearner, part: str, rows: np.ndarray) -> Any:
     if not isinstance(learn.dls, KitLoaders) or len(rows) == len(whole.items):
         return whole
     return learn.dls.test_dl([whole.items[row] for row in rows], with_labels=True)
+
+
+@contextlib.contextmanager
+def quick_to_predict(learn: KitLearner) -> Iterator[None]:
+    """Within, a learner predicts with its norms folded where that can be done, see `models.folded`.
+
+    In mixed precision it cannot: what is rounded would be other numbers.
+    """
+    own = learn.model
+    plain = getattr(own, "spec", None) is not None and not able(learn.cbs, "eval_model")
+    with in_mode(own, training=False):
+        quick = folded(own) if plain and not any(isinstance(cb, MixedPrecision) for cb in learn.cbs) else None
+    learn.model = own if quick is None else quick
+    try:
+        yield
+    finally:
+        learn.model = own
 
 
 def measure(learn: KitLearner, run: RunFolder, parts: Sequence[str]) -> dict[str, Any]:

@@ -1,0 +1,77 @@
+"""Norms folded into convolutions say the same, of every family; what cannot be folded is left as it is."""
+
+import pytest
+import torch
+from torch import nn
+
+from learnerkit.models.create import create_model
+from learnerkit.models.folded import folded
+
+FAMILIES = ["simple_cnn", "resnet18", "se_resnet", "hybrid_resnet", "wrn_10_1", "vgg16_bn", "mobilenet_v3_small"]
+
+
+def trained(model):
+    """A model whose norms have statistics of their own."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 2)
+            nn.init.uniform_(module.bias, -1, 1)
+            module.running_mean.uniform_(-1, 1)
+            module.running_var.uniform_(0.5, 2)
+    return model.eval()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@torch.no_grad()
+def test_a_folded_model_says_the_same(name):
+    model = trained(create_model(name, 3, 7))
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    quick = folded(model)
+    x = torch.randn(4, 3, 32, 32)
+    torch.testing.assert_close(quick(x), model(x), rtol=1e-4, atol=1e-4)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert not torch.equal(quick(x), torch.zeros_like(quick(x)))
+
+
+class Twice(nn.Module):
+    """One convolution before two norms."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.first, self.second = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+
+    def forward(self, x):
+        return self.second(self.conv(self.first(self.conv(x))))
+
+
+class Branching(nn.Module):
+    """What it does depends on the values."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+
+    def forward(self, x):
+        return self.net(x) if x.sum() > 0 else x
+
+
+def hooked():
+    model = create_model("simple_cnn").eval()
+    model[0].register_forward_hook(lambda *args: None)
+    return model
+
+
+OTHERS = {
+    "in training": lambda: create_model("simple_cnn").train(),
+    "a layer used twice": lambda: trained(Twice()),
+    "no traceable code": lambda: trained(Branching()),
+    "no norms": lambda: create_model("vgg11").eval(),
+    "norms that follow no convolution": lambda: trained(nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1))),
+    "hooks": hooked,
+    "half precision": lambda: create_model("simple_cnn").eval().bfloat16(),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_what_is_not_folded(what):
+    assert folded(OTHERS[what]()) is None
