@@ -179,8 +179,8 @@ REGIONS = "512 regions sampled, 2000 and 1000 proposals, as torchvision's"
 TABLES = {
     "step": Table(
         title="A detector's step",
-        asks="How long does a training step (forward, backward, SGD) take on two frames of 240x320 with six boxes each, "
-        "and the evaluation of one frame? Random weights, 3 classes, fp32; five channels (three for torchvision's).",
+        asks="How long do a training step on two frames of 240x320 with six boxes each and the evaluation of one frame "
+        "take? Forward, backward, SGD; random weights, 3 classes, fp32; five channels (three for torchvision's).",
         unit="s a step",
         contenders={
             "torchvision fasterrcnn_resnet50_fpn": Contender(

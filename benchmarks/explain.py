@@ -93,8 +93,8 @@ def grad_cam(setting: Setting):
 TABLES = {
     "gradcam": Table(
         title="Grad-CAM beside the passes that it is made of",
-        asks="How fast is Grad-CAM of the last block of torchvision's resnet18 as drawn, images of 224 pixels in batches "
-        "of 16? The maps' mean, each brought to 7x7 and divided by its greatest value, shows that they agree (enlarging "
+        asks="How fast is Grad-CAM of the last block of torchvision's resnet18 as drawn, images of 224 pixels, batches "
+        "of 16? The maps' mean, each at 7x7 and divided by its greatest value, shows that they agree (enlarging "
         "smooths).",
         unit="images/s",
         contenders={

@@ -14,12 +14,12 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 from kit.command import QUESTIONS, RESULTS  # noqa: E402
-from kit.page import section, targets_table  # noqa: E402
+from kit.page import gpu_section, section, targets_table  # noqa: E402
 
 PAGE = HERE / "RESULTS.md"
 BEGIN, END = "<!-- measured: python benchmarks/table.py writes what follows -->", "<!-- measured: end -->"
-HOW = """Every contender is a process of its own that imports what it needs, warms up once and is then asked in turn with
-the others. A figure is the median of the rounds (least and greatest in brackets); a ratio is to the row that has 1, the
+HOW = """Every contender is a process of its own that imports what it needs, warms up once and is asked in turn with the
+others. A figure is the median of the rounds (least and greatest in brackets); a ratio is to the row that has 1, the
 median of the ratios of each round, so that what the machine's speed drifts falls out; peak memory is that of the
 process, libraries included. What is no equal work says so in its row. A target that is missed is a finding, no failure.
 On a machine that others use only differences well beyond the brackets count."""
@@ -43,6 +43,8 @@ def measured() -> str:
     for question in questions:
         further = RESULTS / f"{question['question']}.md"
         lines += section(question, further.read_text() if further.exists() else "")
+    if (place := RESULTS / "gpu.json").exists():
+        lines += gpu_section(json.loads(place.read_text()))
     return "\n".join([*lines, END])
 
 

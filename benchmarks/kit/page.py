@@ -96,3 +96,16 @@ def section(question: dict[str, Any], further: str = "") -> list[str]:
         lines += [*map(target_line, table["targets"]), ""] if table["targets"] else []
     lines += [further.strip(), ""] if further.strip() else []
     return [*lines, f"`python benchmarks/{question['question']}.py`: {surroundings(question)}", ""]
+
+
+def gpu_section(found: dict[str, Any]) -> list[str]:
+    """The rows of `gpu.sh`; those that are not measured say why."""
+    lines = ["### On a GPU, by one script", "", "`sh benchmarks/gpu.sh CIFAR10 CIFAR100`: "]
+    taken = (
+        f"{found['taken']} on {found['device']}." if found["device"] else "no GPU was there yet, so the rows are empty."
+    )
+    lines = [*lines[:-1], lines[-1] + taken, "", "| what | found | s |", "|---|---|---:|"]
+    for row in found["rows"]:
+        told = "; ".join(filter(None, (row["figure"], row["why"] and f"not measured: {row['why']}")))
+        lines.append(f"| {row['asks']} | {told} | {number(row.get('seconds'))} |")
+    return [*lines, ""]
