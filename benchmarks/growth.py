@@ -22,7 +22,7 @@ PAIRS, RUNS = (16_800, 50_000, 100_000), (10, 100, 1000)
 
 def smaller(n, setting: Setting):
     """The number for the size at hand: a hundredth for a trial, a tenth for a quick look."""
-    return setting.of(max(10, n // 500), max(10, n // 10), n)
+    return setting.of(max(600, n // 500), n // 10, n)
 
 
 def images(n, setting: Setting):

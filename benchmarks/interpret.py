@@ -80,7 +80,7 @@ def fastai(setting: Setting):
     targets, chances = drawn(samples, classes)
 
     class Rows(list):
-        vocab = list(range(classes))
+        vocab = [list(range(classes))]  # of inputs and targets, of which fastai takes the last
 
     rows = Rows(zip(torch.from_numpy(chances).log(), torch.from_numpy(targets), strict=True))
     dl = DataLoader(rows, bs=512, num_workers=0)
