@@ -148,7 +148,7 @@ def utilisation(tiny):
         sys.exit("there is no GPU")
     words = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "-lms", "200"]
     smi = subprocess.Popen(words, stdout=subprocess.PIPE, text=True) if device.type == "cuda" else None
-    seconds = learnerkit("hybrid_resnet", *((8, "fp32", 2, 1) if tiny else (512, "bf16", 88, 5)), False)
+    seconds = learnerkit("hybrid_resnet", *((2, "fp32", 1, 1) if tiny else (512, "bf16", 88, 5)), False)
     if smi is None:
         print("no GPU to ask; the training ran")
         return

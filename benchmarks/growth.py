@@ -71,10 +71,10 @@ def classes(k, setting: Setting):
 
 def pairs(n, setting: Setting):
     """Microseconds a pair of a pass through the loader; the packed file's size is the forecast."""
+    root, cache = setting.folder / f"pairs of {n}", setting.folder / f"cache of {n}"
     n = smaller(n, setting)
     from learnerkit.all import saliency_dls
 
-    root, cache = setting.folder / f"pairs{n}", setting.folder / f"cache{n}"
     generate(root, n)
     start = time.perf_counter()
     dls = saliency_dls(root, bs=64, cache=cache)
@@ -90,12 +90,11 @@ def pairs(n, setting: Setting):
 
 def runs(n, setting: Setting):
     """Milliseconds a run of a cold look at a folder of runs, which are made without a training."""
-    n = setting.of(max(2, n // 100), n, n)
+    root, n = setting.folder / f"runs of {n}", setting.of(max(2, n // 100), n, n)
     from many_runs import write_runs
 
     from learnerkit.runs.index import Index
 
-    root = setting.folder / f"runs{n}"
     write_runs(root, n, 30)
 
     def run():
