@@ -191,6 +191,7 @@ TABLES = {
         },
         base="torchvision fasterrcnn_resnet50_fpn",
         columns={"ms a frame": "frame", "parameters": "parameters"},
+        quick=False,
     ),
     "map": Table(
         title="Average precision",

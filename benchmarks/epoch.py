@@ -284,7 +284,7 @@ def table(arch, all_of_them):
                 "least",
             ),
         ],
-        quick=all_of_them,
+        quick=not all_of_them,
     )
 
 

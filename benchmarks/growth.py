@@ -137,6 +137,7 @@ TABLES = {
         columns={"MB of the array": "array", "MB held": "held", "in parts of it": "of_array"},
         rounds=3,
         each_alone=True,
+        quick=False,
         targets=[Target("time an image of 2,000,000, in parts of that of 50,000", growth, FLAT), MEMORY],
     ),
     "classes": table(

@@ -152,6 +152,7 @@ TABLES = {
         },
         base="bare tensors, indexed",
         more=True,
+        quick=False,
         prepare=prepare,
         targets=[
             Target("learnerkit, in parts of bare tensors", ratio("learnerkit", "bare tensors, indexed"), 0.9, "least")
