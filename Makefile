@@ -1,6 +1,8 @@
 # make demo   a trained classifier's report in a few minutes
 # make test   minutes, after every change: lint, layers, the quick tests, the shortest notebook
 # make prove  the proof, before anything is called done: all the rest
+# make bench  the benchmarks, 20 minutes of an idle machine: benchmarks/RESULTS.md (ONLY=input,tta; SINCE=12: goes on)
+# make bench-quick  the benchmarks in small, under 5 minutes: tables on the terminal
 # make docs   the documentation as a site, into site/
 # VENV=path   another virtual environment; made and filled when it is not there
 
@@ -15,7 +17,7 @@ STUDIES := $(notdir $(wildcard benchmarks/studies/*.py))
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 NB_TEST := cd nbs && OMP_NUM_THREADS=1 MPLBACKEND=agg $(abspath $(BIN))/nbdev-test --n-workers 1 --do-print
 
-.PHONY: demo test prove docs lint clean
+.PHONY: demo test prove bench bench-quick docs lint clean
 
 $(INSTALLED): settings.ini setup.py pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -24,6 +26,13 @@ $(INSTALLED): settings.ini setup.py pyproject.toml
 
 demo: $(INSTALLED)
 	$(BIN)/learnerkit demo
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/bench.py --only '$(ONLY)' $(if $(SINCE),--since $(SINCE)); result=$$?; \
+	$(BIN)/python benchmarks/table.py && exit $$result
+
+bench-quick: $(INSTALLED)
+	$(BIN)/python benchmarks/bench.py --quick --only '$(ONLY)' $(if $(SINCE),--since $(SINCE))
 
 docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

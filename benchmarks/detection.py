@@ -1,109 +1,213 @@
-"""A training step and an evaluation of one frame: mit_b0 with two streams beside torchvision's fasterrcnn_resnet50_fpn.
+"""A detector's training step and evaluation beside torchvision's, and average precision beside the reference libraries.
 
-Frames of 240x320, five channels (three for torchvision's), batches of 2, rounds interleaved; peak memory of a process
-each.
 python benchmarks/detection.py [--rounds 5]
 """
 
-import argparse
-import re
-import statistics
-import subprocess
 import sys
 import time
-from pathlib import Path
+from functools import partial
 
-import torch
+from kit.command import main
+from kit.question import Contender, Setting, Table
 
 HEIGHT, WIDTH, BS = 240, 320, 2
-NAMES = ("learnerkit mit_b0", "learnerkit mit_b0, torchvision's limits")
-NAMES += ("torchvision resnet50, 240", "torchvision resnet50, as it comes")
 
 
-def contender(name):
-    """Functions that do a training step, and an evaluation of one frame."""
-    from torchvision.models.detection import fasterrcnn_resnet50_fpn
+def boxes_and_codes():
+    import torch
+
+    corners = torch.rand(BS, 6, 2) * torch.tensor([WIDTH - 70.0, HEIGHT - 70.0])
+    return torch.cat([corners, corners + 10 + torch.rand(BS, 6, 2) * 50], dim=2), torch.randint(0, 3, (BS, 6))
+
+
+def ours(limits):
+    """learnerkit's mit_b0 with two streams: the model, its losses on two frames, its detections on one."""
+    import torch
 
     from learnerkit.all import create_model
     from learnerkit.detect.boxes import pack_boxes
 
     torch.manual_seed(0)
-    corners = torch.rand(BS, 6, 2) * torch.tensor([WIDTH - 70.0, HEIGHT - 70.0])
-    boxes = torch.cat([corners, corners + 10 + torch.rand(BS, 6, 2) * 50], dim=2)
-    codes = torch.randint(0, 3, (BS, 6))
-    if name.startswith("learnerkit"):
-        limits = {} if name.endswith("mit_b0") else {"proposals": (2000, 1000), "box_batch_size_per_image": 512}
-        own = {"anchors": [9, 18, 36, 72, 144], "box_batch_size_per_image": 64, **limits}
-        model = create_model("detect:mit_b0", 5, 3, **own)
-        frames, sizes = torch.rand(BS, 5, HEIGHT, WIDTH), torch.tensor([[HEIGHT, WIDTH]] * BS)
-        targets = torch.stack([pack_boxes(b, c, 6) for b, c in zip(boxes, codes, strict=True)])
-        losses = lambda: model(frames, sizes, targets)[1]  # noqa: E731
-        detect = lambda: model(frames[:1], sizes[:1])  # noqa: E731
-    else:
-        size = {"min_size": HEIGHT, "max_size": WIDTH} if name.endswith("240") else {}
-        none = {"weights": None, "weights_backbone": None, "trainable_backbone_layers": 5}
-        model = fasterrcnn_resnet50_fpn(num_classes=4, **none, **size)
-        frames = list(torch.rand(BS, 3, HEIGHT, WIDTH))
-        truth = [{"boxes": b, "labels": c + 1} for b, c in zip(boxes, codes, strict=True)]
-        losses = lambda: model(frames, truth)  # noqa: E731
-        detect = lambda: model(frames[:1])  # noqa: E731
+    boxes, codes = boxes_and_codes()
+    own = {"anchors": [9, 18, 36, 72, 144], "box_batch_size_per_image": 64, **limits}
+    model = create_model("detect:mit_b0", 5, 3, **own)
+    frames, sizes = torch.rand(BS, 5, HEIGHT, WIDTH), torch.tensor([[HEIGHT, WIDTH]] * BS)
+    targets = torch.stack([pack_boxes(b, c, 6) for b, c in zip(boxes, codes, strict=True)])
+    return model, lambda: model(frames, sizes, targets)[1], lambda: model(frames[:1], sizes[:1])
+
+
+def torchvisions():
+    import torch
+    from torchvision.models.detection import fasterrcnn_resnet50_fpn
+
+    torch.manual_seed(0)
+    boxes, codes = boxes_and_codes()
+    none = {"weights": None, "weights_backbone": None, "trainable_backbone_layers": 5}
+    model = fasterrcnn_resnet50_fpn(num_classes=4, **none, min_size=HEIGHT, max_size=WIDTH)
+    frames = list(torch.rand(BS, 3, HEIGHT, WIDTH))
+    truth = [{"boxes": b, "labels": c + 1} for b, c in zip(boxes, codes, strict=True)]
+    return model, lambda: model(frames, truth), lambda: model(frames[:1])
+
+
+def step(build, setting: Setting):
+    """Seconds of a step; as facts the milliseconds of an evaluated frame and the parameters."""
+    import torch
+
+    model, losses, detect = build()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
 
-    def step():
+    def run():
         model.train()
+        start = time.perf_counter()
         optimizer.zero_grad()
         sum(losses().values()).backward()
         optimizer.step()
-
-    @torch.no_grad()
-    def look():
+        seconds = time.perf_counter() - start
         model.eval()
-        detect()
+        with torch.no_grad():
+            start = time.perf_counter()
+            detect()
+        frame = (time.perf_counter() - start) * 1000
+        return {"figure": seconds, "frame": frame, "parameters": sum(p.numel() for p in model.parameters())}
 
-    return model, step, look
-
-
-def seconds(function):
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
+    return run
 
 
-def peak_gib():
-    """Greatest memory of this process so far, by Linux; that of getrusage counts what the parent held at the fork."""
-    text = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", text)[1]) / 2**20
+def scenes(setting: Setting):
+    """Images with true boxes and detections near them: [(boxes, classes, scores, true boxes, true classes)]."""
+    import numpy as np
 
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--memory", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.memory:
-        _, step, _ = contender(options.memory)
-        before = peak_gib()
-        step(), step()
-        print(f"{before:.2f} {peak_gib():.2f}")
-        return
-    built = {name: contender(name) for name in NAMES}
-    taken = {name: ([], []) for name in NAMES}
-    for number in range(options.rounds + 1):
-        for name, (_, step, look) in built.items():
-            for kept, function in zip(taken[name], (step, look), strict=True):
-                spent = seconds(function)
-                if number:  # the first round warms up
-                    kept.append(spent)
-    for name, (steps, looks) in taken.items():
-        parameters = sum(p.numel() for p in built[name][0].parameters())
-        command = [sys.executable, __file__, "--memory", name]
-        before, peak = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-        print(
-            f"{name:<42} {parameters:>11,} parameters   step {statistics.median(steps):.2f} s "
-            f"({min(steps):.2f}-{max(steps):.2f})   one frame {statistics.median(looks) * 1000:.0f} ms   "
-            f"peak {peak} GiB ({before} before the first step)"
+    rng, found = np.random.default_rng(0), []
+    for _ in range(setting.of(20, 200, 500)):
+        n = rng.integers(1, 15)
+        corner, side = rng.random((n, 2)) * 400, 10 + rng.random((n, 2)) * 200
+        truth, codes = np.concatenate([corner, corner + side], axis=1), rng.integers(0, 10, n)
+        moved = truth + rng.normal(0, 8, truth.shape) * (rng.random((n, 1)) < 0.7)
+        moved[:, 2:] = np.maximum(moved[:, 2:], moved[:, :2] + 1)
+        wrong = rng.integers(0, 4)
+        corner, side = rng.random((wrong, 2)) * 400, 10 + rng.random((wrong, 2)) * 100
+        boxes = np.concatenate([moved, np.concatenate([corner, corner + side], axis=1)])
+        said = np.concatenate(
+            [np.where(rng.random(n) < 0.85, codes, rng.integers(0, 10, n)), rng.integers(0, 10, wrong)]
         )
+        found.append(
+            (boxes.astype(np.float32), said, rng.random(n + wrong).astype(np.float32), truth.astype(np.float32), codes)
+        )
+    return found
 
+
+def timed(compute):
+    """Seconds, and the mAP, which shows that the same was computed."""
+    start = time.perf_counter()
+    value = compute()
+    return {"figure": time.perf_counter() - start, "mAP": f"{float(value):.6f}"}
+
+
+def direct(package, setting: Setting):
+    """pycocotools or faster-coco-eval by hand."""
+    import contextlib
+    import importlib
+    import io
+
+    if package == "pycocotools":
+        coco = importlib.import_module("pycocotools.coco").COCO
+        evaluator = importlib.import_module("pycocotools.cocoeval").COCOeval
+    else:
+        module = importlib.import_module("faster_coco_eval")
+        coco, evaluator = module.COCO, module.COCOeval_faster
+
+    def wide(boxes):
+        return [[float(a), float(b), float(c - a), float(d - b)] for a, b, c, d in boxes.astype("float64")]
+
+    given = scenes(setting)
+
+    def compute():
+        truth, found = [], []
+        for image, (boxes, codes, scores, true_boxes, true_codes) in enumerate(given, 1):
+            for box, code in zip(wide(true_boxes), true_codes, strict=True):
+                area = {"area": box[2] * box[3], "iscrowd": 0, "id": len(truth) + 1}
+                truth.append({"image_id": image, "category_id": int(code) + 1, "bbox": box, **area})
+            for box, code, score in zip(wide(boxes), codes, scores, strict=True):
+                found.append({"image_id": image, "category_id": int(code) + 1, "bbox": box, "score": float(score)})
+        with contextlib.redirect_stdout(io.StringIO()):
+            reference = coco()
+            images = [{"id": number, "width": 640, "height": 640} for number in range(1, len(given) + 1)]
+            kinds = [{"id": code, "name": str(code)} for code in range(1, 11)]
+            reference.dataset = {"images": images, "annotations": truth, "categories": kinds, "info": {}}
+            reference.createIndex()
+            judged = evaluator(reference, reference.loadRes(found), "bbox")
+            judged.evaluate()
+            judged.accumulate()
+            judged.summarize()
+        return judged.stats[0]
+
+    return lambda: timed(compute)
+
+
+def by_torchmetrics(backend, setting: Setting):
+    import torch
+    from torchmetrics.detection import MeanAveragePrecision
+
+    given = [[torch.from_numpy(part) for part in one] for one in scenes(setting)]
+
+    def compute():
+        metric = MeanAveragePrecision(backend=backend)
+        metric.warn_on_many_detections = False
+        found = [{"boxes": boxes, "labels": codes, "scores": scores} for boxes, codes, scores, _, _ in given]
+        metric.update(found, [{"boxes": boxes, "labels": codes} for _, _, _, boxes, codes in given])
+        return metric.compute()["map"]
+
+    return lambda: timed(compute)
+
+
+def learnerkit(setting: Setting):
+    import torch
+
+    from learnerkit.detect.boxes import pack_boxes
+    from learnerkit.detect.metrics import average_precision
+
+    found, truth = [], []
+    for one in scenes(setting):
+        boxes, codes, scores, true_boxes, true_codes = map(torch.from_numpy, one)
+        found.append(torch.cat([boxes, codes[:, None].float(), scores[:, None]], dim=1))
+        truth.append(pack_boxes(true_boxes, true_codes, len(true_codes)))
+    return lambda: timed(lambda: average_precision(found, truth)["mAP"])
+
+
+SAMPLED = {"proposals": (2000, 1000), "box_batch_size_per_image": 512}
+REGIONS = "512 regions sampled, 2000 and 1000 proposals, as torchvision's"
+TABLES = {
+    "step": Table(
+        title="A detector's step",
+        asks="How long do a training step on two frames of 240x320 with six boxes each and the evaluation of one frame "
+        "take? Forward, backward, SGD; random weights, 3 classes, fp32; five channels (three for torchvision's).",
+        unit="s a step",
+        contenders={
+            "torchvision fasterrcnn_resnet50_fpn": Contender(
+                partial(step, torchvisions), "another backbone; min_size 240"
+            ),
+            "learnerkit mit_b0, two streams": Contender(partial(step, partial(ours, {}))),
+            "the same, its limits as torchvision's": Contender(partial(step, partial(ours, SAMPLED)), REGIONS),
+        },
+        base="torchvision fasterrcnn_resnet50_fpn",
+        columns={"ms a frame": "frame", "parameters": "parameters"},
+        quick=False,
+    ),
+    "map": Table(
+        title="Average precision",
+        asks="How long does COCO's mAP of 500 images with about 3,700 boxes of 10 classes take?",
+        unit="s",
+        contenders={
+            "pycocotools": Contender(partial(direct, "pycocotools")),
+            "faster-coco-eval": Contender(partial(direct, "faster_coco_eval")),
+            "torchmetrics on pycocotools": Contender(partial(by_torchmetrics, "pycocotools")),
+            "torchmetrics on faster-coco-eval": Contender(partial(by_torchmetrics, "faster_coco_eval")),
+            "learnerkit": Contender(learnerkit),
+        },
+        base="pycocotools",
+        columns={"mAP": "mAP"},
+    ),
+}
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main("detection"))

@@ -1,80 +1,114 @@
 """Images a second of Grad-CAM: learnerkit beside captum and pytorch-grad-cam, and beside the passes that it is made of.
 
-    python benchmarks/explain.py [--rounds 5] [--bs 16]
-
-torchvision's resnet18 with weights as they are drawn, 64 images of 224 pixels, its last block, float32. Contenders take
-turns in one process; medians of the rounds are printed. 'forward' records no gradients; 'forward, backward' goes back
-from the logits to the last block alone, as Grad-CAM has to.
+python benchmarks/explain.py [--rounds 5]
 """
 
-import argparse
-import statistics
+import sys
 import time
 
-import torch
-from captum.attr import LayerGradCam
-from pytorch_grad_cam import GradCAM
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from kit.command import main
+from kit.question import Contender, Setting, Table
 
-from learnerkit.all import create_model, gradcam, target_layer
-
-IMAGES, SIZE, CODE = 64, 224, 3
+SIZE, CODE, BS = 224, 3, 16
 
 
-def contenders(model, layer):
-    captum = LayerGradCam(model, layer)
+def parts(setting: Setting):
+    """The model, its last block and the images, the same for all; torchvision's resnet18 as it is drawn."""
+    import torch
+    from torchvision.models import resnet18
+
+    torch.manual_seed(0)
+    model = resnet18(num_classes=10).eval()
+    return model, model.layer4[-1], torch.randn(setting.of(4, 16, 32), 3, SIZE, SIZE)
+
+
+def timed(images, explain):
+    """Images a second, and the mean of the maps after each is brought to 0..1, which shows that they are the same."""
+    import torch
+
+    start, made = time.perf_counter(), []
+    for batch in images.split(BS):
+        made.append(explain(batch))
+    rate = len(images) / (time.perf_counter() - start)
+    if made[0] is None:
+        return {"figure": rate, "mean": ""}
+    maps = torch.cat([torch.as_tensor(one).detach().float().reshape(len(one), 1, *one.shape[-2:]) for one in made])
+    maps = torch.nn.functional.adaptive_avg_pool2d(maps.relu(), 7).flatten(1)
+    maps = maps / maps.amax(dim=1, keepdim=True).clamp_min(1e-12)
+    return {"figure": rate, "mean": f"{float(maps.mean()):.3f}"}
+
+
+def forward(setting: Setting):
+    import torch
+
+    model, _, images = parts(setting)
+
+    @torch.no_grad()
+    def one(batch):
+        model(batch)
+
+    return lambda: timed(images, one)
+
+
+def both(setting: Setting):
+    import torch
+
+    model, _, images = parts(setting)
     body = torch.nn.Sequential(*[part for name, part in model.named_children() if name not in ("avgpool", "fc")])
     head = torch.nn.Sequential(model.avgpool, torch.nn.Flatten(), model.fc)
 
-    def forward(images):
+    def one(batch):
         with torch.no_grad():
-            return model(images)
-
-    def both(images):
-        with torch.no_grad():
-            features = body(images)
+            features = body(batch)
         features = features.requires_grad_()
-        return torch.autograd.grad(head(features)[:, CODE].sum(), features)
+        torch.autograd.grad(head(features)[:, CODE].sum(), features)
 
-    def reference(images):
-        with GradCAM(model, [layer]) as cam:  # whose hooks would else stay in the way of the others
-            return cam(images, [ClassifierOutputTarget(CODE)] * len(images))
-
-    return {
-        "forward": forward,
-        "forward, backward": both,
-        "learnerkit gradcam": lambda images: gradcam(model, images, CODE),
-        "learnerkit gradcam, the layer given": lambda images: gradcam(model, images, CODE, layer),
-        "captum LayerGradCam": lambda images: captum.attribute(images, CODE),
-        "pytorch-grad-cam": reference,
-    }
+    return lambda: timed(images, one)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--bs", type=int, default=16)
-    asked = parser.parse_args()
-    torch.manual_seed(0)
-    model = create_model("torchvision:resnet18", 3, 10).eval()
-    images = torch.randn(IMAGES, 3, SIZE, SIZE)
-    tried = contenders(model, target_layer(model))
-    seconds = {name: [] for name in tried}
-    for turn in range(asked.rounds + 1):
-        for name, run in tried.items():
-            start = time.perf_counter()
-            for batch in images.split(asked.bs):
-                run(batch)
-            if turn:  # the first warms up
-                seconds[name].append(time.perf_counter() - start)
-    base = statistics.median(seconds["forward, backward"])
-    print(f"{torch.get_num_threads()} threads, batches of {asked.bs}, {asked.rounds} rounds")
-    for name, times in seconds.items():
-        rates = sorted(IMAGES / one for one in times)
-        middle = statistics.median(rates)
-        ratio = statistics.median(times) / base
-        print(f"{name:<38}{middle:6.1f} images/s ({rates[0]:.1f}-{rates[-1]:.1f})  {ratio:.2f} of forward, backward")
+def learnerkit(setting: Setting):
+    from learnerkit.all import gradcam
 
+    model, _, images = parts(setting)
+    return lambda: timed(images, lambda batch: gradcam(model, batch, CODE))
+
+
+def captum(setting: Setting):
+    from captum.attr import LayerGradCam
+
+    model, layer, images = parts(setting)
+    cam = LayerGradCam(model, layer)
+    return lambda: timed(images, lambda batch: cam.attribute(batch, CODE, relu_attributions=True))
+
+
+def grad_cam(setting: Setting):
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    model, layer, images = parts(setting)
+    cam = GradCAM(model, [layer])
+    return lambda: timed(images, lambda batch: cam(batch, [ClassifierOutputTarget(CODE)] * len(batch)))
+
+
+TABLES = {
+    "gradcam": Table(
+        title="Grad-CAM beside the passes that it is made of",
+        asks="How fast is Grad-CAM of the last block of torchvision's resnet18 as drawn, images of 224 pixels, batches "
+        "of 16? The maps' mean, each at 7x7 and divided by its greatest value, shows that they agree (enlarging "
+        "smooths).",
+        unit="images/s",
+        contenders={
+            "forward, without gradients": Contender(forward),
+            "forward, backward to the last block": Contender(both),
+            "captum LayerGradCam": Contender(captum, "its maps stay at 7x7"),
+            "pytorch-grad-cam": Contender(grad_cam, "its maps are enlarged to the image"),
+            "learnerkit `gradcam`": Contender(learnerkit, "finds the layer itself; enlarged to the image"),
+        },
+        base="forward, backward to the last block",
+        more=True,
+        columns={"mean of the maps": "mean"},
+    )
+}
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main("explain"))

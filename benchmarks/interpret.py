@@ -1,28 +1,14 @@
-"""Seconds of every verb of ImageInterpretation on predictions that a run has kept, and the memory that all take.
+"""Questions to the predictions of a run: fastai and learnerkit on the same, then every verb of ImageInterpretation.
 
-    python benchmarks/interpret.py [--samples 10000] [--classes 100]
-    python benchmarks/interpret.py --samples 50000 --classes 1000
-
-Predictions are drawn, a tenth of them as the valid part. Prints a line a verb, in seconds, then the greatest memory of
-the process, with what it was before the predictions were read. `suspects` is timed up to 100 classes.
+python benchmarks/interpret.py [--rounds 5]
 """
 
-import argparse
-import json
-import resource
-import tempfile
+import sys
 import time
-from pathlib import Path
+from functools import partial
 
-import matplotlib
-
-matplotlib.use("agg")
-
-import numpy as np
-
-from learnerkit.all import ImageInterpretation
-from learnerkit.core.files import write_json
-from learnerkit.core.run_folder import RunFolder
+from kit.command import main
+from kit.question import Contender, Setting, Table
 
 VERBS = [
     *("summary", "per_class", "best", "worst", "averages", "confused", "most_confused", "confusion_matrix", "mistakes"),
@@ -31,54 +17,156 @@ VERBS = [
 ]
 
 
-def written(folder, samples, classes):
-    """A run folder with drawn predictions, nine in ten of them right or nearly so."""
-    rng, run = np.random.default_rng(0), RunFolder.create(folder, "run")
+def drawn(samples, classes):
+    """Classes [n] and probabilities [n,K] of which nine in ten are right or nearly so."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, classes, samples)
+    chances = rng.standard_normal((samples, classes), dtype=np.float32) * 2
+    chances[np.arange(samples), targets] += 6
+    np.exp(chances, out=chances)
+    return targets, chances / chances.sum(axis=1, keepdims=True)
+
+
+def run_of(folder, samples, classes):
+    """A run folder with drawn predictions, a tenth as many for the valid part."""
+    import numpy as np
+
+    from learnerkit.core.files import write_json
+    from learnerkit.core.run_folder import RunFolder
+
+    run = RunFolder.create(folder, f"run{classes}")
     write_json(run.file("run.json"), {"task": "classify", "classes": []})
     write_json(run.file("class_names.json"), [f"class {code}" for code in range(classes)])
-    valid = samples // 10
-    targets = rng.integers(0, classes, samples + valid)
-    chances = rng.standard_normal((len(targets), classes), dtype=np.float32) * 2
-    chances[np.arange(len(targets)), targets] += 6
-    np.exp(chances, out=chances)
-    chances /= chances.sum(axis=1, keepdims=True)
-    part = np.repeat(["valid", "test"], [valid, samples])
+    targets, chances = drawn(samples + samples // 10, classes)
+    part = np.repeat(["test", "valid"], [samples, samples // 10])
     ids = np.arange(len(targets)).astype(str)
     np.savez(run.file("predictions.npz"), ids=ids, part=part, targets=targets, probabilities=chances)
     return run.path
 
 
-def megabytes():
-    """The greatest memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+def bare(setting: Setting):
+    import numpy as np
+
+    samples, classes = setting.of((300, 10), (10_000, 100), (10_000, 100))
+    targets, chances = drawn(samples, classes)
+
+    def run():
+        start = time.perf_counter()
+        said = chances.argmax(axis=1)
+        matrix = np.bincount(targets * classes + said, minlength=classes**2).reshape(classes, classes)
+        off = matrix - np.diag(np.diag(matrix))
+        np.argsort(off, axis=None)[::-1][:20]
+        losses = -np.log(chances[np.arange(samples), targets])
+        np.argsort(losses)[::-1][:9]
+        return {"figure": time.perf_counter() - start, "right": int(np.trace(matrix))}
+
+    return run
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samples", type=int, default=10_000)
-    parser.add_argument("--classes", type=int, default=100)
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        path = written(Path(folder), args.samples, args.classes)
-        before, seconds = megabytes(), {}
-        begun = time.perf_counter()
-        seen = ImageInterpretation.from_run(path)
-        seconds["from_run"] = time.perf_counter() - begun
-        for verb in VERBS + ["suspects"] * (args.classes <= 100):
-            begun = time.perf_counter()
+def fastai(setting: Setting):
+    import torch
+    from fastai.vision.all import (
+        ClassificationInterpretation,
+        CrossEntropyLossFlat,
+        DataLoader,
+        DataLoaders,
+        Learner,
+        nn,
+    )
+
+    samples, classes = setting.of((300, 10), (10_000, 100), (10_000, 100))
+    targets, chances = drawn(samples, classes)
+
+    class Rows(list):
+        vocab = [list(range(classes))]  # of inputs and targets, of which fastai takes the last
+
+    rows = Rows(zip(torch.from_numpy(chances).log(), torch.from_numpy(targets), strict=True))
+    dl = DataLoader(rows, bs=512, num_workers=0)
+    dls = DataLoaders(dl, dl, device=torch.device("cpu"))
+    model = nn.Identity()
+    model.register_parameter("nothing", nn.Parameter(torch.zeros(())))  # fastai asks a parameter where the model is
+    learn = Learner(dls, model, CrossEntropyLossFlat())
+
+    def run():
+        with learn.no_bar():
+            start = time.perf_counter()
+            seen = ClassificationInterpretation.from_learner(learn)
+            matrix = seen.confusion_matrix()
+            seen.most_confused(2)
+            seen.top_losses(9)
+            return {"figure": time.perf_counter() - start, "right": int(matrix.trace())}
+
+    return run
+
+
+def learnerkit(setting: Setting):
+    from learnerkit.all import ImageInterpretation
+
+    path = run_of(setting.folder, *setting.of((300, 10), (10_000, 100), (10_000, 100)))
+
+    def run():
+        start = time.perf_counter()
+        seen = ImageInterpretation.from_run(path, "test")
+        matrix = seen.confusion_matrix()
+        seen.most_confused(2)
+        seen.worst(9)
+        return {"figure": time.perf_counter() - start, "right": int(matrix.trace())}
+
+    return run
+
+
+def verbs(samples, classes, setting: Setting):
+    from learnerkit.all import ImageInterpretation
+
+    path = run_of(setting.folder, samples, classes)
+
+    def run():
+        import matplotlib.pyplot as plt
+
+        seconds, seen = {}, ImageInterpretation.from_run(path)
+        for verb in VERBS + ["suspects"] * (classes <= 100):
+            start = time.perf_counter()
             getattr(seen, verb)()
-            seconds[verb] = time.perf_counter() - begun
-            print(f"{verb:24}{seconds[verb]:8.3f}", flush=True)
-    slowest = max(seconds, key=seconds.get)
-    found = {
-        "samples": args.samples,
-        "classes": args.classes,
-        "slowest": slowest,
-        "MB": megabytes(),
-        "MB_before": before,
-    }
-    print(json.dumps({**found, "seconds": round(seconds[slowest], 3)}))
+            seconds[verb] = time.perf_counter() - start
+            plt.close("all")
+        slowest = max(seconds, key=seconds.get)
+        return {"figure": seconds[slowest], "slowest": slowest, "all": sum(seconds.values())}
 
+    return run
+
+
+TABLES = {
+    "answers": Table(
+        title="Interpretation of 10,000 predictions of 100 classes",
+        asks="How long do the confusion matrix, the most confused classes and the nine worst samples take? "
+        "fastai passes the data through a model, here one that does nothing, each time it is asked; learnerkit reads a "
+        "run.",
+        unit="s",
+        contenders={
+            "numpy by hand": Contender(bare),
+            "fastai": Contender(fastai),
+            "learnerkit": Contender(learnerkit, "reads the run's files as well"),
+        },
+        base="fastai",
+        columns={"right": "right"},
+    ),
+    "verbs": Table(
+        title="Every verb of an interpretation",
+        asks="Which of the 18 verbs of `ImageInterpretation` is the slowest, and how long do all take?",
+        unit="s, the slowest",
+        contenders={
+            "10,000 x 100": Contender(partial(verbs, 10_000, 100)),
+            "50,000 x 1,000": Contender(partial(verbs, 50_000, 1000), "without `suspects`"),
+        },
+        base="10,000 x 100",
+        columns={"which": "slowest", "s, all": "all"},
+        rounds=3,
+        warm=False,
+        quick=False,
+    ),
+}
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main("interpret"))

@@ -18,16 +18,11 @@ import time
 from pathlib import Path
 from unittest.mock import patch
 
-import uvicorn
-from playwright.sync_api import sync_playwright
-
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from learnerkit.commands.serving import bind  # noqa: E402
 from learnerkit.core.files import to_json  # noqa: E402
 from learnerkit.recipe import Train  # noqa: E402
-from learnerkit.runs.web import make_app  # noqa: E402
 from tests.runs.fake import fake_run  # noqa: E402
 
 COLD = """
@@ -81,6 +76,12 @@ def reading(root, rounds):
 
 def page_times(root, n, rounds):
     """Seconds until all rows are shown, until they are sorted, filtered by a text, until a change is seen."""
+    import uvicorn
+    from playwright.sync_api import sync_playwright
+
+    from learnerkit.commands.serving import bind
+    from learnerkit.runs.web import make_app
+
     bound = bind("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(make_app(root, {}), log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)

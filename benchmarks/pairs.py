@@ -1,22 +1,22 @@
-"""16,800 pairs of maps, as the full set has: the first read, later opens, peak memory, and an epoch of WRN-16-1.
+"""A set of pairs of maps: read and packed, opened again, and passed through, beside a loop over the files by hand.
 
-python benchmarks/pairs.py [--files 16800] [--no-epoch]
+python benchmarks/pairs.py [--rounds 5]
 """
 
-import argparse
-import os
-import resource
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-import torch
+from kit.command import main
+from kit.question import Contender, Setting, Table, Target, ratio
+
+FILES, BS = (120, 2000, 16_800), 64
 
 
 def generate(root, files):
     """Pairs of 24 classes in three layers, of random maps with a band for the class."""
+    import torch
+
     generator = torch.Generator().manual_seed(0)
     for number in range(files):
         code, layer = number % 24, ("early", "middle", "late")[number // 24 % 3]
@@ -28,43 +28,137 @@ def generate(root, files):
         torch.save(content, folder / f"{code:02d}_{number:05d}.pt")
 
 
-def measure(root, cache, epoch):
-    """Open the set in this process, and train an epoch where asked; prints what it took."""
-    from learnerkit.all import fusion_learner, saliency_dls
+def prepare(setting: Setting):
+    generate(setting.folder / "pairs", setting.of(*FILES))
 
+
+def files_of(setting: Setting):
+    return sorted((setting.folder / "pairs").rglob("*.pt"))
+
+
+def held(files):
+    """Maps [N,2,C,H,W] and classes [N] of files, read one after another."""
+    import torch
+
+    rows = [torch.load(file, weights_only=True) for file in files]
+    maps = torch.stack([torch.stack([row["saliency_maps"], row["cross_attention_maps"]]) for row in rows])
+    return maps, torch.tensor([row["class_id"] for row in rows])
+
+
+def seconds_of(work):
     start = time.perf_counter()
-    dls = saliency_dls(root, bs=64, cache=cache)
-    print(f"opened {len(dls.source):,} pairs in {time.perf_counter() - start:.2f} s; parts {dls.split.counts}")
-    if epoch:
-        learn = fusion_learner(dls, "wrn_16_1", "concat")
-        start = time.perf_counter()
-        with learn.no_bar():
-            learn.fit(1, 0.05)
-        print(f"epoch of wrn_16_1: {time.perf_counter() - start:.1f} s")
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    work()
+    return time.perf_counter() - start
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--files", type=int, default=16800)
-    parser.add_argument("--no-epoch", action="store_true")
-    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.measure:
-        root, cache, epoch = options.measure
-        measure(root, cache, epoch == "epoch")
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        root, cache = Path(folder) / "pairs", Path(folder) / "cache"
-        start = time.perf_counter()
-        generate(root, options.files)
-        print(f"generated {options.files:,} files in {time.perf_counter() - start:.0f} s", flush=True)
-        for title, epoch in (("first read", "no"), ("later", "no" if options.no_epoch else "epoch")):
-            print(f"{title}:", flush=True)
-            subprocess.run(
-                [sys.executable, __file__, "--measure", str(root), str(cache), epoch], check=True, env=os.environ
-            )
+def by_hand(setting: Setting):
+    import torch
 
+    files, packed = files_of(setting), setting.folder / "packed.pt"
+    return lambda: seconds_of(lambda: torch.save(held(files), packed))
+
+
+def first(setting: Setting):
+    import tempfile
+
+    from learnerkit.all import saliency_dls
+
+    def run():
+        with tempfile.TemporaryDirectory(dir=setting.folder) as cache:
+            return seconds_of(lambda: saliency_dls(setting.folder / "pairs", bs=BS, cache=cache))
+
+    return run
+
+
+def again(setting: Setting):
+    from learnerkit.all import saliency_dls
+
+    cache = setting.folder / "cache"
+    saliency_dls(setting.folder / "pairs", bs=BS, cache=cache)
+    return lambda: seconds_of(lambda: saliency_dls(setting.folder / "pairs", bs=BS, cache=cache))
+
+
+def listed(setting: Setting):
+    """The least that a later open can do: each file's size and time."""
+    return lambda: seconds_of(lambda: [file.stat() for file in Path(setting.folder / "pairs").rglob("*.pt")])
+
+
+def passed(loader, taken):
+    """Pairs a second of a pass."""
+    start, seen = time.perf_counter(), 0
+    for batch in loader:
+        seen += taken(batch)
+    return seen / (time.perf_counter() - start)
+
+
+def by_workers(setting: Setting):
+    import torch
+    from torch.utils.data import DataLoader, Dataset
+
+    files = files_of(setting)[: setting.of(120, 2000, 8000)]
+
+    class Pairs(Dataset):
+        def __len__(self):
+            return len(files)
+
+        def __getitem__(self, row):
+            found = torch.load(files[row], weights_only=True)
+            return found["saliency_maps"], found["cross_attention_maps"], found["class_id"]
+
+    loader = DataLoader(Pairs(), BS, shuffle=True, num_workers=2, persistent_workers=True)
+    return lambda: passed(loader, lambda batch: len(batch[0]))
+
+
+def tensors(setting: Setting):
+    import torch
+
+    maps, codes = held(files_of(setting)[: setting.of(120, 2000, 8000)])
+    batches = lambda: ((maps[rows], codes[rows]) for rows in torch.randperm(len(maps)).split(BS))  # noqa: E731
+    return lambda: passed(batches(), lambda batch: len(batch[1]))
+
+
+def learnerkit(setting: Setting):
+    from learnerkit.all import saliency_dls
+
+    dls = saliency_dls(setting.folder / "pairs", bs=BS, cache=setting.folder / "cache")
+    return lambda: passed(dls.train, lambda batch: len(batch[-1]))
+
+
+OPENED = "learnerkit, first: checked, packed"
+TABLES = {
+    "opening": Table(
+        title="Pairs of maps: opening",
+        asks="How long until 16,800 files of two maps of 3x32x32 are ready (412 MB packed), the first time and later?",
+        unit="s",
+        contenders={
+            "torch.load of each file, one torch.save": Contender(by_hand, "one process, nothing checked"),
+            OPENED: Contender(first, "two processes"),
+            "sizes and times of the files alone": Contender(listed, "the least of a later open"),
+            "learnerkit, later": Contender(again),
+        },
+        base="torch.load of each file, one torch.save",
+        rounds=3,
+        prepare=prepare,
+        warm=False,
+    ),
+    "passing": Table(
+        title="Pairs of maps: an epoch of the loader",
+        asks="How many pairs a second does a shuffled pass give, batches of 64, without a model?",
+        unit="pairs/s",
+        contenders={
+            "a file a pair, 2 workers": Contender(by_workers),
+            "bare tensors, indexed": Contender(tensors),
+            "learnerkit": Contender(learnerkit, "from the mapped file"),
+        },
+        base="bare tensors, indexed",
+        more=True,
+        quick=False,
+        prepare=prepare,
+        targets=[
+            Target("learnerkit, in parts of bare tensors", ratio("learnerkit", "bare tensors, indexed"), 0.9, "least")
+        ],
+    ),
+}
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main("pairs"))

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+import torch
 from fastai.callback.core import Callback
-from fastai.callback.schedule import ParamScheduler, combined_cos
+from fastai.callback.schedule import ParamScheduler, SchedCos
 from fastai.callback.tracker import ReduceLROnPlateau
 from fastai.learner import Learner
 
@@ -16,11 +17,21 @@ from learnerkit.learner.hypers import read_hyper, write_hyper
 
 
 def one_cycle(pct: float, start: float, top: float, end: float) -> Callable[[float], float]:
-    """fastai's one-cycle curve; where the three values are one, without its arithmetic.
+    """fastai's one-cycle curve, the same bit for bit without a tensor a step; where the three values are one, that.
 
     pct: part of the steps in which the value goes from `start` to `top`.
     """
-    return (lambda done: top) if np.ndim(top) == 0 and start == top == end else combined_cos(pct, start, top, end)
+    if np.ndim(top) == 0 and start == top == end:
+        return lambda done: top
+    halves = SchedCos(start, top), SchedCos(top, end)
+    limits = [np.float32(limit) for limit in torch.tensor([0.0, pct, 1 - pct]).cumsum(0).tolist()]
+
+    def curve(done: float) -> float:
+        place = np.float32(done)  # fastai's parts of the whole are float32
+        half = int(place >= limits[1])
+        return halves[half](float((place - limits[half]) / (limits[half + 1] - limits[half])))
+
+    return curve
 
 
 def one_cycle_curves(
@@ -30,7 +41,8 @@ def one_cycle_curves(
 
     opt: with the greatest rates as its own; the others: of fit_one_cycle.
     """
-    top = np.array([group["lr"] for group in opt.hypers])
+    rates = [group["lr"] for group in opt.hypers]
+    top = float(rates[0]) if len(rates) == 1 else np.array(rates)
     curves = {"lr": one_cycle(pct_start, top / div, top, top / div_final), "mom": one_cycle(pct_start, *moms)}
     return {name: curve for name, curve in curves.items() if name in opt.hypers[-1]}
 

@@ -71,7 +71,10 @@ class Flip:
     on_float = False
 
     def __call__(self, images: Tensor) -> Tensor:
-        flipped = draw(self.p, len(images)).to(images.device, non_blocking=True)
+        flipped = draw(self.p, len(images))
+        if images.device.type == "cpu":  # where the drawn rows alone are fewer bytes; elsewhere launches count
+            return apply_grouped(images, flipped.long() - 1, lambda drawn, _: F.horizontal_flip(drawn))
+        flipped = flipped.to(images.device, non_blocking=True)
         return torch.where(flipped[:, None, None, None], F.horizontal_flip(images), images)
 
 

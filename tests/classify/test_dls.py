@@ -8,9 +8,11 @@ import torch
 from fastai.learner import load_learner
 from PIL import Image
 
+from learnerkit._fastai import TensorImage
 from learnerkit.all import array_dls, image_learner
 from learnerkit.classify.arrays import array_source
 from learnerkit.classify.dls import digits_dls, image_dls
+from learnerkit.classify.transforms import NormalizeBytes
 from learnerkit.core.errors import DataError
 from tests.conftest import toy_arrays
 
@@ -61,3 +63,14 @@ def test_a_grey_picture_is_predicted_as_the_row_that_it_is():
     picture = Image.fromarray(np.asarray(dls.source.images[row])[0])
     batches = [dls.test_dl([item]).one_batch()[0] for item in (row, picture, picture.convert("RGB"))]
     assert torch.equal(batches[0], batches[1]) and torch.equal(batches[0], batches[2])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_normalising_is_the_same_bit_for_bit_in_both_layouts(channels):
+    pixels = torch.randint(0, 256, (7, channels, 9, 5), dtype=torch.uint8)
+    normalize = NormalizeBytes([0.49, 0.48, 0.45][:channels], [0.2, 0.21, 0.26][:channels])
+    expected = pixels.float().mul_(1 / (255 * normalize.std)).sub_(normalize.mean / normalize.std)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        given = pixels.to(memory_format=layout)
+        found = normalize.encodes(TensorImage(given)).as_subclass(torch.Tensor)
+        assert torch.equal(found, expected) and found.stride() == given.stride()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from fastai.callback.core import Callback
-from fastai.callback.schedule import ParamScheduler
+from fastai.callback.schedule import ParamScheduler, combined_cos
 from fastai.learner import Learner
 from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
@@ -12,6 +12,7 @@ from fastai.optimizer import Adam, ranger
 
 from learnerkit.learner.kit import KitLearner
 from learnerkit.learner.make import make_opt_func
+from learnerkit.learner.schedule import one_cycle
 from learnerkit.models.create import create_model
 from tests.conftest import assert_same_weights, make_toy_dls, state_of, toy_learner
 
@@ -179,3 +180,15 @@ def test_a_fit_after_a_broken_fit_starts_at_its_first_epoch():
         learn.fit(2, cbs=Broken())
     learn.fit(2)
     assert len(learn.recorder.values) == 2
+
+
+def test_the_one_cycle_curve_is_fastais_at_every_step_bit_for_bit():
+    for pct in (0.1, 0.25, 0.3, 1 / 3, 0.77):
+        for start, top, end in (
+            (0.004, 0.1, 1e-6),
+            (0.95, 0.85, 0.95),
+            (np.array([0.1, 0.2]), np.array([1.0, 3.0]), 0.0),
+        ):
+            ours, fastais = one_cycle(pct, start, top, end), combined_cos(pct, start, top, end)
+            for done in [pct, *(step / steps for steps in (7, 1000) for step in range(steps))]:
+                assert np.array_equal(ours(done), fastais(done))

@@ -130,3 +130,13 @@ def test_randaugment_has_torchvisions_operations_and_each_image_draws_its_own(im
     assert list(randaugment.NAMES) == list(v2.RandAugment._AUGMENTATION_SPACE)
     same = images[:1].expand(200, -1, -1, -1)
     assert len(torch.unique(randaugment.RandAugment(2, 9)(same), dim=0)) > 60
+
+
+def test_a_flip_changes_the_drawn_images_alone_and_not_what_it_was_given(images):
+    torch.manual_seed(3)
+    drawn = torch.rand(len(images)) < 0.5
+    torch.manual_seed(3)
+    before, found = images.clone(), augment.Flip()(images)
+    assert drawn.any() and not drawn.all()
+    assert torch.equal(found, torch.where(drawn[:, None, None, None], F.horizontal_flip(images), images))
+    assert torch.equal(images, before) and found.stride() == images.stride()

@@ -1,0 +1,1 @@
+"""What every benchmark shares: a question's tables, its contenders in processes of their own, the machine, the page."""
