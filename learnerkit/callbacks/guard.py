@@ -10,6 +10,7 @@ from fastai.optimizer import OptimWrapper
 
 from learnerkit.callbacks.able import able
 from learnerkit.callbacks.kit import KitCallback
+from learnerkit.core import ranks
 from learnerkit.core.errors import TrainingError
 from learnerkit.core.ranges import Count, Flag, checked
 from learnerkit.core.tensors import cloned
@@ -121,6 +122,8 @@ class Guard(KitCallback):
         finite = all_finite(values)
         if finite is None:
             return
+        if where == "input" and self.learn.together is not None:  # loss and gradients are of all ranks already
+            finite = ranks.least(finite).bool()
         if self.waits:
             bad = (~finite).float()
             if not self.learn.training:
@@ -193,11 +196,12 @@ class Guard(KitCallback):
         name_batch = getattr(learn.dls, "batch_ids", None)
         if name_batch is None:
             return ""
-        names = name_batch(learn.dl, iteration)
+        names = own_part(name_batch(learn.dl, iteration), getattr(learn.dl, "share", None))
         images = [part for part in floats_of(learn.xb) if part.ndim and len(part) == len(names)]
         wrong = [i for i in range(len(names)) if any(not torch.isfinite(part[i]).all() for part in images)]
-        if wrong and iteration == learn.iter:
-            return f"The bad input(s): {', '.join(names[i] for i in wrong[:10])}. "
+        bad = [name for part in ranks.gathered([names[i] for i in wrong[:10]]) for name in part]
+        if bad and iteration == learn.iter:
+            return f"The bad input(s): {', '.join(bad[:10])}. "
         return f"The batch: {', '.join(names[:10])}{' ...' if len(names) > 10 else ''}. "
 
     def _let_steps(self) -> None:

@@ -59,13 +59,13 @@ def longer(learn: Learner, folder: RunFolder, before: int, extra: dict[str, Any]
     folder.log(f"goes on to {learn.n_epoch} epochs, from {before}")
 
 
-def write_resume(folder: RunFolder, checkpoint: str) -> None:
+def write_resume(folder: RunFolder, checkpoint: str, more: dict[str, Any]) -> None:
     """Add to run.json and to the log when and by which command a run went on.
 
-    checkpoint: name of the one that it went on from.
+    checkpoint: name of the one that it went on from; more: what differs from before.
     """
     described = folder.described()
-    resumes = [*described.get("resumes", []), {"time": now(), "command": command_line(), "from": checkpoint}]
+    resumes = [*described.get("resumes", []), {"time": now(), "command": command_line(), "from": checkpoint, **more}]
     write_json(folder.file("run.json"), {**described, "resumes": resumes})
     folder.log(f"resumed from {checkpoint}")
     log.warning("%s: goes on from %s", folder.path, checkpoint)

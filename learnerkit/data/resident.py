@@ -17,6 +17,7 @@ from learnerkit._fastai import OpenDL
 from learnerkit.core.errors import DataError
 from learnerkit.data.drawn import DrawnDL
 from learnerkit.data.mapped import MappedImages
+from learnerkit.data.share import own_part
 
 
 class Rows(Transform):
@@ -133,7 +134,7 @@ class ResidentDL(DrawnDL, OpenDL):
             if len(chosen) < self.bs and self.drop_last:
                 break
             self.pass_order += chosen
-            yield self.after_batch(self.cut(chosen))
+            yield self.after_batch(self.cut(own_part(chosen, self.share)))
         self.after_iter()
 
     def show_batch(self, b: Any = None, max_n: int = 9, *args: Any, unique: bool = False, **kwargs: Any) -> Any:

@@ -18,10 +18,10 @@ from itertools import islice
 from typing import Any
 
 import torch
-from fastai.torch_core import rank_distrib
 from fastcore.foundation import L
 
 from learnerkit.callbacks.able import able
+from learnerkit.core import ranks
 from learnerkit.core.calls import fit_arguments
 from learnerkit.core.seed import kept_random_state, seed_of, seed_position
 from learnerkit.learner.events import EventLearner
@@ -29,6 +29,7 @@ from learnerkit.learner.memory import out_of_memory
 from learnerkit.learner.position import Fit, Position
 from learnerkit.learner.schedule import LeanScheduler, check_one_rate, follow, one_cycle_curves
 from learnerkit.learner.state import lay_out_state, load_state
+from learnerkit.learner.together import Together, loss_of_a_rank
 
 
 class LoopLearner(EventLearner):
@@ -44,6 +45,7 @@ class LoopLearner(EventLearner):
         self.seed, self.limit_batches = seed, limit_batches
         self.start = Position()  # where the fit under way, or the next one, begins
         self.current: Fit | None = None
+        self.together: Together | None = None  # with other ranks, in a fit of several
         super().__init__(*args, **kwargs)
 
     @property
@@ -74,21 +76,37 @@ class LoopLearner(EventLearner):
         """The batch in `xb` and `yb`: prediction, loss and, in training, the step."""
         self.pred = self.model(*self.xb)
         self("after_pred")
+        if self.together is not None and not self.training:
+            self.together.join(self)
         if len(self.yb):
             self.loss_grad = self.loss_func(self.pred, *self.yb)
             self.loss = self.loss_grad.detach().clone()
+            if self.together is not None and self.training:
+                self.together.weigh(self)
         self("after_loss")
         if self.training and len(self.yb):
             self.run_step()
+
+    def run_backward(self) -> None:
+        """The gradients of `loss_grad`, added to those that are there: of the batches of all ranks."""
+        super().run_backward()
+        if self.together is not None:
+            self.together.exchange()
 
     def all_batches(self) -> None:
         """Train or evaluate on the batches of `self.dl`, in training from the batch that a restored state names."""
         self.n_iter = self.batches_of(self.dl)
         self.batch_device = next(self.model.parameters()).device
-        if not self.training:
-            for i, batch in enumerate(islice(self.dl, self.n_iter)):
-                self.one_batch(i, batch)
-            return
+        with contextlib.ExitStack() as stack:
+            if self.together is not None:
+                stack.enter_context(self.together.shared(self.dl))
+            self._train_batches() if self.training else self._validate_batches()
+
+    def _validate_batches(self) -> None:
+        for i, batch in enumerate(islice(self.dl, self.n_iter)):
+            self.one_batch(i, batch)
+
+    def _train_batches(self) -> None:
         first = self.start.batch if self.epoch == self.start.epoch else 0
         if first:
             self.pct_train, self.train_iter = self.start.done, self.start.step
@@ -100,11 +118,13 @@ class LoopLearner(EventLearner):
 
     def positioned(self, first: int) -> Iterator[tuple[int, Any]]:
         """Batches from number `first` on, each cut with the generators seeded for its position."""
-        rank, epoch = rank_distrib(), self.start.epochs_before + self.epoch
+        rank, epoch = ranks.rank(), self.start.epochs_before + self.epoch
         if self.seed is not None:
             seed_position(self.seed, epoch)
             if hasattr(self.dl, "rng"):
                 self.dl.rng = random.Random(seed_of(self.seed, epoch))
+        elif self.together is not None:
+            self.dl.rng = random.Random(ranks.first(random.getrandbits(63)))
         batches = iter(self.dl)
         for i in range(self.n_iter):
             if self.seed is not None:
@@ -124,6 +144,7 @@ class LoopLearner(EventLearner):
             load_state(self, fit.state)
             fit.state = None
         lay_out_state(self.opt)
+        self.together = Together(self) if ranks.world() > 1 and self.is_training_run else None
         fit.running = True
         for epoch in range(self.start.epoch, self.n_epoch):
             self.epoch = epoch
@@ -140,12 +161,17 @@ class LoopLearner(EventLearner):
             whole_fit()
         except BaseException as error:
             fit.error = error
-            if (said := out_of_memory(self, error)) is not None:
+            said = out_of_memory(self, error)
+            said = loss_of_a_rank(self, said or error) or said
+            if said is not None:
                 fit.error = said
                 raise said from error
             raise
         finally:
             fit.running = False
+            if self.together is not None:
+                self.together.end()
+                self.together = None
             self.restore_callbacks()
             if fit.error is not None:
                 self.release_batch()

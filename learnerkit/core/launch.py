@@ -1,0 +1,105 @@
+"""Beginning a group of processes where torchrun or `accelerate launch` started this one among several."""
+
+import contextlib
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+
+import torch
+from torch import distributed as dist
+
+from learnerkit.core import ranks
+from learnerkit.core.errors import LearnerkitError, RecipeError, TrainingError
+from learnerkit.core.optional import optional
+
+NEEDED = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+
+
+def launched() -> int:
+    """How many processes this one was started among, by the environment; 1 for one by itself."""
+    text = os.environ.get("WORLD_SIZE", "1")
+    if not text.isdecimal() or not int(text):
+        raise RecipeError(f"WORLD_SIZE={text}: is no number of processes; torchrun sets it, by itself leave it unset")
+    return int(text)
+
+
+def refuse(command: str) -> None:
+    """RecipeError where a command that runs in one process was started in several."""
+    if launched() > 1:
+        raise RecipeError(
+            f"learnerkit {command}: runs in one process, and was started in {launched()} (WORLD_SIZE); `learnerkit train` "
+            "alone trains on several. Start it without torchrun and accelerate launch"
+        )
+
+
+def begin() -> None:
+    """Join the other processes, by accelerate: gloo on a CPU, NCCL where each has a GPU; nothing for one by itself.
+
+    What tells fastai of the others is taken out of the environment: it would gather every figure once more.
+    """
+    if launched() == 1 or dist.is_initialized():
+        return
+    if lacks := [name for name in NEEDED if name not in os.environ]:
+        raise RecipeError(
+            f"WORLD_SIZE={launched()} is set and {', '.join(lacks)} is not, so that the other processes cannot be found: "
+            "start with `torchrun --nproc-per-node N -m learnerkit train ...`, or unset WORLD_SIZE"
+        )
+    accelerate = optional("accelerate", "ddp", "training on several devices or processes")
+    if os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    here, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", launched())), torch.cuda.device_count()
+    if 0 < gpus < here:
+        raise RecipeError(
+            f"{here} processes and {gpus} GPU(s): each needs its own. Start {gpus} (--nproc-per-node {gpus}), or train "
+            "on the CPU with CUDA_VISIBLE_DEVICES= (accelerate launch --cpu)"
+        )
+    with warnings.catch_warnings(action="ignore"):  # of threads, which run.json says
+        accelerate.PartialState(cpu=not gpus, **({"backend": "cuda:nccl,cpu:gloo"} if gpus else {}))
+    for name in ("WORLD_SIZE", "RANK"):
+        del os.environ[name]
+    if not ranks.is_first():
+        logging.getLogger("learnerkit").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """A command's training with the others, if there are any: the first rank is heard, and all learn why one ends."""
+    begin()
+    several = ranks.world() > 1
+    with contextlib.ExitStack() as stack:
+        if several:
+            stack.callback(ranks.leave)
+        if several and not ranks.is_first():
+            quiet = stack.enter_context(open(os.devnull, "w"))
+            stack.enter_context(contextlib.redirect_stdout(quiet))
+            stack.enter_context(warnings.catch_warnings(action="ignore"))
+        try:
+            yield
+        except BaseException as error:
+            if (said := ended_by(error, "RUN")) is not None:
+                raise said from error
+            raise
+
+
+def ended_by(error: BaseException, run: str) -> TrainingError | None:
+    """What to say where a training of several ranks ends by the loss of one; None for other errors, which they are told.
+
+    run: the folder that a resume goes on with.
+    """
+    if not ranks.is_loss_of_a_rank(error):
+        if ranks.world() > 1 and not getattr(error, "told", False):
+            known = isinstance(error, LearnerkitError)
+            ranks.say_end(str(error) if known else f"{type(error).__name__}: {error}")
+        return None
+    gone = ranks.lost()
+    names = " and ".join(f"rank {number}" for number in gone) or "another rank"
+    causes = "; ".join(f"rank {number}: {cause}" for number, cause in gone.items() if cause)
+    why = f" ({causes})" if causes else ", without a word: killed, or out of memory"
+    said = TrainingError(
+        f"{names} of {ranks.world()} is gone{why}. The others cannot go on without it. The last checkpoint is whole: "
+        f"`learnerkit train --resume {run}`, started with {ranks.world()} processes again, goes on bit for bit"
+    )
+    said.told = True
+    return said

@@ -1,0 +1,54 @@
+"""A rank's share of each batch, where several processes train together: of batch b the samples r, r+world, r+2*world ...
+
+The order of all samples is the same on every rank, and so are the batches: as those of one process.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastcore.basics import chunked
+
+from learnerkit._fastai import TfmdDL, order_of_pass
+
+
+def own_part(batch: list[int], share: tuple[int, int] | None) -> list[int]:
+    """The samples of a batch that a rank takes; one stands in, and counts for nothing, where there are fewer than ranks.
+
+    share: (rank, number of ranks); None for all of them.
+    """
+    return batch if share is None else batch[share[0] :: share[1]] or batch[:1]
+
+
+def in_order(parts: list[list[Any]]) -> list[Any]:
+    """What the ranks have of a batch, in the order of the batch; `parts[r]` is of rank r, without stand-ins."""
+    world, n = len(parts), sum(map(len, parts))
+    return [parts[place % world][place // world] for place in range(n)]
+
+
+class ShareDL(TfmdDL):
+    """A fastai TfmdDL that can be given a share of each batch; `bs`, length and order stay those of whole batches."""
+
+    share: tuple[int, int] | None = None
+
+    def size_of(self, number: int) -> int:
+        """Samples of batch `number`, those of all ranks."""
+        return min(self.bs, self.n - number * self.bs)
+
+    def is_stand_in(self, number: int) -> bool:
+        """Whether this rank has no sample of batch `number`, and one of another stands in."""
+        return self.share is not None and self.size_of(number) <= self.share[0]
+
+    def sample(self) -> Iterator[int]:
+        """The positions that this worker takes in a pass."""
+        if self.share is None:
+            yield from super().sample()
+            return
+        order = order_of_pass(self)
+        for number in range(self.offs, len(self), self.num_workers):
+            yield from own_part(order[number * self.bs : (number + 1) * self.bs], self.share)
+
+    def chunkify(self, b: Any) -> Any:
+        """Samples in batches: this rank's share of each."""
+        if self.share is None:
+            return super().chunkify(b)
+        return chunked(b, max(1, len(range(self.share[0], self.bs, self.share[1]))), False)
