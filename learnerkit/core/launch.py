@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import sys
 import warnings
 from collections.abc import Iterator
 
@@ -29,8 +28,8 @@ def refuse(command: str) -> None:
     """RecipeError where a command that runs in one process was started in several."""
     if launched() > 1:
         raise RecipeError(
-            f"learnerkit {command}: runs in one process, and was started in {launched()} (WORLD_SIZE); `learnerkit train` "
-            "alone trains on several. Start it without torchrun and accelerate launch"
+            f"learnerkit {command}: runs in one process, and was started in {launched()} (WORLD_SIZE is set); "
+            "`learnerkit train` alone runs in several. Start it without torchrun and accelerate launch"
         )
 
 
@@ -43,8 +42,8 @@ def begin() -> None:
         return
     if lacks := [name for name in NEEDED if name not in os.environ]:
         raise RecipeError(
-            f"WORLD_SIZE={launched()} is set and {', '.join(lacks)} is not, so that the other processes cannot be found: "
-            "start with `torchrun --nproc-per-node N -m learnerkit train ...`, or unset WORLD_SIZE"
+            f"WORLD_SIZE={launched()} is set and {', '.join(lacks)} is not, so that the other processes cannot be "
+            "found: start with `torchrun --nproc-per-node N -m learnerkit train ...`, or unset WORLD_SIZE"
         )
     accelerate = optional("accelerate", "ddp", "training on several devices or processes")
     if os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes"):
@@ -84,7 +83,9 @@ def together() -> Iterator[None]:
 
 
 def ended_by(error: BaseException, run: str) -> TrainingError | None:
-    """What to say where a training of several ranks ends by the loss of one; None for other errors, which they are told.
+    """What to say where a training of several ranks ends by the loss of one; None for other errors.
+
+    Of those the other ranks are told.
 
     run: the folder that a resume goes on with.
     """

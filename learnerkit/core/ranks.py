@@ -1,4 +1,4 @@
-"""Which of several processes that train together this one is, and what they tell each other. Alone, all of it is nothing.
+"""Which of several processes that train together this one is, and what they tell each other; alone, all is nothing.
 
 The group is torch.distributed's, whoever began it: `core.launch` under torchrun, or a script by itself.
 """
@@ -156,7 +156,9 @@ def _groups(tensors: list[Tensor], block: int) -> Iterator[list[Tensor]]:
 
 def is_loss_of_a_rank(error: BaseException) -> bool:
     """Whether an error is what torch says when another process is no longer there."""
-    kinds = isinstance(error, RuntimeError) and (isinstance(error, dist.DistError) or any(w in str(error) for w in GONE))
+    kinds = isinstance(error, RuntimeError) and (
+        isinstance(error, dist.DistError) or any(w in str(error) for w in GONE)
+    )
     return world() > 1 and kinds
 
 

@@ -1,4 +1,4 @@
-"""A rank's share of each batch, where several processes train together: of batch b the samples r, r+world, r+2*world ...
+"""A rank's share of each batch, where several processes train together: its samples r, r+world, r+2*world and so on.
 
 The order of all samples is the same on every rank, and so are the batches: as those of one process.
 """
@@ -12,7 +12,7 @@ from learnerkit._fastai import TfmdDL, order_of_pass
 
 
 def own_part(batch: list[int], share: tuple[int, int] | None) -> list[int]:
-    """The samples of a batch that a rank takes; one stands in, and counts for nothing, where there are fewer than ranks.
+    """The samples of a batch that a rank takes; where they are too few for all, one stands in and counts for nothing.
 
     share: (rank, number of ranks); None for all of them.
     """

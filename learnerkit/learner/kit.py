@@ -16,6 +16,7 @@ from learnerkit.callbacks.able import able
 from learnerkit.callbacks.diagnose import Diagnose
 from learnerkit.callbacks.identity import known_set
 from learnerkit.callbacks.progress import Progress
+from learnerkit.core import ranks
 from learnerkit.core.errors import DataError, RecipeError
 from learnerkit.core.warn import warn
 from learnerkit.learner.cast import CastBatch
@@ -96,9 +97,13 @@ class KitLearner(MixedLearner):
     def save(self, file: Any, **kwargs: Any) -> Any:
         """Save the weights as fastai does: those that a validation uses, averaged where a callback such as EMA does so.
 
+        Of several ranks the first one saves.
+
         file: name or path; kwargs: fastai's.
         """
         trained = self.model
+        if not ranks.is_first():
+            return None
         try:
             if not hasattr(self, "lr_finder"):  # which saves and loads to undo its steps
                 self.model = self.eval_model()

@@ -1,4 +1,4 @@
-"""A fit by several processes as one: each trains on its share of every batch, and has the loss, gradients and figures of all.
+"""A fit by several processes as one: each trains on its share of every batch, with losses, gradients, figures of all.
 
 The weights are those of one process with the same batches: a rank's loss counts by its share, and the gradients are
 averaged. A validation's predictions are joined batch by batch, so that losses, metrics and whatever callbacks decide by
@@ -30,8 +30,8 @@ def check_shares(learn: Learner) -> None:
     for dl in learn.dls.loaders[:2]:
         if not isinstance(dl, ShareDL):
             raise RecipeError(
-                f"{type(dl).__name__}: its batches cannot be shared among {ranks.world()} ranks; those of image_learner "
-                "and fusion_learner can. Train it in one process"
+                f"{type(dl).__name__}: its batches cannot be shared among {ranks.world()} ranks; those of "
+                "image_learner and fusion_learner can. Train it in one process"
             )
     if learn.dls.train.bs < ranks.world():
         raise RecipeError(
@@ -98,7 +98,7 @@ class Together:
         return ranks.total(torch.zeros_like(own) if out else own)
 
     def exchange(self) -> None:
-        """Average the gradients over the ranks; a parameter that none used stays without one, buffers are the first's."""
+        """Average the gradients over the ranks; one that none used stays without, and buffers are the first's."""
         held = [p for p in self.parameters if p.requires_grad]
         used = [torch.full((1,), float(p.grad is not None), device=p.device, dtype=p.dtype) for p in held]
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in held]
@@ -149,5 +149,7 @@ def joined(parts: list[Any], like: Any) -> Any:
     if isinstance(like, dict):
         return {key: joined([part[key] for part in parts], value) for key, value in like.items()}
     if isinstance(like, (list, tuple)):
-        return type(like)(joined(list(column), value) for column, value in zip(zip(*parts, strict=True), like, strict=True))
+        return type(like)(
+            joined(list(column), value) for column, value in zip(zip(*parts, strict=True), like, strict=True)
+        )
     return like
