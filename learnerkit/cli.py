@@ -25,6 +25,7 @@ from learnerkit.commands.training import SWEEP_OPTIONS, TRAIN_OPTIONS, demo, swe
 from learnerkit.commands.using import export, predict
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.core.signals import exit_at_sigterm
+from learnerkit.core.started import refuse_several, speaks
 from learnerkit.core.warn import escape_unprintable, warnings_as_lines
 from learnerkit.runs.options import recipe_parameters, refuse_foreign
 from learnerkit.tasks import all_recipes
@@ -89,9 +90,12 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         with warnings_as_lines(lambda line: typer.echo(line, err=True)), exit_at_sigterm():
             refuse_foreign(words)
+            if words and words[0] != "train" and not words[0].startswith("-"):
+                refuse_several(words[0])
             make_app()(args=words, prog_name="learnerkit")
     except LearnerkitError as error:
-        typer.echo(f"error: {error}", err=True)
+        if speaks():
+            typer.echo(f"error: {error}", err=True)
         return error.exit_code
     except OSError as error:  # of a place that no other words were found for
         if error.filename is None:

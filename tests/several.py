@@ -24,6 +24,5 @@ def start(root, world, function, *args):
 def on_ranks(root, world, function, *args):
     """What a function returns on each rank; AssertionError with the traceback of the first that fails."""
     ends = [child.wait() for child in start(root, world, function, *args)]
-    for code, value in ends:
-        assert code == 0, value
+    assert all(code == 0 for code, _ in ends), [str(value)[-1500:] for _, value in ends]
     return [value for _, value in ends]

@@ -63,8 +63,7 @@ class Guard(KitCallback):
         if not self.run:
             return  # what was counted in a fit stays
         self.skipped, self.rolled, self.kept, self.flags, self.sticky = 0, 0, None, [], None
-        self.tripped = self.stepped = self.has_scaler = False
-        self.ended_by = ""
+        self.ended_by, self.tripped, self.stepped, self.has_scaler = "", False, False, False
         fused = isinstance(learn.opt, OptimWrapper) and bool(learn.opt.opt.defaults.get("fused"))
         accelerator = next(learn.model.parameters()).device.type != "cpu"
         self.is_late = fused and (accelerator if self.late is None else self.late) and not self._averages()
@@ -79,8 +78,7 @@ class Guard(KitCallback):
 
     def before_batch(self) -> None:
         self.waits = self.is_late and (not self.learn.training or (self.stepped and not self.has_scaler))
-        self.bad: torch.Tensor | None = None
-        self.tripped = False
+        self.bad, self.tripped = None, False
         if self.learn.training:
             self.norm_state.take()
         self._look("input", self.learn.xb)

@@ -13,7 +13,14 @@ from learnerkit.callbacks.identity import write_identity
 from learnerkit.callbacks.keep import Retention, save_state, save_weights
 from learnerkit.callbacks.kit import KitCallback, watch
 from learnerkit.callbacks.ledger import append_batches, append_row, epoch_row, write_diagnosis
-from learnerkit.callbacks.resume import check_same, longer, newest_state, nothing_to_train, write_resume
+from learnerkit.callbacks.resume import (
+    check_same,
+    go_on_after_a_fit,
+    longer,
+    newest_state,
+    nothing_to_train,
+    write_resume,
+)
 from learnerkit.callbacks.several import FREE, described_ranks, other_number, tell_others
 from learnerkit.callbacks.track import never_a_number
 from learnerkit.core import fsops, ranks
@@ -103,7 +110,7 @@ class RunKeeper(KitCallback):
     def _open(self) -> None:
         learn = self.learn
         if self.folder is not None:
-            self._go_on_after_a_fit()
+            self.epochs_before, self.steps_before = go_on_after_a_fit(self.learn, self.folder)
         elif self.resume:
             self._resume()
         else:
@@ -124,16 +131,6 @@ class RunKeeper(KitCallback):
         chosen_by = {"monitor": self.monitor, "mode": self.mode}
         more = {**chosen_by, **self.extra, "disk_forecast_bytes": peak, **described_ranks(self.learn)}
         write_identity(self.learn, self.folder, **more)
-
-    def _go_on_after_a_fit(self) -> None:
-        self.folder.lock()
-        rows = self.folder.history()
-        self.folder.cut_history(len(rows))  # a torn last line would spoil the next
-        self.epochs_before, self.steps_before = len(rows), rows[-1]["step"] if rows else 0
-        described = self.folder.described()  # of the first fit, which a resume compares
-        further = {"after": len(rows), "n_epoch": self.learn.n_epoch, "fit": self.learn.current.call}
-        fits = [*described.get("further_fits", []), further]
-        write_json(self.folder.file("run.json"), {**described, "further_fits": fits})
 
     def _resume(self) -> None:
         folder = RunFolder.open(self.root / self.run_name)
@@ -172,10 +169,7 @@ class RunKeeper(KitCallback):
             write_json(folder.file("run.json"), {**read_json(folder.file("run.json")), "allowed": self.allow})
         if now != before:
             longer(self.learn, folder, before, self.extra)
-        write_resume(folder, checkpoint.path.name, {"ranks": ranks.world()} if differs else {})
-        if differs:
-            log.warning("%s", differs)
-            folder.log(differs)
+        write_resume(folder, checkpoint.path.name, differs)
 
     # epochs and batches
 
@@ -200,14 +194,13 @@ class RunKeeper(KitCallback):
         if not self.learn.is_training_run or not (self.active or self.several):
             return
         asked = ranks.asked(self.stop.asked)  # whichever rank it was told to
-        if asked is None and not (whole_epoch and self.due):
-            return
-        if whole_epoch or not holds_gradients(self.learn.cbs):
+        wanted = asked is not None or (whole_epoch and self.due)
+        if wanted and (whole_epoch or not holds_gradients(self.learn.cbs)):
             if self.active:
                 self._commit(whole_epoch)
             if asked is not None:
                 self.stop.asked = asked
-                raise KeyboardInterrupt(asked, *([str(self.folder.path)] if self.active else []))
+                raise KeyboardInterrupt(asked, str(self.folder.path) if self.active else "RUN")
 
     def after_cancel_fit(self) -> None:
         rows = self.folder.history() if self.active else []

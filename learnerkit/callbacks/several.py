@@ -21,8 +21,8 @@ def described_ranks(learn: Any) -> dict[str, Any]:
 
 def tell_others(keeper: Any) -> None:
     """Let every rank begin where the first one does: it alone has looked into the folder."""
-    fit = keeper.learn.current
-    fit.state, keeper.trains = ranks.first((fit.state, keeper.trains))
+    learn, place = keeper.learn, None if keeper.folder is None else str(keeper.folder.path)
+    learn.current.state, keeper.trains, learn.run_place = ranks.first((learn.current.state, keeper.trains, place))
 
 
 def other_number(folder: RunFolder) -> str | None:

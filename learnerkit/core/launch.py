@@ -12,25 +12,9 @@ from torch import distributed as dist
 from learnerkit.core import ranks
 from learnerkit.core.errors import LearnerkitError, RecipeError, TrainingError
 from learnerkit.core.optional import optional
+from learnerkit.core.started import PLACE, processes
 
 NEEDED = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-
-
-def launched() -> int:
-    """How many processes this one was started among, by the environment; 1 for one by itself."""
-    text = os.environ.get("WORLD_SIZE", "1")
-    if not text.isdecimal() or not int(text):
-        raise RecipeError(f"WORLD_SIZE={text}: is no number of processes; torchrun sets it, by itself leave it unset")
-    return int(text)
-
-
-def refuse(command: str) -> None:
-    """RecipeError where a command that runs in one process was started in several."""
-    if launched() > 1:
-        raise RecipeError(
-            f"learnerkit {command}: runs in one process, and was started in {launched()} (WORLD_SIZE is set); "
-            "`learnerkit train` alone runs in several. Start it without torchrun and accelerate launch"
-        )
 
 
 def begin() -> None:
@@ -38,17 +22,27 @@ def begin() -> None:
 
     What tells fastai of the others is taken out of the environment: it would gather every figure once more.
     """
-    if launched() == 1 or dist.is_initialized():
+    if processes() == 1:
         return
+    if not dist.is_initialized():
+        _join()
+    for name in ("WORLD_SIZE", "RANK"):
+        os.environ.pop(name, None)
+    if not ranks.is_first():
+        logging.getLogger("learnerkit").setLevel(logging.ERROR)
+
+
+def _join() -> None:
     if lacks := [name for name in NEEDED if name not in os.environ]:
         raise RecipeError(
-            f"WORLD_SIZE={launched()} is set and {', '.join(lacks)} is not, so that the other processes cannot be "
+            f"WORLD_SIZE={processes()} is set and {', '.join(lacks)} is not, so that the other processes cannot be "
             "found: start with `torchrun --nproc-per-node N -m learnerkit train ...`, or unset WORLD_SIZE"
         )
+    PLACE.rank = int(os.environ["RANK"])
     accelerate = optional("accelerate", "ddp", "training on several devices or processes")
     if os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes"):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    here, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", launched())), torch.cuda.device_count()
+    here, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", processes())), torch.cuda.device_count()
     if 0 < gpus < here:
         raise RecipeError(
             f"{here} processes and {gpus} GPU(s): each needs its own. Start {gpus} (--nproc-per-node {gpus}), or train "
@@ -56,10 +50,6 @@ def begin() -> None:
         )
     with warnings.catch_warnings(action="ignore"):  # of threads, which run.json says
         accelerate.PartialState(cpu=not gpus, **({"backend": "cuda:nccl,cpu:gloo"} if gpus else {}))
-    for name in ("WORLD_SIZE", "RANK"):
-        del os.environ[name]
-    if not ranks.is_first():
-        logging.getLogger("learnerkit").setLevel(logging.ERROR)
 
 
 @contextlib.contextmanager
@@ -90,17 +80,15 @@ def ended_by(error: BaseException, run: str) -> TrainingError | None:
     run: the folder that a resume goes on with.
     """
     if not ranks.is_loss_of_a_rank(error):
-        if ranks.world() > 1 and not getattr(error, "told", False):
+        if ranks.world() > 1:
             known = isinstance(error, LearnerkitError)
             ranks.say_end(str(error) if known else f"{type(error).__name__}: {error}")
         return None
-    gone = ranks.lost()
+    world, gone = ranks.world(), ranks.lost()
     names = " and ".join(f"rank {number}" for number in gone) or "another rank"
     causes = "; ".join(f"rank {number}: {cause}" for number, cause in gone.items() if cause)
     why = f" ({causes})" if causes else ", without a word: killed, or out of memory"
-    said = TrainingError(
-        f"{names} of {ranks.world()} is gone{why}. The others cannot go on without it. The last checkpoint is whole: "
-        f"`learnerkit train --resume {run}`, started with {ranks.world()} processes again, goes on bit for bit"
+    return TrainingError(
+        f"{names} of {world} is gone{why}. The others cannot go on without it. The last checkpoint is whole: "
+        f"`learnerkit train --resume {run}`, started with {world} processes again, goes on from it"
     )
-    said.told = True
-    return said

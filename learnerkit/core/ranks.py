@@ -13,20 +13,14 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-WAIT_S = 3.0  # for the others to say that they are still there, once one of them is not
+from learnerkit.core.started import PLACE
+
+WAIT_S = 2.0  # for the others to say that they are still there, once one of them is not
 GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo/", "NCCL")
 
 
-class _Place:
-    """What stays known once the group is left."""
-
-    rank = 0
-    speaker = 0
-    alone = False
-
-
 def _joined() -> bool:
-    return not _Place.alone and dist.is_available() and dist.is_initialized()
+    return not PLACE.alone and dist.is_available() and dist.is_initialized()
 
 
 def world() -> int:
@@ -36,17 +30,12 @@ def world() -> int:
 
 def rank() -> int:
     """The number of this process among them, from 0; it stays when the group is left."""
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else _Place.rank
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else PLACE.rank
 
 
 def is_first() -> bool:
     """Whether this is the process that writes and decides."""
     return rank() == 0
-
-
-def speaks() -> bool:
-    """Whether this is the process that says how a training ended: the first of those that are left."""
-    return rank() == _Place.speaker
 
 
 def backend() -> str | None:
@@ -63,11 +52,11 @@ def on_this_machine() -> int:
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
     """Within the block this process asks nothing of the others, and trains as if there were none."""
-    before, _Place.alone = _Place.alone, True
+    before, PLACE.alone = PLACE.alone, True
     try:
         yield
     finally:
-        _Place.alone = before
+        PLACE.alone = before
 
 
 def first(value: Any) -> Any:
@@ -171,12 +160,14 @@ def say_end(cause: str) -> None:
 def lost() -> dict[int, str]:
     """The ranks that are no longer there, once one is missed, and what each said of its end: '' for nothing.
 
-    Each asks the others for a moment; those that are killed say nothing.
+    This one leaves the group, so that all notice, and asks the others for a moment; those that are killed say nothing.
     """
+    own, store = rank(), _store()
+    others = [number for number in range(world()) if number != own]
     say_end("")
-    others = [number for number in range(world()) if number != rank()]
+    leave(abort=True)
     ends: dict[int, str] = {}
-    until, store = time.monotonic() + WAIT_S, _store()
+    until = time.monotonic() + WAIT_S
     try:
         while len(ends) < len(others) and time.monotonic() < until:
             for number in others:
@@ -186,7 +177,7 @@ def lost() -> dict[int, str]:
     except Exception:  # the first rank kept the store, and is gone with it
         ends = {number: "" for number in others if number}
     left = [number for number in others if ends.get(number) == ""]
-    _Place.speaker = min([rank(), *left])
+    PLACE.speaker = min([own, *left])
     return {number: ends.get(number, "") for number in others if number not in left}
 
 
@@ -194,9 +185,14 @@ def _store() -> Any:
     return dist.distributed_c10d._get_default_store()
 
 
-def leave() -> None:
-    """Leave the group; this process goes on by itself, and still knows which rank it was."""
+def leave(abort: bool = False) -> None:
+    """Leave the group; this process goes on by itself, and still knows which rank it was.
+
+    abort: where work of the group is under way that will never end, as a GPU may have.
+    """
     if dist.is_available() and dist.is_initialized():
-        _Place.rank = dist.get_rank()
+        PLACE.rank = dist.get_rank()
         with contextlib.suppress(Exception):
+            if abort and "nccl" in str(dist.get_backend_config()):
+                dist.distributed_c10d._abort_process_group()
             dist.destroy_process_group()

@@ -57,13 +57,24 @@ class KitLearner(MixedLearner):
     def _metric_names(self) -> list[str]:
         return [name for name in self.recorder.metric_names[1:] if name != "time"]
 
+    def agree(self) -> None:
+        """Of several ranks take over the figures that the first one has measured in the epoch that ends."""
+        if self.together is not None:
+            self.together.figures = ranks.first(self._measured())
+
     def _further_figures(self) -> dict[str, Any]:
         """What callbacks measure of an epoch, by name."""
         return {name: value for _, figures in able(self.cbs, "epoch_figures") for name, value in figures().items()}
 
     @property
     def monitored(self) -> dict[str, Any]:
-        """The last epoch's figures by name, as callbacks that decide by a monitor read them; {} before the first."""
+        """The last epoch's figures by name, as callbacks that decide by a monitor read them; {} before the first.
+
+        Of several ranks all read those of the first.
+        """
+        return self._measured() if self.together is None else self.together.figures
+
+    def _measured(self) -> dict[str, Any]:
         if not self.recorder.values:
             return {}
         metrics = dict(zip(self._metric_names, self.recorder.values[-1], strict=False))

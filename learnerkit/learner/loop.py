@@ -15,20 +15,18 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from fastai.callback.schedule import LRFinder
 from fastcore.foundation import L
 
 from learnerkit.callbacks.able import able
 from learnerkit.core import ranks
 from learnerkit.core.calls import fit_arguments
-from learnerkit.core.errors import TrainingError
 from learnerkit.core.seed import kept_random_state
 from learnerkit.learner.memory import out_of_memory
 from learnerkit.learner.passes import PassLearner
 from learnerkit.learner.position import Fit, Position
 from learnerkit.learner.schedule import LeanScheduler, check_one_rate, follow, one_cycle_curves
 from learnerkit.learner.state import lay_out_state, load_state
-from learnerkit.learner.together import Together, loss_of_a_rank
+from learnerkit.learner.together import Together, check_shares, loss_of_a_rank
 
 
 class LoopLearner(PassLearner):
@@ -135,8 +133,8 @@ class LoopLearner(PassLearner):
 
     def _fit(self, call: dict[str, Any], *args: Any) -> None:
         self.start = Position(self.start.epochs_before)
-        if ranks.world() > 1 and any(isinstance(cb, LRFinder) for cb in L(args[3])):
-            raise TrainingError("learn.lr_find: looks for a rate in one process; here are several")
+        if ranks.world() > 1:
+            check_shares(self, args[3])
         with contextlib.ExitStack() as stack:
             if self.seed is not None:
                 stack.enter_context(kept_random_state())

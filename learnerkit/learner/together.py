@@ -12,7 +12,9 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from fastai.callback.schedule import LRFinder
 from fastai.learner import Learner
+from fastcore.foundation import L
 from torch import Tensor, nn
 
 from learnerkit.callbacks.accumulate import share_of
@@ -25,8 +27,13 @@ log = logging.getLogger(__name__)
 NORMS = nn.modules.batchnorm._BatchNorm
 
 
-def check_shares(learn: Learner) -> None:
-    """RecipeError where the batches of a learner cannot be shared among the ranks."""
+def check_shares(learn: Learner, cbs: Any = None) -> None:
+    """RecipeError where the batches of a fit cannot be shared among the ranks.
+
+    cbs: of the fit.
+    """
+    if any(isinstance(cb, LRFinder) for cb in L(cbs)):
+        raise RecipeError("learn.lr_find: looks for a rate in one process, and here are several")
     for dl in learn.dls.loaders[:2]:
         if not isinstance(dl, ShareDL):
             raise RecipeError(
@@ -42,17 +49,16 @@ def check_shares(learn: Learner) -> None:
 
 def loss_of_a_rank(learn: Learner, error: BaseException) -> TrainingError | None:
     """What to say where a fit ends by the loss of a rank; None for other errors, which the others are told."""
-    run = getattr(learn, "run_folder", None)
-    return ended_by(error, "RUN" if run is None else str(run.path))
+    return ended_by(error, getattr(learn, "run_place", "RUN"))
 
 
 class Together:
     """What a fit of several ranks does besides; made when it begins, on every rank."""
 
     def __init__(self, learn: Learner) -> None:
-        check_shares(learn)
         self.learn, self.world = learn, ranks.world()
         self.parameters = [p for p in learn.model.parameters() if p.requires_grad]
+        self.figures: dict[str, Any] = {}  # of the last epoch, as the first rank measured them
         self.size = 0  # samples of the batch under way, on all ranks
         self.share: Tensor | None = None  # by what the loss of all of them is divided, as `share_of` has it
         ranks.copy_first([*learn.model.parameters(), *learn.model.buffers()])

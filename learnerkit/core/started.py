@@ -1,0 +1,44 @@
+"""Among how many processes this one was started, by the environment that torchrun and `accelerate launch` leave."""
+
+import os
+from dataclasses import dataclass
+
+from learnerkit.core.errors import RecipeError
+
+
+@dataclass
+class Place:
+    """Which process this is, also before the others are joined and once they are left.
+
+    rank: its number; speaker: the number of the one that says how a training ended; alone: whether others are ignored.
+    """
+
+    rank: int = 0
+    speaker: int = 0
+    alone: bool = False
+
+
+PLACE = Place()
+
+
+def processes() -> int:
+    """How many processes were started together; 1 for one by itself. RecipeError where WORLD_SIZE is no number."""
+    text = os.environ.get("WORLD_SIZE", "1")
+    if not text.isdecimal() or not int(text):
+        raise RecipeError(f"WORLD_SIZE={text}: is no number of processes; torchrun sets it, by itself leave it unset")
+    return int(text)
+
+
+def refuse_several(command: str) -> None:
+    """RecipeError where a command that runs in one process was started in several."""
+    if (number := processes()) > 1:
+        PLACE.rank = int(os.environ.get("RANK", 0))
+        raise RecipeError(
+            f"learnerkit {command}: runs in one process, and was started in {number} (WORLD_SIZE is set); `learnerkit "
+            "train` alone runs in several. Start it without torchrun and accelerate launch"
+        )
+
+
+def speaks() -> bool:
+    """Whether this is the process that says how a training ended: the first of those that are left."""
+    return PLACE.rank == PLACE.speaker
