@@ -21,7 +21,7 @@ from learnerkit.callbacks.resume import (
     nothing_to_train,
     write_resume,
 )
-from learnerkit.callbacks.several import FREE, described_ranks, other_number, tell_others
+from learnerkit.callbacks.several import AGAIN_S, FREE, described_ranks, other_number, tell_others
 from learnerkit.callbacks.track import never_a_number
 from learnerkit.core import fsops, ranks
 from learnerkit.core.checkpoint import folder_name, point, set_aside
@@ -34,7 +34,6 @@ from learnerkit.core.run_folder import RunFolder, cut_csv
 from learnerkit.core.signals import PoliteStop
 
 log = logging.getLogger(__name__)
-AGAIN_S = 3.0  # torchrun passes on a Ctrl-C that each rank had from the terminal already: within so long it is the same
 
 
 class RunKeeper(KitCallback):
@@ -84,8 +83,7 @@ class RunKeeper(KitCallback):
         self.due = self.better = False  # of the epoch that has just ended, and has no checkpoint yet
         self.epochs_before = self.steps_before = 0  # of earlier fits into the same folder
         self.logged = 0  # batches of this fit that are written
-        self.active, self.stop = False, PoliteStop()
-        self.several = False  # ranks: the first alone is active
+        self.active, self.several, self.stop = False, False, PoliteStop()  # of several ranks the first alone is active
         self.trains = True  # False where a resume finds nothing left to train
 
     # fit
@@ -110,7 +108,7 @@ class RunKeeper(KitCallback):
     def _open(self) -> None:
         learn = self.learn
         if self.folder is not None:
-            self.epochs_before, self.steps_before = go_on_after_a_fit(self.learn, self.folder)
+            self.epochs_before, self.steps_before = go_on_after_a_fit(learn, self.folder)
         elif self.resume:
             self._resume()
         else:

@@ -8,6 +8,7 @@ from learnerkit.core.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 FREE = ("threads",)  # follows from the number of processes on a machine
+AGAIN_S = 3.0  # torchrun passes on a Ctrl-C that each rank had from the terminal already: within so long it is the same
 
 
 def described_ranks(learn: Any) -> dict[str, Any]:

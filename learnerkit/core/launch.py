@@ -60,10 +60,6 @@ def together() -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         if several:
             stack.callback(ranks.leave)
-        if several and not ranks.is_first():
-            quiet = stack.enter_context(open(os.devnull, "w"))
-            stack.enter_context(contextlib.redirect_stdout(quiet))
-            stack.enter_context(warnings.catch_warnings(action="ignore"))
         try:
             yield
         except BaseException as error:
@@ -84,11 +80,12 @@ def ended_by(error: BaseException, run: str) -> TrainingError | None:
             known = isinstance(error, LearnerkitError)
             ranks.say_end(str(error) if known else f"{type(error).__name__}: {error}")
         return None
-    world, gone = ranks.world(), ranks.lost()
+    world, gone = ranks.world(), ranks.lost(error)
     names = " and ".join(f"rank {number}" for number in gone) or "another rank"
+    verb = "are" if len(gone) > 1 else "is"
     causes = "; ".join(f"rank {number}: {cause}" for number, cause in gone.items() if cause)
     why = f" ({causes})" if causes else ", without a word: killed, or out of memory"
     return TrainingError(
-        f"{names} of {world} is gone{why}. The others cannot go on without it. The last checkpoint is whole: "
+        f"{names} of {world} {verb} gone{why}. The others cannot go on without it. The last checkpoint is whole: "
         f"`learnerkit train --resume {run}`, started with {world} processes again, goes on from it"
     )

@@ -6,6 +6,7 @@ The group is torch.distributed's, whoever began it: `core.launch` under torchrun
 import contextlib
 import os
 import time
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -157,11 +158,17 @@ def say_end(cause: str) -> None:
         _store().set(f"learnerkit/end/{rank()}", cause)
 
 
-def lost() -> dict[int, str]:
+def lost(error: BaseException) -> dict[int, str]:
     """The ranks that are no longer there, once one is missed, and what each said of its end: '' for nothing.
 
     This one leaves the group, so that all notice, and asks the others for a moment; those that are killed say nothing.
+
+    error: by which it is missed; what its frames hold of the group is let go of, or the connections stayed open.
     """
+    chain: BaseException | None = error
+    while chain is not None:
+        traceback.clear_frames(chain.__traceback__)
+        chain = chain.__context__
     own, store = rank(), _store()
     others = [number for number in range(world()) if number != own]
     say_end("")
@@ -192,7 +199,8 @@ def leave(abort: bool = False) -> None:
     """
     if dist.is_available() and dist.is_initialized():
         PLACE.rank = dist.get_rank()
-        with contextlib.suppress(Exception):
-            if abort and "nccl" in str(dist.get_backend_config()):
+        if abort and "nccl" in str(dist.get_backend_config()):
+            with contextlib.suppress(Exception):
                 dist.distributed_c10d._abort_process_group()
+        with contextlib.suppress(Exception):
             dist.destroy_process_group()

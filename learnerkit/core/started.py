@@ -1,9 +1,14 @@
 """Among how many processes this one was started, by the environment that torchrun and `accelerate launch` leave."""
 
+import contextlib
 import os
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from learnerkit.core.errors import RecipeError
+
+PATIENCE_S = 8.0  # of one that has nothing to say; the other may still be importing
 
 
 @dataclass
@@ -32,11 +37,28 @@ def processes() -> int:
 def refuse_several(command: str) -> None:
     """RecipeError where a command that runs in one process was started in several."""
     if (number := processes()) > 1:
-        PLACE.rank = int(os.environ.get("RANK", 0))
         raise RecipeError(
             f"learnerkit {command}: runs in one process, and was started in {number} (WORLD_SIZE is set); `learnerkit "
             "train` alone runs in several. Start it without torchrun and accelerate launch"
         )
+
+
+@contextlib.contextmanager
+def only_first_is_heard() -> Iterator[None]:
+    """Within the block what the others of several processes print goes nowhere."""
+    PLACE.rank = int(os.environ.get("RANK", 0)) if processes() > 1 else 0
+    with contextlib.ExitStack() as stack:
+        if PLACE.rank:
+            nowhere = stack.enter_context(open(os.devnull, "w"))
+            stack.enter_context(contextlib.redirect_stdout(nowhere))
+            stack.enter_context(contextlib.redirect_stderr(nowhere))
+        yield
+
+
+def leave_the_word() -> None:
+    """Where this process ends by an error that another one tells: let that one end first, or torchrun would end it."""
+    if not speaks():
+        time.sleep(PATIENCE_S)
 
 
 def speaks() -> bool:

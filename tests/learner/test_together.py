@@ -12,7 +12,9 @@ from learnerkit.all import (
     EMA,
     Callback,
     EarlyStop,
+    LearnerkitError,
     MixUp,
+    Run,
     SaveTopK,
     TrainingError,
     array_dls,
@@ -23,6 +25,7 @@ from learnerkit.core import ranks
 from learnerkit.learner.together import Together
 from tests.images import image_folder
 from tests.reliability.toy import build, digest, fit, run_fork
+from tests.scenes import toy_detector, write_scenes
 from tests.several import on_ranks, start
 
 
@@ -209,3 +212,35 @@ def test_a_signal_to_one_rank_stops_all_at_one_step_and_the_run_goes_on_bit_for_
     stopped = start(tmp_path, 2, whole, tmp_path / "runs", 6)
     assert [child.wait()[0] for child in stopped] == [143, 143]
     assert on_ranks(tmp_path, 2, whole, tmp_path / "runs", None, True)[0] == reference
+
+
+def refused(make):
+    try:
+        make().fit(1)
+    except LearnerkitError as error:
+        return str(error)
+    return None
+
+
+def search():
+    learner().lr_find(show_plot=False)
+
+
+def foreign():
+    learn = learner()
+    pairs = [(image, target) for image, target in learn.dls.train_ds]
+    learn.dls.loaders[0] = torch.utils.data.DataLoader(pairs, batch_size=8)
+    return learn
+
+
+def test_what_several_ranks_cannot_do_is_refused_before_there_is_a_run(tmp_path):
+    write_scenes(tmp_path / "frames")
+    for make, words in (
+        (lambda: learner(bs=1, cbs=[Run(tmp_path / "runs")]), "bs 1 on 2 ranks"),
+        (search, "lr_find: looks for a rate in one process"),
+        (foreign, "DataLoader: its batches cannot be shared among 2 ranks"),
+        (lambda: toy_detector(tmp_path / "frames"), "DetectionDL: its batches cannot be shared"),
+    ):
+        first, second = on_ranks(tmp_path, 2, refused, make)
+        assert first == second and words in first
+    assert not (tmp_path / "runs").exists()
