@@ -13,8 +13,8 @@ from learnerkit.callbacks.kit import KitCallback
 from learnerkit.core import ranks
 from learnerkit.core.errors import TrainingError
 from learnerkit.core.ranges import Count, Flag, checked
+from learnerkit.core.share import own_part
 from learnerkit.core.tensors import cloned
-from learnerkit.data.share import own_part
 from learnerkit.ops.finite import all_finite, floats_of
 from learnerkit.ops.kept import Kept
 

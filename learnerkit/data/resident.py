@@ -15,9 +15,9 @@ from torch import Tensor
 
 from learnerkit._fastai import OpenDL
 from learnerkit.core.errors import DataError
+from learnerkit.core.share import own_part
 from learnerkit.data.drawn import DrawnDL
 from learnerkit.data.mapped import MappedImages
-from learnerkit.data.share import own_part
 
 
 class Rows(Transform):

@@ -1,4 +1,4 @@
-"""A rank's share of each batch, where several processes train together: its samples r, r+world, r+2*world and so on.
+"""Loaders of which each rank takes its share of every batch, where several processes train together.
 
 The order of all samples is the same on every rank, and so are the batches: as those of one process.
 """
@@ -9,20 +9,7 @@ from typing import Any
 from fastcore.basics import chunked
 
 from learnerkit._fastai import TfmdDL, order_of_pass
-
-
-def own_part(batch: list[int], share: tuple[int, int] | None) -> list[int]:
-    """The samples of a batch that a rank takes; where they are too few for all, one stands in and counts for nothing.
-
-    share: (rank, number of ranks); None for all of them.
-    """
-    return batch if share is None else batch[share[0] :: share[1]] or batch[:1]
-
-
-def in_order(parts: list[list[Any]]) -> list[Any]:
-    """What the ranks have of a batch, in the order of the batch; `parts[r]` is of rank r, without stand-ins."""
-    world, n = len(parts), sum(map(len, parts))
-    return [parts[place % world][place // world] for place in range(n)]
+from learnerkit.core.share import own_part
 
 
 class ShareDL(TfmdDL):

@@ -21,7 +21,8 @@ from learnerkit.callbacks.accumulate import share_of
 from learnerkit.core import ranks
 from learnerkit.core.errors import RecipeError, TrainingError
 from learnerkit.core.launch import ended_by
-from learnerkit.data.share import ShareDL, in_order
+from learnerkit.core.share import in_order
+from learnerkit.data.share import ShareDL
 
 log = logging.getLogger(__name__)
 NORMS = nn.modules.batchnorm._BatchNorm

@@ -2,7 +2,7 @@
 
 import pytest
 
-from learnerkit.data.share import in_order, own_part
+from learnerkit.core.share import in_order, own_part
 
 
 def test_every_sample_is_one_rank_s():
