@@ -96,6 +96,13 @@ class OpenLearner(Learner):
         """Backward pass and optimizer step with their events."""
         self._do_grad_opt()
 
+    def _backward(self) -> None:
+        self.run_backward()
+
+    def run_backward(self) -> None:
+        """The gradients of `loss_grad`, added to those that are there."""
+        super()._backward()
+
     def _set_device(self, b: Any) -> Any:
         return self.on_device(b)
 

@@ -25,6 +25,7 @@ from learnerkit.commands.training import SWEEP_OPTIONS, TRAIN_OPTIONS, demo, swe
 from learnerkit.commands.using import export, predict
 from learnerkit.core.errors import LearnerkitError
 from learnerkit.core.signals import exit_at_sigterm
+from learnerkit.core.started import leave_the_word, only_first_is_heard, refuse_several, speaks
 from learnerkit.core.threads import wait_passively
 from learnerkit.core.warn import escape_unprintable, warnings_as_lines
 from learnerkit.runs.options import recipe_parameters, refuse_foreign
@@ -89,20 +90,25 @@ def main(words: Sequence[str] | None = None) -> int:
     wait_passively()
     words = list(sys.argv[1:] if words is None else words)
     try:
-        with warnings_as_lines(lambda line: typer.echo(line, err=True)), exit_at_sigterm():
+        with only_first_is_heard(), warnings_as_lines(lambda line: typer.echo(line, err=True)), exit_at_sigterm():
             refuse_foreign(words)
+            if words and words[0] != "train" and not words[0].startswith("-"):
+                refuse_several(words[0])
             make_app()(args=words, prog_name="learnerkit")
+        return 0
     except LearnerkitError as error:
-        typer.echo(f"error: {error}", err=True)
-        return error.exit_code
+        said, code = str(error), error.exit_code
     except OSError as error:  # of a place that no other words were found for
         if error.filename is None:
             raise
-        typer.echo(f"error: {error.filename}: {error.strerror}", err=True)
-        return 2
+        said, code = f"{error.filename}: {error.strerror}", 2
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
+        said, code = None, end.code if isinstance(end.code, int) else int(end.code is not None)
+    if said is not None and speaks():
+        typer.echo(f"error: {said}", err=True)
+    if code:
+        leave_the_word()
+    return code
 
 
 if __name__ == "__main__":

@@ -76,6 +76,8 @@ class Accumulate(Callback):
     def after_loss(self) -> None:
         learn, size = self.learn, find_bs(self.learn.yb)
         share = share_of(learn.loss_func, learn.yb[0])
+        if getattr(learn, "together", None) is not None:  # of the batches of all ranks
+            size, share = learn.together.size, learn.together.share
         self.count += 1 if self.unit == "batches" else size
         if share is None:
             self.samples = 1

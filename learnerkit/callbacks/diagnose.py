@@ -15,7 +15,7 @@ from learnerkit.callbacks.able import able
 from learnerkit.callbacks.identity import known_set
 from learnerkit.callbacks.kit import KitCallback
 from learnerkit.callbacks.train_accuracy import TrainAccuracy
-from learnerkit.core import signs
+from learnerkit.core import ranks, signs
 from learnerkit.core.diagnosis import line_of, shown, told_now
 from learnerkit.core.errors import TrainingError
 from learnerkit.core.ranges import AtLeastOne, checked
@@ -150,7 +150,7 @@ class Diagnose(KitCallback):
         epoch = self.learn.start.epochs_before + self.learn.epoch + 1
         self.records, said = told_now(self.records, found, epoch, self.before, last)
         self.before = [sign.sign for sign in found]
-        for record in said:
+        for record in said if ranks.is_first() else ():
             log.warning("diagnosis: %s", line_of(record))
 
     def _signs(self) -> list[signs.Sign | None]:

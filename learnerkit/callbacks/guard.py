@@ -10,8 +10,10 @@ from fastai.optimizer import OptimWrapper
 
 from learnerkit.callbacks.able import able
 from learnerkit.callbacks.kit import KitCallback
+from learnerkit.core import ranks
 from learnerkit.core.errors import TrainingError
 from learnerkit.core.ranges import Count, Flag, checked
+from learnerkit.core.share import own_part
 from learnerkit.core.tensors import cloned
 from learnerkit.ops.finite import all_finite, floats_of
 from learnerkit.ops.kept import Kept
@@ -61,8 +63,7 @@ class Guard(KitCallback):
         if not self.run:
             return  # what was counted in a fit stays
         self.skipped, self.rolled, self.kept, self.flags, self.sticky = 0, 0, None, [], None
-        self.tripped = self.stepped = self.has_scaler = False
-        self.ended_by = ""
+        self.ended_by, self.tripped, self.stepped, self.has_scaler = "", False, False, False
         fused = isinstance(learn.opt, OptimWrapper) and bool(learn.opt.opt.defaults.get("fused"))
         accelerator = next(learn.model.parameters()).device.type != "cpu"
         self.is_late = fused and (accelerator if self.late is None else self.late) and not self._averages()
@@ -77,8 +78,7 @@ class Guard(KitCallback):
 
     def before_batch(self) -> None:
         self.waits = self.is_late and (not self.learn.training or (self.stepped and not self.has_scaler))
-        self.bad: torch.Tensor | None = None
-        self.tripped = False
+        self.bad, self.tripped = None, False
         if self.learn.training:
             self.norm_state.take()
         self._look("input", self.learn.xb)
@@ -121,6 +121,8 @@ class Guard(KitCallback):
         finite = all_finite(values)
         if finite is None:
             return
+        if where == "input" and self.learn.together is not None:  # loss and gradients are of all ranks already
+            finite = ranks.least(finite).bool()
         if self.waits:
             bad = (~finite).float()
             if not self.learn.training:
@@ -193,11 +195,12 @@ class Guard(KitCallback):
         name_batch = getattr(learn.dls, "batch_ids", None)
         if name_batch is None:
             return ""
-        names = name_batch(learn.dl, iteration)
+        names = own_part(name_batch(learn.dl, iteration), getattr(learn.dl, "share", None))
         images = [part for part in floats_of(learn.xb) if part.ndim and len(part) == len(names)]
         wrong = [i for i in range(len(names)) if any(not torch.isfinite(part[i]).all() for part in images)]
-        if wrong and iteration == learn.iter:
-            return f"The bad input(s): {', '.join(names[i] for i in wrong[:10])}. "
+        bad = [name for part in ranks.gathered([names[i] for i in wrong[:10]]) for name in part]
+        if bad and iteration == learn.iter:
+            return f"The bad input(s): {', '.join(bad[:10])}. "
         return f"The batch: {', '.join(names[:10])}{' ...' if len(names) > 10 else ''}. "
 
     def _let_steps(self) -> None:

@@ -4,6 +4,7 @@ import os
 
 from learnerkit.callbacks import mlflow_store as store
 from learnerkit.callbacks.kit import KitCallback
+from learnerkit.core import ranks
 from learnerkit.core.errors import RecipeError
 
 
@@ -33,7 +34,7 @@ class MLflowTracker(KitCallback):
 
     def before_fit(self) -> None:
         learn = self.learn
-        self.run = learn.is_training_run
+        self.run = learn.is_training_run and ranks.is_first()
         if not self.run:
             return
         if getattr(learn, "run_folder", None) is None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from fastai.callback.progress import ProgressCallback
 
+from learnerkit.core import ranks
+
 SHOW_EVERY_S = 0.25
 TELL_EVERY_S = 60.0  # where no bar is shown: a line
 
@@ -32,7 +34,7 @@ class Progress(ProgressCallback):
     live = False
 
     def before_fit(self) -> None:
-        self.live = sys.stdout.isatty() or "ipykernel" in sys.modules
+        self.live = ranks.is_first() and (sys.stdout.isatty() or "ipykernel" in sys.modules)
         self.shown, self.begun = 0.0, False
         if self.live:
             super().before_fit()
@@ -55,6 +57,8 @@ class Progress(ProgressCallback):
         self._write(row)
 
     def _write(self, row: list) -> None:
+        if not ranks.is_first():
+            return
         cells = (f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row)
         self.old_logger("  ".join(f"{cell:>10}" for cell in cells), flush=True)
 

@@ -7,6 +7,7 @@ from typing import Any
 from fastai.learner import Learner
 
 from learnerkit.callbacks.identity import identity
+from learnerkit.core import ranks
 from learnerkit.core.calls import NOT_THE_WEIGHTS
 from learnerkit.core.checkpoint import Checkpoint, candidates, newest, tidy
 from learnerkit.core.environment import command_line, environment
@@ -34,6 +35,18 @@ def check_same(learn: Learner, folder: RunFolder, allow: tuple[str, ...]) -> Non
         )
 
 
+def go_on_after_a_fit(learn: Learner, folder: RunFolder) -> tuple[int, int]:
+    """Let a further fit of a script go on in the folder of the first; epochs and batches that were trained into it."""
+    folder.lock()
+    rows = folder.history()
+    folder.cut_history(len(rows))  # a torn last line would spoil the next
+    described = folder.described()  # of the first fit, which a resume compares
+    further = {"after": len(rows), "n_epoch": learn.n_epoch, "fit": learn.current.call}
+    fits = [*described.get("further_fits", []), further]
+    write_json(folder.file("run.json"), {**described, "further_fits": fits})
+    return len(rows), rows[-1]["step"] if rows else 0
+
+
 def nothing_to_train(folder: RunFolder, what: str = "trained") -> str:
     """Words for a resume of a run that was trained to its end.
 
@@ -59,16 +72,21 @@ def longer(learn: Learner, folder: RunFolder, before: int, extra: dict[str, Any]
     folder.log(f"goes on to {learn.n_epoch} epochs, from {before}")
 
 
-def write_resume(folder: RunFolder, checkpoint: str) -> None:
+def write_resume(folder: RunFolder, checkpoint: str, ranks_differ: str | None = None) -> None:
     """Add to run.json and to the log when and by which command a run went on.
 
     checkpoint: name of the one that it went on from.
+    ranks_differ: what to say where the number of ranks is another.
     """
+    more = {} if ranks_differ is None else {"ranks": ranks.world()}
     described = folder.described()
-    resumes = [*described.get("resumes", []), {"time": now(), "command": command_line(), "from": checkpoint}]
+    resumes = [*described.get("resumes", []), {"time": now(), "command": command_line(), "from": checkpoint, **more}]
     write_json(folder.file("run.json"), {**described, "resumes": resumes})
     folder.log(f"resumed from {checkpoint}")
     log.warning("%s: goes on from %s", folder.path, checkpoint)
+    if ranks_differ is not None:
+        folder.log(ranks_differ)
+        log.warning("%s", ranks_differ)
 
 
 def _of_the_weights(recipe: dict[str, Any]) -> dict[str, Any]:

@@ -8,13 +8,22 @@ from typing import Any, Literal
 
 from learnerkit.callbacks.able import able
 from learnerkit.callbacks.accumulate import holds_gradients
+from learnerkit.callbacks.ending import training_figures
 from learnerkit.callbacks.identity import write_identity
 from learnerkit.callbacks.keep import Retention, save_state, save_weights
 from learnerkit.callbacks.kit import KitCallback, watch
 from learnerkit.callbacks.ledger import append_batches, append_row, epoch_row, write_diagnosis
-from learnerkit.callbacks.resume import check_same, longer, newest_state, nothing_to_train, write_resume
+from learnerkit.callbacks.resume import (
+    check_same,
+    go_on_after_a_fit,
+    longer,
+    newest_state,
+    nothing_to_train,
+    write_resume,
+)
+from learnerkit.callbacks.several import AGAIN_S, FREE, described_ranks, other_number, tell_others
 from learnerkit.callbacks.track import never_a_number
-from learnerkit.core import fsops
+from learnerkit.core import fsops, ranks
 from learnerkit.core.checkpoint import folder_name, point, set_aside
 from learnerkit.core.disk import check_space
 from learnerkit.core.errors import LearnerkitError, RunError, TrainingError
@@ -74,7 +83,7 @@ class RunKeeper(KitCallback):
         self.due = self.better = False  # of the epoch that has just ended, and has no checkpoint yet
         self.epochs_before = self.steps_before = 0  # of earlier fits into the same folder
         self.logged = 0  # batches of this fit that are written
-        self.active, self.stop = False, PoliteStop()
+        self.active, self.several, self.stop = False, False, PoliteStop()  # of several ranks the first alone is active
         self.trains = True  # False where a resume finds nothing left to train
 
     # fit
@@ -89,8 +98,17 @@ class RunKeeper(KitCallback):
         for _, check in able(learn.cbs, "check_watched"):
             check()  # before there is a folder
         self.logged, self.due, self.trains = 0, False, True
+        if ranks.is_first():
+            self._open()
+        self.several = ranks.world() > 1
+        if self.several:
+            tell_others(self)
+        self.stop.catch(again_s=AGAIN_S if self.several else 0)
+
+    def _open(self) -> None:
+        learn = self.learn
         if self.folder is not None:
-            self._go_on_after_a_fit()
+            self.epochs_before, self.steps_before = go_on_after_a_fit(learn, self.folder)
         elif self.resume:
             self._resume()
         else:
@@ -99,7 +117,6 @@ class RunKeeper(KitCallback):
         self.folder.set_status("running", epochs=learn.n_epoch)
         self.folder.log(f"fit of {learn.n_epoch} epochs begins")
         self.active = True
-        self.stop.catch()
 
     def _chosen_by(self) -> str:
         names, best_by = self.learn.figure_names, self.learn.best_by
@@ -110,17 +127,8 @@ class RunKeeper(KitCallback):
         check_space(self.root, peak, "this run")
         self.folder = RunFolder.create(self.root, self.run_name)
         chosen_by = {"monitor": self.monitor, "mode": self.mode}
-        write_identity(self.learn, self.folder, **chosen_by, **self.extra, disk_forecast_bytes=peak)
-
-    def _go_on_after_a_fit(self) -> None:
-        self.folder.lock()
-        rows = self.folder.history()
-        self.folder.cut_history(len(rows))  # a torn last line would spoil the next
-        self.epochs_before, self.steps_before = len(rows), rows[-1]["step"] if rows else 0
-        described = self.folder.described()  # of the first fit, which a resume compares
-        further = {"after": len(rows), "n_epoch": self.learn.n_epoch, "fit": self.learn.current.call}
-        fits = [*described.get("further_fits", []), further]
-        write_json(self.folder.file("run.json"), {**described, "further_fits": fits})
+        more = {**chosen_by, **self.extra, "disk_forecast_bytes": peak, **described_ranks(self.learn)}
+        write_identity(self.learn, self.folder, **more)
 
     def _resume(self) -> None:
         folder = RunFolder.open(self.root / self.run_name)
@@ -133,7 +141,8 @@ class RunKeeper(KitCallback):
         self.folder = folder
 
     def _restore(self, folder: RunFolder) -> None:
-        check_same(self.learn, folder, self.allow)
+        differs = other_number(folder)
+        check_same(self.learn, folder, (*self.allow, *(FREE if differs else ())))
         done = folder.is_done
         found = newest_state(folder, done)
         if found is None:
@@ -158,7 +167,7 @@ class RunKeeper(KitCallback):
             write_json(folder.file("run.json"), {**read_json(folder.file("run.json")), "allowed": self.allow})
         if now != before:
             longer(self.learn, folder, before, self.extra)
-        write_resume(folder, checkpoint.path.name)
+        write_resume(folder, checkpoint.path.name, differs)
 
     # epochs and batches
 
@@ -180,12 +189,16 @@ class RunKeeper(KitCallback):
 
     def at_boundary(self, whole_epoch: bool) -> None:
         """After an epoch or a batch, once every callback has acted: commit what is due, stop where that was asked."""
-        if not self.active or (self.stop.asked is None and not (whole_epoch and self.due)):
+        if not self.learn.is_training_run or not (self.active or self.several):
             return
-        if whole_epoch or not holds_gradients(self.learn.cbs):
-            self._commit(whole_epoch)
-            if self.stop.asked is not None:
-                raise KeyboardInterrupt(self.stop.asked, str(self.folder.path))
+        asked = ranks.asked(self.stop.asked)  # whichever rank it was told to
+        wanted = asked is not None or (whole_epoch and self.due)
+        if wanted and (whole_epoch or not holds_gradients(self.learn.cbs)):
+            if self.active:
+                self._commit(whole_epoch)
+            if asked is not None:
+                self.stop.asked = asked
+                raise KeyboardInterrupt(asked, str(self.folder.path) if self.active else "RUN")
 
     def after_cancel_fit(self) -> None:
         rows = self.folder.history() if self.active else []
@@ -214,15 +227,7 @@ class RunKeeper(KitCallback):
         if not self.trains:  # what was measured of it stands
             self.folder.set_status("done", epochs=len(rows))
             return
-        chosen = next((row for row in reversed(rows) if row["is_best"]), {})  # whose weights are kept as the best
-        figures = {_result(key): chosen[key] for key in self.learn.figure_names if key in chosen}
-        figures["best_epoch"] = chosen.get("epoch")
-        figures[f"best_valid_{self.monitor.removeprefix('valid_')}"] = self.best
-        parameters = sum(p.numel() for p in self.learn.model.parameters())
-        seconds = round(sum(row["seconds"] for row in rows), 1)
-        figures |= {"epochs": len(rows), "parameters": parameters, "seconds": seconds}
-        figures["peak_memory_mb"] = max((row.get("peak_memory_mb") or 0 for row in rows), default=None)
-        self.folder.write_results(figures, anew=True)
+        self.folder.write_results(training_figures(self.learn, rows, self.monitor, self.best), anew=True)
         self.folder.log("fit ends")
         self.folder.set_status("done", epochs=len(rows))
         if not self.keep_checkpoints and self.folder.checkpoints.exists():
@@ -243,8 +248,3 @@ class RunKeeper(KitCallback):
                 self.folder.log("".join(traceback.format_exception(error)))
         if self.folder is not None and self.learn.current is not None:
             self.folder.unlock()
-
-
-def _result(figure: str) -> str:
-    """How results.json calls a figure of the ledger."""
-    return figure if figure.startswith(("train_", "valid_")) else f"valid_{figure}"

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from fastai.callback.core import CancelFitException
 
 from learnerkit.callbacks.kit import Watcher
+from learnerkit.core import ranks
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import PathLike, atomic_write, made_folder, write_json
 from learnerkit.core.monitor import is_better, mode_of
@@ -145,13 +146,18 @@ class SaveTopK(Watcher):
         )
         if place == self.k:
             return
-        folder, epoch = self.target(), learn.start.epochs_before + learn.epoch + 1
+        epoch = learn.start.epochs_before + learn.epoch + 1
         file = f"epoch_{epoch:03d}.safetensors"
+        self.kept.insert(place, {"epoch": epoch, "value": value, "valid_loss": loss, "file": file})
+        dropped, self.kept = self.kept[self.k :], self.kept[: self.k]
+        if ranks.is_first():
+            self._write(file, dropped)
+
+    def _write(self, file: str, dropped: list[dict[str, Any]]) -> None:
+        folder, learn = self.target(), self.learn
         atomic_write(folder / file, weights_bytes(learn.eval_model().state_dict()))
         if self.optimizer:
             atomic_write(_beside(folder / file), state_bytes(learn.kit_state(whole_epoch=True)["opt"]))
-        self.kept.insert(place, {"epoch": epoch, "value": value, "valid_loss": loss, "file": file})
-        dropped, self.kept = self.kept[self.k :], self.kept[: self.k]
         write_json(folder / "topk.json", {"monitor": self.monitor, "mode": self.mode, "kept": self.kept})
         for entry in dropped:
             (folder / entry["file"]).unlink(missing_ok=True)
@@ -179,8 +185,11 @@ class SaveTopK(Watcher):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`, without what epochs after it had dropped already: these are trained again."""
-        folder = self.target()
-        self.kept = [dict(entry) for entry in state["kept"] if (folder / entry["file"]).exists()]
+        kept = None
+        if ranks.is_first():
+            folder = self.target()
+            kept = [dict(entry) for entry in state["kept"] if (folder / entry["file"]).exists()]
+        self.kept = ranks.first(kept)
 
 
 def _beside(weights: Path) -> Path:

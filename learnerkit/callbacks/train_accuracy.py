@@ -41,8 +41,11 @@ class TrainAccuracy(KitCallback):
         for mixer in self.mixers:
             targets = larger_share(mixer, targets)
         right = (learn.pred.detach().argmax(dim=-1) == targets).sum()
+        seen = len(targets)
+        if learn.together is not None:
+            right, seen = learn.together.counted(right, seen)
         self.right = right if self.right is None else self.right + right
-        self.seen += len(targets)
+        self.seen += int(seen)
 
     def epoch_columns(self) -> dict[str, float]:
         """The share of this epoch's training samples that was right; none where their labels are no class numbers."""

@@ -11,6 +11,7 @@ from learnerkit.classify.source import Images, ImageSource
 from learnerkit.core.disk import check_place, free_bytes, shown_bytes
 from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.memory import free_memory
+from learnerkit.core.ranks import on_this_machine
 from learnerkit.data.copies import contradictions, digests, first_copies
 from learnerkit.data.faults import Fault, check_bad, fault_lines, refuse_faults
 from learnerkit.data.mapped import MappedImages, bytes_to_write, pack_images
@@ -60,11 +61,12 @@ def open_folder(
 
 def choose_cache(listing: ClassFolders, size: Size, resize: str) -> tuple[str, str]:
     """Where there is room for a set: 'memory', 'disk' or 'stream', and why it is not the first."""
-    n, needed = len(listing.files), len(listing.files) * 3 * size[0] * size[1]
-    room = min(MEMORY_BYTES, int(free_memory() * MEMORY_SHARE))
+    n, needed, ranks = len(listing.files), len(listing.files) * 3 * size[0] * size[1], on_this_machine()
+    room = min(MEMORY_BYTES, int(free_memory() * MEMORY_SHARE / ranks))  # each has its own; a file they share
     if needed <= room:
         return "memory", ""
-    what = f"its {n:,} images of {size[1]}x{size[0]} take {shown_bytes(needed)}, and {shown_bytes(room)} of memory"
+    takes = shown_bytes(needed) + (f" on each of {ranks} ranks" if ranks > 1 else "")
+    what = f"its {n:,} images of {size[1]}x{size[0]} take {takes}, and {shown_bytes(room)} of memory"
     place, missing = bytes_to_write(listing.root, listing.files, size, resize)
     try:
         check_place(place)

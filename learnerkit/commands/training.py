@@ -55,7 +55,8 @@ def train(recipe: str | None, **given: Any) -> None:
     run_training = heavy("runs.train").train
     with progress_aside(as_json):
         folder = stoppable(run_training, settings, out, name, resume=resume is not None, allow=allowed)
-    _finish("train", folder.path, as_json)
+    if folder is not None:  # None on the other ranks of several
+        _finish("train", folder.path, as_json)
 
 
 def needed(recipe: str | None) -> str:

@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
@@ -43,12 +44,16 @@ class PoliteStop:
 
     def __init__(self) -> None:
         self.asked: int | None = None
+        self.since = self.again_s = 0.0
         self._handlers: dict[int, Any] = {}
 
-    def catch(self) -> None:
-        """Take over both signals; outside the main thread, where that is impossible, do nothing."""
+    def catch(self, again_s: float = 0) -> None:
+        """Take over both signals; outside the main thread, where that is impossible, do nothing.
+
+        again_s: seconds within which a second signal is the first one, passed on; of the first nothing is said then.
+        """
         self.release()
-        self.asked = None
+        self.asked, self.again_s = None, again_s
         for number in (signal.SIGINT, signal.SIGTERM):
             try:
                 self._handlers[number] = signal.signal(number, self._on_signal)
@@ -62,7 +67,11 @@ class PoliteStop:
         self._handlers = {}
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.asked is not None and time.monotonic() - self.since < self.again_s:
+            return
         if self.asked is not None:
             raise KeyboardInterrupt(number)
-        self.asked = number
+        self.asked, self.since = number, time.monotonic()
+        if self.again_s:
+            return
         log.warning("stopping after this step; once more to leave at once")

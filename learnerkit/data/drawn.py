@@ -5,7 +5,7 @@ import random
 import numpy as np
 import torch
 
-from learnerkit._fastai import TfmdDL
+from learnerkit.data.share import ShareDL
 
 
 def balanced_order(codes: np.ndarray, n: int, rng: random.Random) -> list[int]:
@@ -20,8 +20,8 @@ def balanced_order(codes: np.ndarray, n: int, rng: random.Random) -> list[int]:
     return by_class[begins[chosen] + generator.integers(counts[chosen])].tolist()
 
 
-class DrawnDL(TfmdDL):
-    """A fastai TfmdDL whose shuffled passes are drawn by class where its dataset has been given `classes_to_draw`.
+class DrawnDL(ShareDL):
+    """A ShareDL whose shuffled passes are drawn by class where its dataset has been given `classes_to_draw`.
 
     What is drawn is a function of the loader's `rng`, which a Learner of ours seeds by seed and epoch. So are the seeds
     of its workers: torch would take them from the generator that the augmentation of the first batch draws from.

@@ -13,6 +13,7 @@ from fastai.torch_core import default_device
 
 from learnerkit._fastai import DataLoader, DataLoaders, loaders_of, order_of_pass
 from learnerkit.core.errors import DataError
+from learnerkit.core.launch import begin
 from learnerkit.core.seed import kept_random_state, seed_of, seed_position
 from learnerkit.data.source import Source
 from learnerkit.data.split import Split
@@ -99,7 +100,9 @@ def make_loaders(
     task: what they are for; blocks: of inputs and targets; n_inp: how many of them are inputs.
     device: where batches are put; fastai's default device when None.
     kind: which class; kwargs: of fastai's dataloaders.
+    Where torchrun started several processes, this one joins them: its device is its own then.
     """
+    begin()
     parts = [rows for rows in (split.train, split.valid, split.test) if len(rows)]
     block = DataBlock(
         blocks=tuple(blocks),

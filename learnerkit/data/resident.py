@@ -15,6 +15,7 @@ from torch import Tensor
 
 from learnerkit._fastai import OpenDL
 from learnerkit.core.errors import DataError
+from learnerkit.core.share import own_part
 from learnerkit.data.drawn import DrawnDL
 from learnerkit.data.mapped import MappedImages
 
@@ -133,7 +134,7 @@ class ResidentDL(DrawnDL, OpenDL):
             if len(chosen) < self.bs and self.drop_last:
                 break
             self.pass_order += chosen
-            yield self.after_batch(self.cut(chosen))
+            yield self.after_batch(self.cut(own_part(chosen, self.share)))
         self.after_iter()
 
     def show_batch(self, b: Any = None, max_n: int = 9, *args: Any, unique: bool = False, **kwargs: Any) -> Any:

@@ -16,6 +16,7 @@ from learnerkit.callbacks.able import able
 from learnerkit.callbacks.diagnose import Diagnose
 from learnerkit.callbacks.identity import known_set
 from learnerkit.callbacks.progress import Progress
+from learnerkit.core import ranks
 from learnerkit.core.errors import DataError, RecipeError
 from learnerkit.core.warn import warn
 from learnerkit.learner.cast import CastBatch
@@ -56,13 +57,24 @@ class KitLearner(MixedLearner):
     def _metric_names(self) -> list[str]:
         return [name for name in self.recorder.metric_names[1:] if name != "time"]
 
+    def agree(self) -> None:
+        """Of several ranks take over the figures that the first one has measured in the epoch that ends."""
+        if self.together is not None:
+            self.together.figures = ranks.first(self._measured())
+
     def _further_figures(self) -> dict[str, Any]:
         """What callbacks measure of an epoch, by name."""
         return {name: value for _, figures in able(self.cbs, "epoch_figures") for name, value in figures().items()}
 
     @property
     def monitored(self) -> dict[str, Any]:
-        """The last epoch's figures by name, as callbacks that decide by a monitor read them; {} before the first."""
+        """The last epoch's figures by name, as callbacks that decide by a monitor read them; {} before the first.
+
+        Of several ranks all read those of the first.
+        """
+        return self._measured() if self.together is None else self.together.figures
+
+    def _measured(self) -> dict[str, Any]:
         if not self.recorder.values:
             return {}
         metrics = dict(zip(self._metric_names, self.recorder.values[-1], strict=False))
@@ -96,9 +108,13 @@ class KitLearner(MixedLearner):
     def save(self, file: Any, **kwargs: Any) -> Any:
         """Save the weights as fastai does: those that a validation uses, averaged where a callback such as EMA does so.
 
+        Of several ranks the first one saves.
+
         file: name or path; kwargs: fastai's.
         """
         trained = self.model
+        if not ranks.is_first():
+            return None
         try:
             if not hasattr(self, "lr_finder"):  # which saves and loads to undo its steps
                 self.model = self.eval_model()

@@ -12,110 +12,25 @@ What differs from fastai's loop, all of it here:
 """
 
 import contextlib
-import random
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
 from typing import Any
 
-import torch
-from fastai.torch_core import rank_distrib
 from fastcore.foundation import L
 
 from learnerkit.callbacks.able import able
+from learnerkit.core import ranks
 from learnerkit.core.calls import fit_arguments
-from learnerkit.core.seed import kept_random_state, seed_of, seed_position
-from learnerkit.learner.events import EventLearner
+from learnerkit.core.seed import kept_random_state
 from learnerkit.learner.memory import out_of_memory
+from learnerkit.learner.passes import PassLearner
 from learnerkit.learner.position import Fit, Position
 from learnerkit.learner.schedule import LeanScheduler, check_one_rate, follow, one_cycle_curves
 from learnerkit.learner.state import lay_out_state, load_state
+from learnerkit.learner.together import Together, check_shares, loss_of_a_rank
 
 
-class LoopLearner(EventLearner):
-    """A fastai Learner that is lean, seeded by position and resumable.
-
-    seed: of order, augmentation and dropout; None leaves the process's generators alone, as fastai does.
-    limit_batches: train and validate on so many batches an epoch, for quick trials.
-    """
-
-    epoch = 0
-
-    def __init__(self, *args: Any, seed: int | None = None, limit_batches: int | None = None, **kwargs: Any) -> None:
-        self.seed, self.limit_batches = seed, limit_batches
-        self.start = Position()  # where the fit under way, or the next one, begins
-        self.current: Fit | None = None
-        super().__init__(*args, **kwargs)
-
-    @property
-    def is_training_run(self) -> bool:
-        """Whether a fit is under way that trains for keeps: not a single pass, not `lr_find`."""
-        return self.current is not None and not hasattr(self, "lr_finder")
-
-    @property
-    def fit_error(self) -> BaseException | None:
-        """What ended the fit under way, where something did."""
-        return self.current.error if self.current is not None else None
-
-    # batches
-
-    def batches_of(self, dl: Any) -> int:
-        """Batches of a loader that a pass takes: all or, inside fit, `limit_batches`."""
-        limited = self.limit_batches is not None and self.is_training_run
-        return min(len(dl), self.limit_batches) if limited else len(dl)
-
-    def on_device(self, b: Any) -> Any:
-        """A batch on the model's device."""
-        device = self.batch_device
-        if all(isinstance(part, torch.Tensor) and part.device == device for part in b):
-            return b
-        return super().on_device(b)
-
-    def run_batch(self) -> None:
-        """The batch in `xb` and `yb`: prediction, loss and, in training, the step."""
-        self.pred = self.model(*self.xb)
-        self("after_pred")
-        if len(self.yb):
-            self.loss_grad = self.loss_func(self.pred, *self.yb)
-            self.loss = self.loss_grad.detach().clone()
-        self("after_loss")
-        if self.training and len(self.yb):
-            self.run_step()
-
-    def all_batches(self) -> None:
-        """Train or evaluate on the batches of `self.dl`, in training from the batch that a restored state names."""
-        self.n_iter = self.batches_of(self.dl)
-        self.batch_device = next(self.model.parameters()).device
-        if not self.training:
-            for i, batch in enumerate(islice(self.dl, self.n_iter)):
-                self.one_batch(i, batch)
-            return
-        first = self.start.batch if self.epoch == self.start.epoch else 0
-        if first:
-            self.pct_train, self.train_iter = self.start.done, self.start.step
-        at_boundary = able(self.cbs, "at_boundary") if self.is_training_run else []
-        for i, batch in self.positioned(first):
-            self.one_batch(i, batch)
-            for _, act in at_boundary:
-                act(whole_epoch=False)
-
-    def positioned(self, first: int) -> Iterator[tuple[int, Any]]:
-        """Batches from number `first` on, each cut with the generators seeded for its position."""
-        rank, epoch = rank_distrib(), self.start.epochs_before + self.epoch
-        if self.seed is not None:
-            seed_position(self.seed, epoch)
-            if hasattr(self.dl, "rng"):
-                self.dl.rng = random.Random(seed_of(self.seed, epoch))
-        batches = iter(self.dl)
-        for i in range(self.n_iter):
-            if self.seed is not None:
-                seed_position(self.seed, epoch, i, rank)
-            batch = next(batches)
-            if i >= first:
-                yield i, batch
-        if self.n_iter == len(self.dl):
-            next(batches, None)  # lets the loader finish its own loop
-
-    # fitting
+class LoopLearner(PassLearner):
+    """A fastai Learner that is lean, seeded by position and resumable; seed, limit_batches: see `learner.passes`."""
 
     def run_epochs(self) -> None:
         """All epochs of a fit, from where it is to go on."""
@@ -124,6 +39,7 @@ class LoopLearner(EventLearner):
             load_state(self, fit.state)
             fit.state = None
         lay_out_state(self.opt)
+        self.together = Together(self) if ranks.world() > 1 and self.is_training_run else None
         fit.running = True
         for epoch in range(self.start.epoch, self.n_epoch):
             self.epoch = epoch
@@ -140,12 +56,17 @@ class LoopLearner(EventLearner):
             whole_fit()
         except BaseException as error:
             fit.error = error
-            if (said := out_of_memory(self, error)) is not None:
+            said = out_of_memory(self, error)
+            said = loss_of_a_rank(self, said or error) or said
+            if said is not None:
                 fit.error = said
                 raise said from error
             raise
         finally:
             fit.running = False
+            if self.together is not None:
+                self.together.end()
+                self.together = None
             self.restore_callbacks()
             if fit.error is not None:
                 self.release_batch()
@@ -212,6 +133,8 @@ class LoopLearner(EventLearner):
 
     def _fit(self, call: dict[str, Any], *args: Any) -> None:
         self.start = Position(self.start.epochs_before)
+        if ranks.world() > 1:
+            check_shares(self, args[3])
         with contextlib.ExitStack() as stack:
             if self.seed is not None:
                 stack.enter_context(kept_random_state())

@@ -19,6 +19,7 @@ from learnerkit.callbacks.able import able
 from learnerkit.callbacks.accumulate import Accumulate
 from learnerkit.callbacks.autocast import Autocast
 from learnerkit.core.errors import RecipeError, nearest
+from learnerkit.core.launch import begin
 from learnerkit.core.ranges import AtLeastOne, Flag, NotNegative, Positive, Seed, ShareBelowOne
 from learnerkit.core.seed import kept_random_state, seed_position
 from learnerkit.learner.hypers import TorchOptimizer
@@ -194,6 +195,7 @@ def make_learner(
     task: what it is trained for.
     metrics: of a validation pass; cbs: the user's callbacks, one or several; kind: which class of Learner.
     """
+    begin()
     given = with_own(arguments)
     if given.channels_last:
         model = model.to(memory_format=torch.channels_last)

@@ -142,6 +142,10 @@ class LeanRecorder(OpenRecorder):
         super().before_epoch()
         self.started = time.time()
 
+    def after_epoch(self) -> None:
+        super().after_epoch()
+        self.learn.agree()
+
     def before_train(self) -> None:
         super().before_train()
         start = self.learn.start  # where a resume goes on within an epoch, its first batches are there already

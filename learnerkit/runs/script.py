@@ -50,7 +50,7 @@ class Run(RunKeeper):
 
     def after_whole_fit(self, learn: KitLearner) -> None:
         """What a finished fit leaves; of what cannot be made the reason is told, for the training itself is safe."""
-        if not self.report or not self.trains:
+        if not self.report or not self.trains or self.folder is None:
             return
         try:
             leave_report(learn, self.folder)
