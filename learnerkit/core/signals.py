@@ -10,6 +10,9 @@ from types import FrameType
 from typing import Any
 
 log = logging.getLogger(__name__)
+# What the runner of a batch job asks its training by. A cluster sends its own signals to every process of a job, some
+# of them twice; nobody sends this one but the runner, and to one process alone. macOS has none such.
+ASKS = getattr(signal, "SIGRTMIN", signal.SIGTERM)
 
 
 @contextlib.contextmanager
@@ -39,17 +42,17 @@ def exit_at_sigterm() -> Iterator[None]:
 
 
 class PoliteStop:
-    """Catches SIGINT and SIGTERM between `catch` and `release`; `asked` is the number of the first signal, or None."""
+    """Catches SIGINT, SIGTERM and `ASKS` between `catch` and `release`; `asked` is the first one's number, or None."""
 
     def __init__(self) -> None:
         self.asked: int | None = None
         self._handlers: dict[int, Any] = {}
 
     def catch(self) -> None:
-        """Take over both signals; outside the main thread, where that is impossible, do nothing."""
+        """Take the signals over; outside the main thread, where that is impossible, do nothing."""
         self.release()
         self.asked = None
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, ASKS):
             try:
                 self._handlers[number] = signal.signal(number, self._on_signal)
             except ValueError:
