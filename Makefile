@@ -1,6 +1,7 @@
 # make demo   a trained classifier's report in a few minutes
 # make test   minutes, after every change: lint, layers, the quick tests, the shortest notebook
 # make prove  the proof, before anything is called done: all the rest
+# make slurm  jobs of a real Slurm of one node, which the tests start themselves; needs root, slurm-wlm and munge
 # make docs   the documentation as a site, into site/
 # VENV=path   another virtual environment; made and filled when it is not there
 
@@ -15,7 +16,7 @@ STUDIES := $(notdir $(wildcard benchmarks/studies/*.py))
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 NB_TEST := cd nbs && OMP_NUM_THREADS=1 MPLBACKEND=agg $(abspath $(BIN))/nbdev-test --n-workers 1 --do-print
 
-.PHONY: demo test prove docs lint clean
+.PHONY: demo test prove slurm docs lint clean
 
 $(INSTALLED): settings.ini setup.py pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -39,8 +40,11 @@ test: lint
 	@echo 'the quick half passed; make prove is the proof'
 
 prove: $(INSTALLED)
-	$(PYTEST) -m 'slow or reliability'
+	$(PYTEST) -m '(slow or reliability) and not slurm'
 	$(MAKE) --no-print-directory -j 2 --output-sync $(STUDIES:%=study-%) $(NOTEBOOKS:%=run-%)
+
+slurm: $(INSTALLED)
+	$(BIN)/python -m pytest -m slurm
 
 study-%.py: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/studies/$*.py --tiny

@@ -111,7 +111,7 @@ def is_held(path: Path) -> bool:
 
 def reason_of(started: Started, log: Path) -> str:
     """What a process of a sweep died of: a signal, or the last error in its log."""
-    code = started.process.returncode
+    code, why = started.process.returncode, getattr(started.process, "why", "")
     if code < 0:
         name = signal.Signals(-code).name
         hint = " (the system kills so when memory runs out)" if -code == signal.SIGKILL else ""
@@ -121,4 +121,5 @@ def reason_of(started: Started, log: Path) -> str:
     lines = [line.strip("│ ") for line in lines if line and not line.startswith(("╭", "╰"))]
     said = [place for place, line in enumerate(lines) if line.startswith("error: ") or "Error" in line.split(":")[0]]
     reason = " ".join(lines[said[-1] :] if said else lines[-1:] or ["no output"])
-    return shortened(reason.removeprefix("error: "), 300) + f" (exit {code})"
+    reason = "; ".join(filter(None, (shortened(reason.removeprefix("error: "), 300), why)))
+    return f"{reason} (exit {code})"

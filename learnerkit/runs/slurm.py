@@ -1,5 +1,6 @@
 """The trials of a sweep as jobs of Slurm, through submitit: arrays, of which so many run at once as `jobs` says."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,7 @@ class JobProcess:
     def __init__(self, job: Any, queue: "Queue") -> None:
         self.job, self.queue, self.left = job, queue, None
         self.returncode: int | None = None
+        self.why = ""
 
     def poll(self) -> int | None:
         """The exit code of its trial; 1 of one that left the queue without a result; None as long as it goes on."""
@@ -39,12 +41,14 @@ class JobProcess:
             if self.job.paths.result_pickle.exists():
                 error = self.job.exception()
                 self.returncode = self.job.result() if error is None else 1
+                self.why = "" if error is None else last_error(str(error))
             elif self.queue.state(self.job) is not None:
                 self.left = None
             elif self.left is None:
                 self.left = time.monotonic()
             elif time.monotonic() - self.left > LATE_S:
                 self.returncode = 1
+                self.why = f"job {self.job.job_id} left the queue without a result, see {self.job.paths.stdout}"
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -116,8 +120,12 @@ class SlurmEngine:
     def start(self, works: Sequence[Work]) -> list[JobProcess]:
         """Submit them, as an array where they are several."""
         code = self.submitit.local.local.LOCAL_REQUEUE_RETURN_CODE if self.local else None
-        with self.executor.batch():
-            jobs = [self.executor.submit(TrialJob(work, self.preempts, code)) for work in works]
+        errors = self.submitit.core.utils
+        try:
+            with self.executor.batch():
+                jobs = [self.executor.submit(TrialJob(work, self.preempts, code)) for work in works]
+        except (errors.FailedJobError, errors.FailedSubmissionError) as error:
+            raise RunError(f"sbatch: {shortened(str(error).strip(), 300)}; nothing was submitted") from error
         self.queue.ask()
         return [JobProcess(job, self.queue) for job in jobs]
 
@@ -154,6 +162,13 @@ class _LocalQueue(Queue):
 def _patient(python: str, preempts: str) -> str:
     """A command that starts Python deaf to the agreed signal, by which a job that is just beginning would die."""
     return f"""sh -c 'trap "" {preempts}; exec "$0" "$@"' {python}"""
+
+
+def last_error(text: str) -> str:
+    """The last line of a traceback that names an error; the last line at all where none does."""
+    lines = [line.strip() for line in text.splitlines() if line.strip("- ")]
+    named = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
+    return shortened((named or lines or [""])[-1], 300)
 
 
 def submitted_jobs(out: Path) -> dict[str, str]:

@@ -87,6 +87,7 @@ class Sweep:
             while waiting and (room := self.engine.room(len(self.running))):
                 self._start([waiting.pop(0) for _ in range(min(room, len(waiting)))])
             time.sleep(POLL_S)
+            under_way = len(self.running)
             for trial in self.trials:
                 started = self.running.get(trial.name)
                 if started and started.process is None and not is_held(trial.path):
@@ -97,6 +98,8 @@ class Sweep:
                     self._end(trial)
                 elif started and started.process is not None:
                     trial.state = "waiting" if self.engine.waits(started.process) else "running"
+            if len(self.running) < under_way:
+                self._summarise()
             show(self.trials)
         self._profile_all(show)
 
@@ -132,7 +135,6 @@ class Sweep:
             trial.state, trial.reason = "failed", reason_of(started, trial.work(self.out).log)
             self._mark(trial)
         self._record(trial, trial.state, reason=trial.reason, seconds=round(time.monotonic() - started.at, 1))
-        self._summarise()
 
     def _summarise(self) -> None:
         """Write sweep.json: every trial with its state and, where it failed, why."""

@@ -1,5 +1,6 @@
 """The trials of a sweep: which there are, what of them is done, and what the others will take."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,12 +88,13 @@ def plan_trials(
         whole = load_recipe(recipe, {**overrides, **chosen})
         name = place_of(chosen, whole, plan.folders)
         trials.append(Trial(name, whole, out / name, chosen))
-    for number, trial in enumerate(trials):
-        same = [other.name for other in trials[:number] if other.recipe == trial.recipe]
-        if same:
-            raise RecipeError(f"--grid: {same[0]} and {trial.name} are the same trial; leave one of them out")
-        if trial.name in {other.name for other in trials[:number]}:
-            raise RecipeError(f"--grid: two trials would be called {trial.name}; sweep them one by one, with --out")
+    names: dict[str, str] = {}  # by the whole of the recipe
+    for trial in trials:
+        if (whole := trial.recipe.model_dump_json()) in names:
+            raise RecipeError(f"--grid: {names[whole]} and {trial.name} are the same trial; leave one of them out")
+        names[whole] = trial.name
+    if twice := [name for name, number in Counter(trial.name for trial in trials).items() if number > 1]:
+        raise RecipeError(f"--grid: two trials would be called {twice[0]}; sweep them one by one, with --out")
     for trial in trials:
         _look_at(trial)
     return trials, plan

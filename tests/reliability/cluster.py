@@ -4,6 +4,7 @@ By hand, to try something: `python -m tests.reliability.cluster COMMAND...` runs
 """
 
 import contextlib
+import ctypes
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import time
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "srun")
+LIBC = ctypes.CDLL(None)
 BEGINS_S = 30  # the longest that a daemon is waited for
 CONF = """ClusterName=learnerkit
 SlurmctldHost={host}(127.0.0.1)
@@ -116,6 +118,7 @@ class Cluster:
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **self.environment},
                 start_new_session=True,
+                preexec_fn=lambda: LIBC.prctl(1, signal.SIGTERM),  # they end with this process, however it ends
             )
         self.daemons.append(one)
 

@@ -156,7 +156,8 @@ def events(out):
 
 def test_a_sweep_that_is_ended_finds_its_jobs_again(cluster, tmp_path):
     """Nothing is submitted twice, and nothing that is in the queue is trained here."""
-    out, slurm = tmp_path / "out", ("--engine", "slurm", "--time", "20m", "--cpus", "2", "--slurm", "comment=a sweep")
+    asks = {"engine": "slurm", "time": "20m", "cpus": 2, "threads": 1, "slurm": "comment=a sweep"}
+    out, slurm = tmp_path / "out", [str(part) for key, value in asks.items() for part in (f"--{key}", value)]
     with sweep(out, *slurm) as first:
         wait_for(lambda: len(events(out)) == 2 or first.poll() is not None, cluster.logs)
         first.send_signal(signal.SIGINT)

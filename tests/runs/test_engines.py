@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,7 @@ from learnerkit.core.errors import LearnerkitError, RecipeError, RunError
 from learnerkit.core.files import append_line, read_json, read_ledger, to_json
 from learnerkit.runs import slurm
 from learnerkit.runs.engines import LocalEngine
-from learnerkit.runs.processes import Work
+from learnerkit.runs.processes import Started, Work, reason_of
 from learnerkit.runs.slurm import JobProcess, Queue, SlurmEngine, chosen_engine, submitted_jobs
 from learnerkit.runs.slurm_options import SlurmOptions, minutes_of, options_of
 from learnerkit.runs.sweep import Sweep, run_sweep
@@ -107,9 +108,8 @@ def test_a_job_ends_by_its_result_or_by_leaving_the_queue(tmp_path, monkeypatch)
     states, clock = {"7": "RUNNING"}, [100.0]
     monkeypatch.setattr(slurm.time, "monotonic", lambda: clock[0])
     result = tmp_path / "result.pkl"
-    job = SimpleNamespace(
-        job_id="7", paths=SimpleNamespace(result_pickle=result), exception=lambda: None, result=lambda: 5
-    )
+    paths = SimpleNamespace(result_pickle=result, stdout="a.out")
+    job = SimpleNamespace(job_id="7", paths=paths, exception=lambda: None, result=lambda: 5)
     queue = SimpleNamespace(state=lambda job: states.get(job.job_id))
     process = JobProcess(job, queue)
     assert process.poll() is None
@@ -124,8 +124,19 @@ def test_a_job_ends_by_its_result_or_by_leaving_the_queue(tmp_path, monkeypatch)
     assert process.poll() == 1
     result.write_text("")
     assert JobProcess(job, queue).poll() == 5
-    job.exception = lambda: ValueError("lost")
-    assert JobProcess(job, queue).poll() == 1
+    job.exception = lambda: ValueError("trace:\n---\nRunError: a full disk\n---\nsee the logs")
+    lost = JobProcess(job, queue)
+    assert lost.poll() == 1 and lost.why == "RunError: a full disk"
+    reason = reason_of(Started(lost, 0, 0), tmp_path / "none.log")
+    assert reason == "no output; RunError: a full disk (exit 1)"
+
+
+def test_what_sbatch_refuses_is_said(tmp_path, monkeypatch):
+    texts = {"sbatch": "echo invalid partition >&2; exit 1", "squeue": "true", "scontrol": "true", "srun": "true"}
+    programs(tmp_path / "bin", monkeypatch, **texts)
+    engine = SlurmEngine(tmp_path, 2, SlurmOptions("nowhere", "1h"))
+    with pytest.raises(RunError, match=r"sbatch: .*invalid partition.*nothing was submitted"):
+        engine.start([Work(tmp_path / "a.log"), Work(tmp_path / "b.log")])
 
 
 def test_room_keeps_to_the_jobs(tmp_path):
@@ -182,12 +193,9 @@ def test_a_sweep_through_submitits_local_engine(tmp_path, monkeypatch):
         (started,) = sweep.running.values() or [None]
         if started and not told and trials[0].progress()[0] > 1:
             told.append(started.process.job)
-            controller = told[0]._process
-            children = (path for path in os.listdir("/proc") if path.isdigit())
-            for child in children:
-                with open(f"/proc/{child}/stat") as stat:
-                    if int(stat.read().rsplit(")", 1)[1].split()[1]) == controller.pid:
-                        os.kill(int(child), signal.SIGUSR2)
+            controller = told[0]._process.pid
+            (task,) = Path(f"/proc/{controller}/task/{controller}/children").read_text().split()
+            os.kill(int(task), signal.SIGUSR2)
 
     sweep = Sweep(trials, out, 1, 1, engine=engine)
     sweep.run(show)
