@@ -158,6 +158,7 @@ def test_a_sweep_that_is_ended_finds_its_jobs_again(cluster, tmp_path):
     """Nothing is submitted twice, and nothing that is in the queue is trained here."""
     asks = {"engine": "slurm", "time": "20m", "cpus": 2, "threads": 1, "slurm": "comment=a sweep"}
     out, slurm = tmp_path / "out", [str(part) for key, value in asks.items() for part in (f"--{key}", value)]
+    cluster.ask("scontrol", "update", "PartitionName=usual", "State=DOWN")  # jobs wait
     with sweep(out, *slurm) as first:
         wait_for(lambda: len(events(out)) == 2 or first.poll() is not None, cluster.logs)
         first.send_signal(signal.SIGINT)
@@ -167,6 +168,8 @@ def test_a_sweep_that_is_ended_finds_its_jobs_again(cluster, tmp_path):
         text = here.communicate(timeout=90)[0]
     assert here.returncode == 2 and "2 of its trials are queued or run in Slurm" in text, text
     with sweep(out, *slurm) as second:
+        wait_for(lambda: len(events(out)) == 4 or second.poll() is not None, cluster.logs)
+        cluster.ask("scontrol", "update", "PartitionName=usual", "State=UP")
         text = second.communicate(timeout=200)[0]
     assert second.returncode == 0 and "2 of 2 trials are done" in text, text
     assert [event for _, event in events(out)] == ["submitted"] * 2 + ["found in the queue"] * 2 + ["done"] * 2
