@@ -173,6 +173,6 @@ def test_a_sweep_that_is_ended_finds_its_jobs_again(cluster, tmp_path):
         text = second.communicate(timeout=200)[0]
     assert second.returncode == 0 and "2 of 2 trials are done" in text, text
     assert [event for _, event in events(out)] == ["submitted"] * 2 + ["found in the queue"] * 2 + ["done"] * 2
-    (script,) = (out / "jobs").glob("*.sh")
+    (script,) = (out / "jobs").glob("[0-9]*.sh")
     asked = script.read_text()
     assert "--array=0-1%2" in asked and "--cpus-per-task=2" in asked and "--comment='a sweep'" in asked
