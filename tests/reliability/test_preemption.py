@@ -264,10 +264,14 @@ def disk_full():
     PoliteStop._on_signal = then_full
 
 
+@dataclass
 class FailsToSave:
-    """What submitit's users write: a callable that saves by itself."""
+    """What submitit's users write: a callable that saves by itself. begun: file that it makes when it begins."""
+
+    begun: Path
 
     def __call__(self):
+        self.begun.write_text("")
         time.sleep(60)
 
     def checkpoint(self):
@@ -301,9 +305,8 @@ def naive_job(folder):
     submitit = pytest.importorskip("submitit")
     executor = submitit.LocalExecutor(folder)
     executor.update_parameters(timeout_min=1)
-    job = executor.submit(FailsToSave())
-    wait_for(lambda: job.paths.stdout.exists() and "Loading pickle" in job.paths.stdout.read_text())
-    time.sleep(1)
+    job = executor.submit(FailsToSave(folder / "begun"))
+    wait_for((folder / "begun").exists)
     (task,) = Path(f"/proc/{job._process.pid}/task/{job._process.pid}/children").read_text().split()
     os.kill(int(task), signal.SIGUSR2)
     return str(job.exception())
