@@ -3,6 +3,7 @@
 # make prove  the proof, before anything is called done: all the rest
 # make bench  the benchmarks, 20 minutes of an idle machine: benchmarks/RESULTS.md (ONLY=input,tta; SINCE=12: goes on)
 # make bench-quick  the benchmarks in small, under 5 minutes: tables on the terminal
+# make slurm  jobs of a real Slurm of one node, which the tests start themselves; needs root, slurm-wlm and munge
 # make docs   the documentation as a site, into site/
 # VENV=path   another virtual environment; made and filled when it is not there
 
@@ -17,7 +18,7 @@ STUDIES := $(notdir $(wildcard benchmarks/studies/*.py))
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 NB_TEST := cd nbs && OMP_NUM_THREADS=1 MPLBACKEND=agg $(abspath $(BIN))/nbdev-test --n-workers 1 --do-print
 
-.PHONY: demo test prove bench bench-quick docs lint clean
+.PHONY: demo test prove slurm bench bench-quick docs lint clean
 
 $(INSTALLED): settings.ini setup.py pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -48,8 +49,11 @@ test: lint
 	@echo 'the quick half passed; make prove is the proof'
 
 prove: $(INSTALLED)
-	$(PYTEST) -m 'slow or reliability'
+	$(PYTEST) -m '(slow or reliability) and not slurm'
 	$(MAKE) --no-print-directory -j 2 --output-sync $(STUDIES:%=study-%) $(NOTEBOOKS:%=run-%)
+
+slurm: $(INSTALLED)
+	$(BIN)/python -m pytest -m slurm
 
 study-%.py: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/studies/$*.py --tiny

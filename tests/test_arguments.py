@@ -294,7 +294,13 @@ FUNCTIONS = {
         "bad": Row(("clip",), "skip"),
         "drawn": Row((-1,), 3),
     },
-    "run_sweep": {"jobs": Row((0,), 2), "threads": Row((0,), 1)},
+    "run_sweep": {
+        "jobs": Row((0,), 2),
+        "threads": Row((0,), 1),
+        "engine": Row(("pbs",), "slurm"),  # tests/runs/test_engines.py, for what is of jobs
+        "gpus": Row((-1,), 1),
+        "cpus": Row((0,), 2),
+    },
 }
 FOR_THE_OTHER_LIBRARYS_SAKE = {"ResidentDL": {"num_workers"}, "CutMix": {"bare"}, "MixUp": {"bare"}}
 TABLE = {**FUNCTIONS, **{name: rows for name, (_, rows) in CALLBACKS.items()}, "Run": RUN}

@@ -81,15 +81,20 @@ TRAIN_OPTIONS = (
 def sweep(recipe: str | None, **given: Any) -> None:
     """Train a recipe with every combination of a grid, a process each; run again, it does what is missing."""
     grid, jobs, threads, out, as_json = (given.pop(name) for name in ("grid", "jobs", "threads", "out", "as_json"))
+    where = {name: given.pop(name) for name in ("engine", "partition", "time", "gpus", "cpus", "slurm")}
+    where |= {"engine": where["engine"] or "local", "slurm": where["slurm"] or []}
     out = out or Path("runs") / Path(needed(recipe)).stem
     overrides = {key: value for key, value in given.items() if value is not None}
     try:
         with progress_aside(as_json):
             trials = heavy("runs.sweep").run_sweep(
-                recipe, list(grid or []), overrides, out, jobs or 1, threads, console
+                recipe, list(grid or []), overrides, out, jobs or 1, threads, console, **where
             )
     except KeyboardInterrupt as stop:
-        raise stopped(stop, "The trials that ran wrote checkpoints; the same command goes on") from None
+        left = "The trials that ran wrote checkpoints; the same command goes on"
+        if where["engine"] == "slurm":
+            left = "Its jobs go on in Slurm (squeue --me); the same command watches them again"
+        raise stopped(stop, left) from None
     if as_json:
         rows = [{"trial": t.name, "run": t.path, "state": t.state, "reason": t.reason} for t in trials]
         print_json("sweep", {"folder": out, "trials": rows, "results": heavy("runs.sweep_results").rows_of(trials)})
@@ -102,5 +107,11 @@ SWEEP_OPTIONS = (
     option("jobs", int, "trials at a time; 1 without it"),
     option("threads", int, "threads of each trial; the cores shared out without it"),
     option("out", Path, "the sweep's folder; runs/RECIPE without it"),
+    option("engine", str, "where trials run: local, without it, or slurm for jobs of a cluster"),
+    option("partition", str, "of the jobs; Slurm's own default without it"),
+    option("time", str, "a job may run so long before it goes back to the queue and on from there, such as 2h"),
+    option("gpus", int, "of each job"),
+    option("cpus", int, "of each job; 1 without it"),
+    option("slurm", list[str], "a further option of sbatch, such as account=lab; may be given several times"),
     JSON_OPTION,
 )

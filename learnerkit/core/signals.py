@@ -11,6 +11,9 @@ from types import FrameType
 from typing import Any
 
 log = logging.getLogger(__name__)
+# What the runner of a batch job asks its training by. A cluster sends its own signals to every process of a job, some
+# of them twice; nobody sends this one but the runner, and to one process alone. macOS has none such.
+ASKS = getattr(signal, "SIGRTMIN", signal.SIGTERM)
 
 
 @contextlib.contextmanager
@@ -40,7 +43,7 @@ def exit_at_sigterm() -> Iterator[None]:
 
 
 class PoliteStop:
-    """Catches SIGINT and SIGTERM between `catch` and `release`; `asked` is the number of the first signal, or None."""
+    """Catches SIGINT, SIGTERM and `ASKS` between `catch` and `release`; `asked` is the first one's number, or None."""
 
     def __init__(self) -> None:
         self.asked: int | None = None
@@ -48,13 +51,13 @@ class PoliteStop:
         self._handlers: dict[int, Any] = {}
 
     def catch(self, again_s: float = 0) -> None:
-        """Take over both signals; outside the main thread, where that is impossible, do nothing.
+        """Take the signals over; outside the main thread, where that is impossible, do nothing.
 
         again_s: seconds within which a second signal is the first one, passed on; of the first nothing is said then.
         """
         self.release()
         self.asked, self.again_s = None, again_s
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, ASKS):
             try:
                 self._handlers[number] = signal.signal(number, self._on_signal)
             except ValueError:

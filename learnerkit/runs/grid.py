@@ -13,7 +13,7 @@ from learnerkit.models.family import family_of
 from learnerkit.recipe import Recipe
 from learnerkit.runs.recipes import FLAG_OF, WIDTHS, flags
 
-OF_THE_SWEEP = ("logs", "recipes", "figures", "model_summaries")  # folders that a sweep has of its own
+OF_THE_SWEEP = ("logs", "recipes", "jobs", "figures", "model_summaries")  # folders that a sweep has of its own
 NO_FOLDER = re.compile(r"[/:\x00-\x1f]")  # letters that a folder's name does not have
 
 

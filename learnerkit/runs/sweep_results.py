@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from learnerkit.core.errors import LearnerkitError
+from learnerkit.core.errors import LearnerkitError, RunError
 from learnerkit.core.files import atomic_write, write_json
 from learnerkit.core.monitor import direction
 from learnerkit.core.profiles import common_basis, differs, read_summary
@@ -116,3 +116,15 @@ def alike(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _others(states: list[str]) -> str:
     counts = [f"{states.count(state)} {state}" for state in ("failed", "running", "waiting") if state in states]
     return f", {', '.join(counts)}" if counts else ""
+
+
+def failed(trials: Sequence[Trial]) -> RunError | None:
+    """The error of a sweep in which trials failed."""
+    lost = [f"{trial.name}: {trial.reason}" for trial in trials if trial.state == "failed"]
+    if not lost:
+        return None
+    error = RunError(
+        f"{len(lost)} of {len(trials)} trials failed:\n  " + "\n  ".join(lost) + "\nThe same command runs them again."
+    )
+    error.exit_code = 1
+    return error

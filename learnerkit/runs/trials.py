@@ -1,6 +1,6 @@
 """The trials of a sweep: which there are, what of them is done, and what the others will take."""
 
-import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +20,10 @@ from learnerkit.core.tensors import size_of
 from learnerkit.learner.make import make_opt_func
 from learnerkit.recipe import Recipe
 from learnerkit.runs.grid import Plan, place_of, plan_of
-from learnerkit.runs.processes import is_held
+from learnerkit.runs.processes import Work, remove_unbegun
 from learnerkit.runs.recipes import laid_over, load_recipe
 from learnerkit.runs.settle import opened
 from learnerkit.tasks import command_tasks, get_task
-
-BEFORE_RUN = {"lock.json", "status.json", "training.log"}  # what a run has before its run.json
 
 
 @dataclass
@@ -48,6 +46,14 @@ class Trial:
     def file_name(self) -> str:
         """Its name as a file may have it."""
         return self.name.replace("/", "~")
+
+    def work(self, out: Path, environment: dict[str, str] | None = None, words: tuple[str, ...] = ()) -> Work:
+        """What an engine starts for it: the training of its run, or another command.
+
+        out: of the sweep; environment: of the process; words: of the other command.
+        """
+        log, recipe = out / "logs" / f"{self.file_name}.log", out / "recipes" / f"{self.file_name}.yaml"
+        return Work(log, environment or {}, self.path, recipe, words)
 
     def progress(self) -> tuple[int, float | None, float | None]:
         """Epochs trained, best value of the monitored figure, and seconds an epoch, from the ledger."""
@@ -82,12 +88,13 @@ def plan_trials(
         whole = load_recipe(recipe, {**overrides, **chosen})
         name = place_of(chosen, whole, plan.folders)
         trials.append(Trial(name, whole, out / name, chosen))
-    for number, trial in enumerate(trials):
-        same = [other.name for other in trials[:number] if other.recipe == trial.recipe]
-        if same:
-            raise RecipeError(f"--grid: {same[0]} and {trial.name} are the same trial; leave one of them out")
-        if trial.name in {other.name for other in trials[:number]}:
-            raise RecipeError(f"--grid: two trials would be called {trial.name}; sweep them one by one, with --out")
+    names: dict[str, str] = {}  # by the whole of the recipe
+    for trial in trials:
+        if (whole := trial.recipe.model_dump_json()) in names:
+            raise RecipeError(f"--grid: {names[whole]} and {trial.name} are the same trial; leave one of them out")
+        names[whole] = trial.name
+    if twice := [name for name, number in Counter(trial.name for trial in trials).items() if number > 1]:
+        raise RecipeError(f"--grid: two trials would be called {twice[0]}; sweep them one by one, with --out")
     for trial in trials:
         _look_at(trial)
     return trials, plan
@@ -98,12 +105,7 @@ def _look_at(trial: Trial) -> None:
     if not trial.path.exists():
         return
     if not (trial.path / "run.json").exists():  # killed before it began
-        if is_held(trial.path):  # it is just beginning, in a process that an earlier sweep left
-            return
-        left = [entry.name for entry in trial.path.iterdir() if not entry.name.endswith(".tmp")]
-        if set(left) - BEFORE_RUN:
-            raise RunError(f"{trial.path}: is not a run, and holds {left[0]}; choose another --out")
-        shutil.rmtree(trial.path)
+        remove_unbegun(trial.path)
         return
     described, now = RunFolder(trial.path).described(), trial.recipe.model_dump(mode="json")
     before = described.get("asked", described.get("resolved"))

@@ -9,7 +9,7 @@ import pytest
 from learnerkit.core.files import read_json, write_json
 from learnerkit.core.profiles import write_profile
 from learnerkit.pages.sweep import front, means, tick_text
-from learnerkit.runs import sweep as sweeping
+from learnerkit.runs.engines import LocalEngine
 from learnerkit.runs.eta import TimeLeft
 from learnerkit.runs.live import draw
 from learnerkit.runs.recipes import load_recipe
@@ -106,9 +106,9 @@ def test_a_latency_that_was_disturbed_is_marked_and_measured_again(trials, tmp_p
     (told,) = marked(rows_of(trials))
     assert told.startswith("resnet18/32: the median of its passes is 3.00 ms and the least 1.40 ms")
     asked = []
-    monkeypatch.setattr(sweeping, "start_command", lambda words, *_: asked.append(words) or Ended())
-    (tmp_path / "logs").mkdir()
-    Sweep(trials, tmp_path, profile=True)._profile_all()
+    engine = LocalEngine()
+    monkeypatch.setattr(engine, "start", lambda works: asked.extend(work.command() for work in works) or [Ended()])
+    Sweep(trials, tmp_path, profile=True, engine=engine)._profile_all()
     assert asked == [["profile", str(trials[2].path)]]
 
 
