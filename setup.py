@@ -6,7 +6,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-EXTRAS = ("timm", "detect", "tiff", "mlflow", "explain", "clean", "onnx", "serve", "ddp", "slurm", "bench", "docs", "dev")
+EXTRAS = ("timm", "detect", "tiff", "mlflow", "explain", "clean", "onnx", "serve", "ddp", "slurm", "bench")
+EXTRAS += ("docs", "dev")
 OF_PAGES = ("*.j2", "*.css", "*.js", "vendor/*")
 parser = ConfigParser(delimiters=["="])
 parser.read(HERE / "settings.ini", encoding="utf-8")
