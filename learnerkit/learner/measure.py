@@ -59,17 +59,19 @@ def part_loader(learn: KitLearner, part: str, rows: np.ndarray) -> Any:
 def quick_to_predict(learn: KitLearner) -> Iterator[None]:
     """Within, a learner predicts with its norms folded where that can be done, see `models.folded`.
 
-    In mixed precision it cannot: what is rounded would be other numbers.
+    In mixed precision it cannot: what is rounded would be other numbers. The model stays the one that callbacks know.
     """
     own = learn.model
-    plain = getattr(own, "spec", None) is not None and not able(learn.cbs, "eval_model")
+    plain = getattr(own, "spec", None) is not None and "forward" not in vars(own) and not able(learn.cbs, "eval_model")
     with in_mode(own, training=False):
         quick = folded(own) if plain and not any(isinstance(cb, MixedPrecision) for cb in learn.cbs) else None
-    learn.model = own if quick is None else quick
+    if quick is not None:
+        own.forward = quick.forward
     try:
         yield
     finally:
-        learn.model = own
+        if quick is not None:
+            del own.forward
 
 
 def measure(learn: KitLearner, run: RunFolder, parts: Sequence[str]) -> dict[str, Any]:

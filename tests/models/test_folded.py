@@ -4,8 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from learnerkit._fastai import Callback
+from learnerkit.all import image_learner
+from learnerkit.classify.evaluate import predict_part
+from learnerkit.learner.measure import quick_to_predict
 from learnerkit.models.create import create_model
 from learnerkit.models.folded import folded
+from tests.conftest import make_toy_dls
 
 FAMILIES = ["simple_cnn", "resnet18", "se_resnet", "hybrid_resnet", "wrn_10_1", "vgg16_bn", "mobilenet_v3_small"]
 
@@ -75,3 +80,22 @@ OTHERS = {
 @pytest.mark.parametrize("what", OTHERS)
 def test_what_is_not_folded(what):
     assert folded(OTHERS[what]()) is None
+
+
+def test_predictions_of_a_learner_are_those_of_its_own_model_which_callbacks_see():
+    seen = []
+
+    class Looks(Callback):
+        def before_batch(self):
+            seen.append(self.learn.model)
+
+    learn = image_learner(make_toy_dls(), "simple_cnn", seed=1, cbs=Looks())
+    trained(learn.model)
+    plain, targets = learn.get_preds(act=nn.Softmax(-1))
+    names = list(learn.model.state_dict())
+    with quick_to_predict(learn):
+        assert "forward" in vars(learn.model) and list(learn.model.state_dict()) == names
+    predicted, truth = predict_part(learn, learn.dls.valid)
+    torch.testing.assert_close(torch.from_numpy(predicted), plain, rtol=1e-4, atol=1e-5)
+    assert truth.tolist() == targets.tolist() and "forward" not in vars(learn.model)
+    assert all(model is learn.model for model in seen)

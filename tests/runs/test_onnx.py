@@ -38,7 +38,7 @@ from tests.pairs import make_pair_dls
 QUICK = ["tiny_cnn", "simple_cnn", "wrn_10_1"]
 SLOW = {
     "resnet18": 32, "resnet34": 32, "se_resnet": 32, "hybrid_resnet": 32, "vgg11": 32, "vgg11_bn": 32, "resnet50": 32,
-    "mobilenet_v2": 32, "mobilenet_v3_small": 32, "resnet18_imagenet": 64,
+    "quicknet": 32, "mobilenet_v2": 32, "mobilenet_v3_small": 32, "resnet18_imagenet": 64,
     "timm:test_vit": 160, "timm:test_convnext": 64, "timm:test_resnet": 64,
 }  # fmt: skip
 
