@@ -24,7 +24,7 @@ from learnerkit.commands.shared import JSON_OPTION
 from learnerkit.commands.training import SWEEP_OPTIONS, TRAIN_OPTIONS, demo, sweep, train
 from learnerkit.commands.using import export, predict
 from learnerkit.core.errors import LearnerkitError
-from learnerkit.core.signals import exit_at_sigterm
+from learnerkit.core.signals import end_workers_at_exit, exit_at_sigterm
 from learnerkit.core.started import leave_the_word, only_first_is_heard, refuse_several, speaks
 from learnerkit.core.threads import wait_passively
 from learnerkit.core.warn import escape_unprintable, warnings_as_lines
@@ -88,6 +88,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     escape_unprintable()
     wait_passively()
+    end_workers_at_exit()
     words = list(sys.argv[1:] if words is None else words)
     try:
         with only_first_is_heard(), warnings_as_lines(lambda line: typer.echo(line, err=True)), exit_at_sigterm():

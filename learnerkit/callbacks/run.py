@@ -98,12 +98,12 @@ class RunKeeper(KitCallback):
         for _, check in able(learn.cbs, "check_watched"):
             check()  # before there is a folder
         self.logged, self.due, self.trains = 0, False, True
+        self.several = ranks.world() > 1
+        self.stop.catch(again_s=AGAIN_S if self.several else 0)  # before the run says that it is running
         if ranks.is_first():
             self._open()
-        self.several = ranks.world() > 1
         if self.several:
             tell_others(self)
-        self.stop.catch(again_s=AGAIN_S if self.several else 0)
 
     def _open(self) -> None:
         learn = self.learn

@@ -1,7 +1,9 @@
 """Stopping politely: the first Ctrl-C or SIGTERM asks, the second leaves at once."""
 
+import atexit
 import contextlib
 import logging
+import multiprocessing.util  # which registers its end of workers at the exit before ours, so that ours comes first
 import signal
 import sys
 import threading
@@ -40,6 +42,22 @@ def exit_at_sigterm() -> Iterator[None]:
     """Within, SIGTERM ends the process by SystemExit(143), so that what is open is closed; a fit stops politely."""
     with handled(lambda number, frame: sys.exit(128 + number), signal.SIGTERM):
         yield
+
+
+def end_workers_at_exit() -> None:
+    """Where SIGTERM is blocked, as in a job of a cluster, end what loads the data by SIGKILL when this process exits.
+
+    Workers inherit that they are deaf, and Python would send them SIGTERM after an error and wait for ever.
+    """
+    if hasattr(signal, "pthread_sigmask") and signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+        atexit.register(_kill_workers)
+
+
+def _kill_workers() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would call each one an error
+    for worker in multiprocessing.active_children():
+        if worker.daemon:
+            worker.kill()
 
 
 class PoliteStop:

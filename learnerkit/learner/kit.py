@@ -178,8 +178,12 @@ class KitLearner(MixedLearner):
     def export(self, fname: Any = "export.pkl", *args: Any, **kwargs: Any) -> None:
         """fastai's export, with a warning: `load_learner` runs whatever such a pickle says.
 
+        Of several ranks the first one exports.
+
         fname: file name under `learn.path`; args, kwargs: fastai's.
         """
+        if not ranks.is_first():
+            return
         warn(
             "learn.export writes a pickle: loading it runs the code that it names, so take none from a stranger. "
             "export_model(learn, path) and load_model(path) share a model without code."

@@ -126,6 +126,7 @@ class SlurmEngine:
                 jobs = [self.executor.submit(TrialJob(work, self.preempts, code)) for work in works]
         except (errors.FailedJobError, errors.FailedSubmissionError) as error:
             raise RunError(f"sbatch: {shortened(str(error).strip(), 300)}; nothing was submitted") from error
+        self.queue.states.update({job.job_id: "PENDING" for job in jobs})  # unless Slurm answers otherwise
         self.queue.ask()
         return [JobProcess(job, self.queue) for job in jobs]
 

@@ -10,6 +10,7 @@ from learnerkit.core.errors import RecipeError
 
 # options of sbatch that the sweep sets by itself
 OWN = {"partition", "time", "gpus", "gpus-per-node", "cpus-per-task", "array", "output", "error", "signal", "job-name"}
+OWN |= {"nodes", "ntasks", "ntasks-per-node", "no-requeue"}  # a trial is one task, and each job goes back to the queue
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,8 @@ def test_options_as_submitit_takes_them():
     for wrong, said in (
         (["lab"], "say name=value"),
         (["time=2h"], "is set by"),
+        (["ntasks=2"], "is set by"),
+        (["no_requeue=true"], "is set by"),
         (["signal_delay_s=x"], "whole seconds"),
     ):
         with pytest.raises(RecipeError, match=said):
@@ -137,6 +139,18 @@ def test_what_sbatch_refuses_is_said(tmp_path, monkeypatch):
     engine = SlurmEngine(tmp_path, 2, SlurmOptions("nowhere", "1h"))
     with pytest.raises(RunError, match=r"sbatch: .*invalid partition.*nothing was submitted"):
         engine.start([Work(tmp_path / "a.log"), Work(tmp_path / "b.log")])
+
+
+def test_a_job_is_in_the_queue_though_nobody_answers_after_its_submission(tmp_path, monkeypatch):
+    texts = {"sbatch": "echo Submitted batch job 7", "squeue": "true", "scontrol": "true", "srun": "true"}
+    programs(tmp_path / "bin", monkeypatch, **texts)
+    engine = SlurmEngine(tmp_path, 2, SlurmOptions("usual", "1h"))
+    programs(tmp_path / "bin", monkeypatch, squeue="exit 1")
+    (process,) = engine.start([Work(tmp_path / "a.log")])
+    assert engine.waits(process) and process.poll() is None and process.left is None
+    programs(tmp_path / "bin", monkeypatch, squeue="true")
+    engine.queue.ask()
+    assert not engine.waits(process)
 
 
 def test_room_keeps_to_the_jobs(tmp_path):
