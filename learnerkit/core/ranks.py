@@ -16,7 +16,7 @@ from torch import distributed as dist
 
 from learnerkit.core.started import PLACE
 
-WAIT_S = 2.0  # for the others to say that they are still there, once one of them is not
+WAIT_S = 5.0  # for the others to say that they are still there, once one of them is not
 GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo/", "NCCL")
 
 

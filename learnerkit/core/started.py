@@ -46,7 +46,10 @@ def refuse_several(command: str) -> None:
 @contextlib.contextmanager
 def only_first_is_heard() -> Iterator[None]:
     """Within the block what the others of several processes print goes nowhere."""
-    PLACE.rank = int(os.environ.get("RANK", 0)) if processes() > 1 else 0
+    place = os.environ.get("RANK", "0")
+    if processes() > 1 and not place.isdecimal():
+        raise RecipeError(f"RANK={place}: is no number of a process; torchrun and accelerate launch set it, from 0 on")
+    PLACE.rank = int(place) if processes() > 1 else 0
     with contextlib.ExitStack() as stack:
         if PLACE.rank:
             nowhere = stack.enter_context(open(os.devnull, "w"))

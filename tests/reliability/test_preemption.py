@@ -125,12 +125,12 @@ def test_every_process_of_a_job_hears_the_signal_and_one_saves(tmp_path, gate):
         "trap 1, a signal to every process of a job, once or twice: USR2, USR1, TERM, INT, HUP x 0, 2 forked workers",
         "1 process saves, at a step's end; requeued; the end bit-identical to that of an uninterrupted run",
         "a handler that workers inherit: 3 of 3 processes save; a trial that is not deaf dies of USR2 unsaved",
-        least=20,
+        least=10,
     )
     images, rng = image_folder(tmp_path / "images"), random.Random(4)
     plans = [(None, 0, 0.01), (images, 2, 0.02)]
     expected = [run_fork(trained, tmp_path / f"whole-{plan[1]}", *plan[:2]) for plan in plans]
-    for number, (name, (kind, plan)) in enumerate(itertools.product(SIGNALS * 2, enumerate(plans))):
+    for number, (name, (kind, plan)) in enumerate(itertools.product(SIGNALS, enumerate(plans))):
         root, code, preempted = tmp_path / f"{number}", REQUEUED, 0
         while code == REQUEUED:
             child = begin(root, name, plan)
@@ -232,10 +232,10 @@ def test_a_requeued_job_goes_on_from_the_newest_whole_checkpoint(tmp_path, gate)
         "trap 2, before the requeue: a stale pointer, flipped or cut files, no manifest, one half written",
         "goes on from the newest whole one, says what it passed over; the end bit-identical",
         "what last.json points at: older than the newest, or damaged, in every trial of these kinds",
-        least=15,
+        least=10,
     )
     expected, rng = run_fork(trained, tmp_path / "whole"), random.Random(5)
-    for number, spoil in enumerate((stale, *DAMAGE, half_written) * 3):
+    for number, spoil in enumerate((stale, *DAMAGE, half_written) * 2):
         root = tmp_path / f"{number}"
         child = begin(root, "USR2", (None, 0, 0.03))
         wait_for(lambda root=root: epochs_of(root) > 1)
@@ -291,10 +291,10 @@ def test_a_save_that_fails_does_not_keep_a_job_from_the_queue(tmp_path, gate):
         "trap 3, the disk is full from the signal on: every write fails",
         "requeued all the same; the last good checkpoint is whole, and the end from there bit-identical",
         "submitit: a `checkpoint()` that raises ends the job, which is not requeued",
-        least=10,
+        least=6,
     )
     expected, rng = run_fork(trained, tmp_path / "whole"), random.Random(6)
-    for number in range(10):
+    for number in range(6):
         root = tmp_path / f"{number}"
         child = begin(root, "USR2", (None, 0, 0.02), before=disk_full)
         wait_for(lambda root=root: epochs_of(root) > 0)
@@ -325,10 +325,10 @@ def test_two_jobs_of_one_run_wait_for_each_other(tmp_path, gate):
         "a requeued job begins while the earlier one still trains, which then ends or is killed",
         "the second says that it waits; it goes on when the first is gone; nothing lost, bit-identical",
         "without the lock both train into one folder: files torn or rows twice",
-        least=10,
+        least=6,
     )
     expected = run_fork(trained, tmp_path / "whole")
-    for number in range(10):
+    for number in range(6):
         root = tmp_path / f"{number}"
         first = begin(root, "USR2", (None, 0, 0, root / "told"))
         wait_for(lambda root=root: epochs_of(root) > 0)
