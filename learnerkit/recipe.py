@@ -155,6 +155,13 @@ class SelectiveViews(Views):
 
     until: Until | None = Field(None, description="views only for samples less sure than that; auto fits it on valid")
 
+    @field_validator("until")
+    @classmethod
+    def _has_views(cls, value: float | str | None, info: ValidationInfo) -> float | str | None:
+        if value is not None and info.data.get("tta") == 0:
+            raise ValueError("says of which samples views are taken, and there are none; say how many, tta: 16")
+        return value
+
 
 class Recipe(Section):
     """A whole training. A task's recipe gives `task` its name, and the sections what differs.
