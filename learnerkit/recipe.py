@@ -20,7 +20,6 @@ from learnerkit.core.ranges import (
     Seed,
     ShareBelowOne,
     SplitShares,
-    Until,
 )
 from learnerkit.core.schedules import SCHEDULES, schedule_faults
 from learnerkit.core.yaml import number_hint, parse_yaml
@@ -148,12 +147,6 @@ class Views(Evaluate):
     """How the result is measured, for tasks with test-time views."""
 
     tta: Annotated[Count, Field(le=34)] = Field(0, description="test-time views; 0 for none")
-
-
-class SelectiveViews(Views):
-    """How the result is measured, for tasks whose views may be taken of the unsure samples alone."""
-
-    until: Until | None = Field(None, description="views only for samples less sure than that; auto fits it on valid")
 
 
 class Recipe(Section):

@@ -47,8 +47,8 @@ class TTA(Callback):
     per_view: also count the accuracy of each view alone, in `view_accuracy` (view name -> part right).
     until: a confidence in 0..1: what the plain pass is as sure of keeps its prediction, views are taken of the others
         alone. 'auto' fits it on the valid part: the least by which its accuracy is within .05 points of that with all
-        views, see `ops.unsure`. None takes all views of all. `threshold` has what was fitted, and after a pass
-        `forwards` how many images the model was shown in it.
+        views, see `ops.unsure`; in a training anew each epoch. None takes all views of all. `threshold` has what was
+        fitted, and after a pass `forwards` how many images the model was shown in it.
 
     Examples:
         >>> learn = image_learner(digits_dls(limit=64), "tiny_cnn")
@@ -77,7 +77,7 @@ class TTA(Callback):
         self.view_accuracy: dict[str, float] = {}
         self.forwards = 0
 
-    def before_fit(self) -> None:
+    def before_epoch(self) -> None:
         if self.until == "auto" and getattr(self.learn, "is_training_run", True):
             self.threshold = None  # the weights change
 
@@ -96,6 +96,8 @@ class TTA(Callback):
         self.active = list(self.views) if self.views else make_views(self.n, mirror)
         if merged and self.until is not None:
             raise RecipeError("TTA: until= is for classes; a model that merges views in its own way takes all of them")
+        if self.until is not None and self.activation is not softmax:
+            raise RecipeError(f"TTA(until={self.until}): is for one class a sample; the loss's activation is a sigmoid")
         self.right = torch.zeros(len(self.active))
         self.seen = self.forwards = 0
 

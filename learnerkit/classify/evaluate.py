@@ -58,11 +58,12 @@ def predict_views(learn: KitLearner, dl: DataLoader, views: TTA | None) -> tuple
     return targets, {"probabilities": probabilities, **averaged}
 
 
-def passes_of(views: TTA | None, samples: int, part: str) -> dict[str, float]:
+def passes_of(views: TTA | None, samples: int, part: str) -> dict[str, Any]:
     """What results.json says of views that were not taken of all samples: the confidence, and passes a sample."""
     if views is None or views.until is None:
         return {}
-    return {"tta_until": views.threshold, f"{part}_passes_tta": views.forwards / max(samples, 1)}
+    said = {"tta_until": views.threshold, "tta_until_fitted": views.until == "auto"}
+    return {**said, f"{part}_passes_tta": views.forwards / max(samples, 1)}
 
 
 def named_figures(predicted: dict[str, np.ndarray], targets: np.ndarray, part: str) -> dict[str, float]:

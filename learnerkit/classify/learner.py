@@ -92,8 +92,8 @@ def image_learner(
     model = build_model(arch, arguments.seed, cbs, n_in=batch[0].shape[1], n_out=n_out, **(model_args or {}))
     if isinstance(arch, str):
         check_size(model, tuple(batch[0].shape[-2:]))
-    if callable(begin_with := getattr(model, "begin_with", None)):
-        begin_with(batch[0].as_subclass(torch.Tensor).cpu())
+        if callable(begin_with := getattr(model, "begin_with", None)):  # a module that is given keeps its weights
+            begin_with(batch[0].as_subclass(torch.Tensor).cpu())
     weights = None if class_weights is None else balanced_weights(dls, n_out)
     loss_func = readable(loss_func or CrossEntropyLossFlat(weight=weights, label_smoothing=label_smoothing))
     check_weights(loss_func, n_out)

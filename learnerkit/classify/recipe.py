@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from learnerkit.core.ranges import RESIZE, Count, Degrees, Factor, Flag, Operations, Share, ShareBelowOne, Side
-from learnerkit.recipe import Data, Model, Place, Recipe, SelectiveViews, Train
+from learnerkit.core.ranges import RESIZE, Count, Degrees, Factor, Flag, Operations, Share, ShareBelowOne, Side, Until
+from learnerkit.recipe import Data, Model, Place, Recipe, Train, Views
 
 
 class ClassifyData(Data):
@@ -49,6 +49,19 @@ class ClassifyTrain(Train):
     cutmix: Share = Field(0, description="probability that a batch is cut and mixed")
     mixup: Share = Field(0, description="probability that a batch is blended")
     monitor: str = Field("accuracy", description="figure on the valid part that chooses the best weights")
+
+
+class SelectiveViews(Views):
+    """How the result is measured, for tasks whose views may be taken of the unsure samples alone."""
+
+    until: Until | None = Field(None, description="views only for samples less sure than that; auto fits it on valid")
+
+    @field_validator("until")
+    @classmethod
+    def _has_views(cls, value: float | str | None, info: ValidationInfo) -> float | str | None:
+        if value is not None and info.data.get("tta") == 0:
+            raise ValueError("says of which samples views are taken, and there are none; say how many, tta: 16")
+        return value
 
 
 class ClassifyRecipe(Recipe):

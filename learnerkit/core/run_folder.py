@@ -179,7 +179,7 @@ class RunFolder:
         if not table.exists() or any(key not in columns_of(table) for key in row):
             atomic_write(table, csv_text(self.history()))
         else:
-            append_line(table, csv_text([row], columns_of(table)).splitlines()[1])
+            append_line(table, csv_text([row], columns_of(table)).partition("\n")[2].removesuffix("\n"))
 
     def history(self) -> list[dict]:
         """The epochs of the ledger."""

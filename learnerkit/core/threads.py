@@ -38,6 +38,8 @@ def crowded(threads: int, others: float, cores: int) -> str:
     if threads + others < cores + 0.7 or others < 0.5:
         return ""
     free = max(1, round(cores - others))
+    if free >= threads:
+        return ""  # with fewer it cannot do
     return (
         f"other processes take {others:.1f} of {cores} cores, and this training has {threads} threads; both slow down. "
         f"OMP_NUM_THREADS={free} before the command leaves them room; its last digits depend on that number"

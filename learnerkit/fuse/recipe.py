@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from learnerkit.classify.recipe import ClassifyTrain
+from learnerkit.classify.recipe import ClassifyTrain, SelectiveViews
 from learnerkit.core.ranges import AtLeastOne, Count, Flag, NotNegative, Number, Share, ShareBelowOne
 from learnerkit.fuse.modes import EVERY_MODE, MODES, WEIGHTS
-from learnerkit.recipe import BS_TEXT, BatchSize, Data, Model, Place, Recipe, SelectiveViews
+from learnerkit.recipe import BS_TEXT, BatchSize, Data, Model, Place, Recipe
 
 
 class FuseData(Data):

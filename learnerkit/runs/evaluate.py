@@ -74,8 +74,8 @@ def evaluate_run(
     place = Path(data).resolve()
     if not place.exists():
         raise DataError(f"{place}: no such file or folder")
-    if options.get("until") == "auto":
-        options["until"] = fitted_until(run)
+    if options.get("until") == "auto" and options.get("tta"):
+        options["until"] = fitted_until(run, weights, options["tta"])
     dls = task.verb("open_other")(place, described)
     learn = load_run(path, data=dls, weights=name, limit_batches=None, **_defaults(run, described))
     facts = {**how, "fingerprint": dls.source.fingerprint, **_trained_on(run, dls.source)}

@@ -10,6 +10,7 @@ from typing import Any
 from learnerkit.core.errors import RunError
 from learnerkit.core.files import made_folder, read_json, sha256, write_json
 from learnerkit.core.run_folder import RunFolder
+from learnerkit.core.warn import warn
 
 
 class Evaluation(RunFolder):
@@ -39,17 +40,31 @@ def said(weights: str, options: dict[str, Any]) -> str:
     return views + ("-codes" if options.get("codes") else "") + ("-final" if weights == "final" else "")
 
 
-def fitted_until(run: RunFolder) -> float:
-    """The confidence that until='auto' was fitted to on a run's own valid part; RunError where it was not."""
-    own = [run.file("results.json"), *sorted(run.path.glob("evaluations/own-*/results.json"))]
-    found = [read_json(file).get("tta_until") for file in own if file.exists()]
-    known = [value for value in found if value is not None]
+def fitted_until(run: RunFolder, weights: str, tta: int) -> float | None:
+    """The confidence that until='auto' was fitted to on a run's own valid part, for its weights and so many views.
+
+    weights: 'best' or 'final'; tta: number of views.
+    RunError where it was not fitted. None, with a warning, where no confidence was found from which on the plain pass
+    is as good, so that all views are taken of all.
+    """
+    own = [run.results(), *map(read_json, sorted(run.path.glob("evaluations/own-*/results.json")))]
+    asked = (True, tta, weights)
+    known = [
+        said["tta_until"]
+        for said in own
+        if (said.get("tta_until_fitted"), said.get("tta_views"), said.get("weights", "best")) == asked
+    ]
     if not known:
+        final = " --weights final" if weights == "final" else ""
         raise RunError(
-            f"{run.path}: until='auto' is fitted on the run's own valid part, and was not yet; measure that first "
-            f"(learnerkit evaluate {run.path} --tta 16 --until auto), or give a number"
+            f"{run.path}: until='auto' is fitted on the run's own valid part, and was not yet for {tta} views of its "
+            f"{weights} weights; measure that first (learnerkit evaluate {run.path} --tta {tta} --until auto{final}), "
+            "or give a number"
         )
-    return known[-1]
+    if known[-1] <= 1:
+        return known[-1]
+    warn(f"{run.path}: no confidence was enough on its valid part; all views are taken of all samples")
+    return None
 
 
 @contextlib.contextmanager

@@ -83,7 +83,7 @@ def predict_run(
     predict = task.verb("predict")
     inputs = find_inputs(files, task.verb("inputs"), bad)
     known, covered = _calibration(run, weights, tta, coverage)
-    until = fitted_until(run) if until == "auto" else until
+    until = fitted_until(run, weights, tta) if until == "auto" and tta else until
     wanted = Wanted(tta, codes, known, covered, drawn, until)
     place = _place(run, inputs, out, said(weights, {"tta": tta, "until": until}))
     learn = predicting(run, WEIGHTS[weights])

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 from fastai.callback.core import Callback, CancelTrainException
+from fastai.losses import BCEWithLogitsLossFlat
 from torch import nn
 from torch.optim import lr_scheduler
 from torchvision.ops import StochasticDepth as DropBranch
@@ -188,7 +189,7 @@ def test_selective_tta_takes_views_of_the_unsure_alone_and_counts_them():
     assert every.forwards == 5 * len(plain)
 
 
-def test_selective_tta_is_fitted_on_the_valid_part_once_a_training():
+def test_selective_tta_is_fitted_on_the_valid_part_anew_each_epoch():
     learn = toy_learner()
     tta = TTA(5, until="auto")
     learn.fit(1)
@@ -199,8 +200,15 @@ def test_selective_tta_is_fitted_on_the_valid_part_once_a_training():
     tta.threshold = 0.25  # as of other data that are measured next
     learn.get_preds(dl=learn.dls.train, cbs=tta)
     assert tta.threshold == 0.25
-    learn.fit(1, cbs=tta)
-    assert tta.threshold != 0.25
+    found, fitted = [], tta._fitted
+    tta._fitted = lambda: found.append(fitted()) or found[-1]
+    learn.fit(2, cbs=tta)
+    assert len(found) == 2 and tta.threshold == found[-1] != 0.25
+    learn.validate(cbs=tta)
+    assert len(found) == 2
+    learn.loss_func = BCEWithLogitsLossFlat()
+    with pytest.raises(RecipeError, match=r"until=auto.*one class a sample"):
+        learn.get_preds(cbs=tta)
     with pytest.raises(RecipeError, match="per_view"):
         TTA(3, per_view=True, until=0.9)
 

@@ -32,7 +32,15 @@ def test_the_command_line_says_how_before_torch_is_there():
 
 @pytest.mark.parametrize(
     ("own", "others", "cores", "free"),
-    [(2, 0.0, 2, None), (2, 0.4, 2, None), (1, 1.0, 2, None), (2, 1.0, 2, 1), (2, 2.0, 2, 1), (8, 5.2, 8, 3)],
+    [
+        (2, 0.0, 2, None),
+        (2, 0.4, 2, None),
+        (1, 1.0, 2, None),
+        (2, 1.0, 2, 1),
+        (2, 2.0, 2, 1),
+        (1, 1.8, 2, None),
+        (8, 5.2, 8, 3),
+    ],
 )
 def test_a_crowded_machine_is_told_with_what_is_free(own, others, cores, free):
     said = crowded(own, others, cores)

@@ -49,6 +49,52 @@ class Twice(nn.Module):
         return self.second(self.conv(self.first(self.conv(x))))
 
 
+class Looked(nn.Module):
+    """A norm whose weights are used once more."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+
+    def forward(self, x):
+        return self.norm(self.conv(x)) * self.norm.weight.sum()
+
+
+class TwoNames(nn.Module):
+    """One norm by two names, the second of which is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+        self.other = self.norm
+
+    def forward(self, x):
+        return self.other(self.conv(x))
+
+
+class Keeping(nn.Module):
+    """Keeps its last map, draws numbers, and has a layer that its forward does not call."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.spare = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+        self.last = None
+
+    def forward(self, x):
+        self.last = self.norm(self.conv(x))
+        return self.last + torch.rand(1)
+
+
+def test_a_folded_copy_is_of_the_models_class_and_runs_its_code():
+    model = trained(Keeping())
+    quick, x = folded(model), torch.randn(2, 3, 4, 4)
+    assert model.last is None and isinstance(quick, Keeping)
+    assert isinstance(quick.norm, nn.Identity) and isinstance(quick.spare, nn.BatchNorm2d)
+    assert not torch.equal(quick(x), quick(x))  # what is drawn is drawn anew
+    model(x)
+    torch.testing.assert_close(quick.last, model.last, rtol=1e-4, atol=1e-4)
+
+
 class Branching(nn.Module):
     """What it does depends on the values."""
 
@@ -69,6 +115,8 @@ def hooked():
 OTHERS = {
     "in training": lambda: create_model("simple_cnn").train(),
     "a layer used twice": lambda: trained(Twice()),
+    "weights looked into": lambda: trained(Looked()),
+    "a layer of two names": lambda: trained(TwoNames()),
     "no traceable code": lambda: trained(Branching()),
     "no norms": lambda: create_model("vgg11").eval(),
     "norms that follow no convolution": lambda: trained(nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1))),

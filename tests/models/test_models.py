@@ -264,3 +264,6 @@ def test_a_learner_shows_its_model_the_same_images_whatever_was_drawn_before(tmp
     again = image_learner(dls, "quicknet", seed=3).model
     assert torch.equal(again[0].weight, first) and dls.train.rng.getstate() == order
     assert not torch.equal(create_model("quicknet")[0].weight, first)
+    given = create_model("quicknet", n_out=3)  # such as a trained one, on other data
+    kept = given[0].weight.clone()
+    assert torch.equal(image_learner(dls, given, seed=3).model[0].weight, kept)
