@@ -214,6 +214,7 @@ def main() -> int:
         "first": "--maxfail 1 --collect-only" if asked.tiny else "",
     }
     names = [name for name in asked.only.split(",") if name] or [step.name for step in STEPS]
+    known = {row["name"]: row for row in json.loads(out.read_text())["rows"]} if out.exists() else {}
     rows, began = [], time.perf_counter()
     for step in STEPS:
         left = MINUTES * 60 - (time.perf_counter() - began)
@@ -221,7 +222,8 @@ def main() -> int:
             rows.append(done(step, given, left))
             print(f"{step.name}: {rows[-1]['figure'] or ''} {rows[-1]['why'] or ''}".rstrip(), flush=True)
         else:
-            rows.append({"name": step.name, "asks": step.asks, "figure": None, "why": "not asked for"})
+            left_out = {"name": step.name, "asks": step.asks, "figure": None, "why": "not asked for"}
+            rows.append(known.get(step.name, left_out))
         keep(out, device, rows)  # after every step: what was found stays when the machine goes
     return 0
 

@@ -1,6 +1,7 @@
 """Measure a trained classifier and write what was measured: predictions, figures, report, samples for the pictures."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def evaluate(
     seen = evaluation_in(arrays, vocab)
     write_predictions(run.file("predictions.csv"), seen.ids, seen.probabilities, vocab, codes)
     write_report_text(run.file("classification_report.txt"), seen.targets, seen.probabilities, vocab, seen.part, tta)
-    calibrate(getattr(run, "weights_folder", run.path), arrays)
+    calibrate(getattr(run, "weights_folder", run.path), arrays, views)
     if isinstance(learn.dls, KitLoaders):
         in_set, source = getattr(learn.dls.split, seen.part)[rows], learn.dls.source
         write_samples(run, seen, lambda some: source.pictures(in_set[some]), mistakes_explained(learn, dl, seen))
@@ -145,10 +146,11 @@ def without_twins(
     return figures
 
 
-def calibrate(folder: Path, arrays: dict[str, np.ndarray]) -> None:
+def calibrate(folder: Path, arrays: dict[str, np.ndarray], views: TTA | None) -> None:
     """Keep the temperature and the sets of the valid part beside the weights, where both are there.
 
-    arrays: as predictions.npz has them. A loss whose activation gives no distribution, such as a sigmoid, has none.
+    arrays: as predictions.npz has them; views: those that were averaged.
+    A loss whose activation gives no distribution, such as a sigmoid, has none.
     """
     valid = arrays["part"] == "valid"
     if not valid.any() or not weights_file(folder).exists():
@@ -159,7 +161,10 @@ def calibrate(folder: Path, arrays: dict[str, np.ndarray]) -> None:
     if all(is_distribution(probabilities) for probabilities in ways.values()):
         targets = arrays["targets"][valid]
         before = {name: known for name in ("plain", "tta") if (known := read_calibration(folder, name == "tta"))}
-        write_calibration(folder, before | {name: fit_calibration(values, targets) for name, values in ways.items()})
+        fitted = {name: fit_calibration(values, targets) for name, values in ways.items()}
+        if "tta" in fitted:
+            fitted["tta"] = replace(fitted["tta"], views=len(views.active), until=views.threshold)
+        write_calibration(folder, before | fitted)
 
 
 def write_predictions(

@@ -24,12 +24,15 @@ class Calibration:
     thresholds: by the stated coverage, such as '0.9': a class stands in a sample's set when its calibrated probability
         is at least this.
     part, samples: on which it was fitted, and how many it had.
+    views, until: test-time views that were averaged, and of samples less sure than what; 0 and None without.
     """
 
     temperature: float = 1.0
     thresholds: dict[str, float] = field(default_factory=dict)
     part: str = "valid"
     samples: int = 0
+    views: int = 0
+    until: float | None = None
 
     def probabilities(self, probabilities: np.ndarray) -> np.ndarray:
         """The calibrated probabilities [N,K] of the model's own [N,K]."""

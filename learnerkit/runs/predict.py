@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from learnerkit import __version__
 from learnerkit.core.calibrated import Calibration, read_calibration
+from learnerkit.core.calls import check_options
 from learnerkit.core.errors import DataError, RunError
 from learnerkit.core.files import PathLike, atomic_write, made_folder, read_json, sha256, to_json, write_json
 from learnerkit.core.ranges import Count, Flag, Inner, Until, checked
@@ -82,10 +83,13 @@ def predict_run(
     task = task_of(described, run.path)
     predict = task.verb("predict")
     inputs = find_inputs(files, task.verb("inputs"), bad)
-    known, covered = _calibration(run, weights, tta, coverage)
+    how = said(weights, {"tta": tta, "until": until})
+    if until is not None:
+        check_options(task.evaluate, ["until"], f"task '{task.name}': predict")
     until = fitted_until(run, weights, tta) if until == "auto" and tta else until
+    known, covered = _calibration(run, weights, tta, until, coverage)
     wanted = Wanted(tta, codes, known, covered, drawn, until)
-    place = _place(run, inputs, out, said(weights, {"tta": tta, "until": until}))
+    place = _place(run, inputs, out, how)
     learn = predicting(run, WEIGHTS[weights])
     facts = {
         "run": str(run.path.resolve()),
@@ -136,15 +140,23 @@ def predicting(run: RunFolder, weights: str | None = None) -> KitLearner:
     return load_run(run.path, data=False, weights=weights, **{**given, "metrics": [], "limit_batches": None})
 
 
+def _said_views(n: int, until: float | None) -> str:
+    """So many views, in words."""
+    return f"{n} views{'' if until is None else f' of samples less sure than {until:.4f}'}"
+
+
 def _calibration(
-    run: RunFolder, weights: str, tta: int, coverage: float | None
+    run: RunFolder, weights: str, tta: int, until: float | None, coverage: float | None
 ) -> tuple[Calibration | None, float | None]:
     """What was fitted for the weights and views, and the coverage of the sets; None for what was not."""
     chosen = weights_file(run.path, WEIGHTS[weights])
     known = read_calibration(run.path, tta > 0) if chosen == weights_file(run.path) else None
-    views = run.results().get("tta_views")
-    if known and tta and views not in (None, tta):
-        warn(f"{run.path}: its probabilities were calibrated with {views} views, and {tta} are taken; they may be off")
+    views = (known.views or run.results().get("tta_views") or tta) if known else tta
+    if known and tta and (views, known.until) != (tta, until):
+        warn(
+            f"{run.path}: its probabilities were calibrated with {_said_views(views, known.until)}, and "
+            f"{_said_views(tta, until)} are taken; they may be off"
+        )
     thresholds = known.thresholds if known else {}
     covered = USUAL if coverage is None and str(USUAL) in thresholds else coverage
     if covered is not None and str(covered) not in thresholds:
