@@ -195,7 +195,7 @@ def chosen_engine(
     earlier = submitted_jobs(out)
     if earlier and shutil.which("squeue"):
         queue = Queue()
-        queue.ask()
+        queue.ask(must=True)
         if still := [job for job in earlier.values() if job in queue.states]:
             raise RunError(
                 f"{out}: {len(still)} of its trials are queued or run in Slurm. Go on with --engine slurm, or end them "
