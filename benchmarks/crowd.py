@@ -87,9 +87,8 @@ def main() -> None:
         alone, both = middle[policy, 1], middle[policy, 2]
         print(f"{policy}: one training {alone:.1f} s, two at once {both:.1f} s, {both / alone:.2f} times")
         for name, *_ in MODELS:
-            print(
-                f"    {name}: a step {middle[policy, name, 1]:.1f} ms by one thread, {middle[policy, name, 2]:.1f} by two"
-            )
+            one, two = middle[policy, name, 1], middle[policy, name, 2]
+            print(f"    {name}: a step {one:.1f} ms by one thread, {two:.1f} by two")
 
 
 if __name__ == "__main__":
