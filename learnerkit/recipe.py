@@ -89,7 +89,7 @@ class Train(Section):
     schedule_args: dict[str, Any] = Field({}, description="arguments of the schedule, such as {step_size: 30}")
     lr_step_size: AtLeastOne | None = Field(None, description="epochs between the steps of the schedule 'step'")
     lr_gamma: Factor | None = Field(None, description="factor of each step")
-    opt: str = Field("sgd", description="sgd (Nesterov), adam, adamw, rmsprop")
+    opt: str = Field("sgd", description="sgd (Nesterov), adam, adamw, rmsprop, muon")
     momentum: ShareBelowOne = Field(0.9, description="momentum, or Adam's first beta")
     wd: NotNegative = Field(5e-4, description="weight decay")
     clip: NotNegative = Field(0, description="greatest norm of the gradient; 0 for none")

@@ -24,6 +24,7 @@ from learnerkit.core.ranges import AtLeastOne, Flag, NotNegative, Positive, Seed
 from learnerkit.core.seed import kept_random_state, seed_position
 from learnerkit.learner.hypers import TorchOptimizer
 from learnerkit.learner.kit import KitLearner
+from learnerkit.learner.muon import Muon
 from learnerkit.models.begin import begin_from
 from learnerkit.models.create import create_model
 
@@ -32,6 +33,7 @@ OPTIMIZERS = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "rmsprop": torch.optim.RMSprop,
+    "muon": Muon,
 }
 
 
@@ -39,8 +41,8 @@ OPTIMIZERS = {
 class TrainingArguments:
     """What every learner's factory takes, whatever the task.
 
-    opt: 'sgd' (Nesterov's where there is momentum), 'adam', 'adamw', 'rmsprop', a torch.optim class or a partial of
-        one, or a fastai optimizer such as `ranger`.
+    opt: 'sgd' (Nesterov's where there is momentum), 'adam', 'adamw', 'rmsprop', 'muon' (of matrices; see
+        `learner.muon`), a torch.optim class or a partial of one, or a fastai optimizer such as `ranger`.
     lr: rate where `fit` is given none.
     wd: weight decay, on all parameters with a torch optimizer.
     momentum: of any optimizer, for Adam and its kin the first beta; constant through fit_one_cycle, as in published
@@ -93,12 +95,12 @@ class TrainingArguments:
 def make_opt_func(opt: str | Callable | type, momentum: float = 0.9) -> Callable:
     """A fastai `opt_func` from a name, a torch.optim class, a partial of one, or a fastai optimizer function.
 
-    Named optimizers step all parameters in one fused call; weight decay of torch's acts on all parameters.
+    Named optimizers of torch's step all parameters in one fused call; weight decay of torch's acts on all parameters.
     """
     if isinstance(opt, str):
         if opt not in OPTIMIZERS:
             raise RecipeError(f"optimizer '{opt}': {nearest(opt, OPTIMIZERS)}")
-        fixed = {} if opt == "rmsprop" else {"fused": True}
+        fixed = {} if opt in ("rmsprop", "muon") else {"fused": True}
         fixed |= {"nesterov": True} if opt == "sgd" and momentum else {}  # torch refuses it without momentum
         return _of_torch(OPTIMIZERS[opt], momentum, fixed)
     if not callable(opt):

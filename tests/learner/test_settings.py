@@ -21,6 +21,7 @@ MOMENTA = {
     "sgd": "sgd",
     "adamw": "adamw",
     "rmsprop": "rmsprop",
+    "muon": "muon",
     "torch.SGD": torch.optim.SGD,
     "torch.NAdam": torch.optim.NAdam,
     "partial": partial(torch.optim.SGD, dampening=0.1),
