@@ -2,7 +2,7 @@
 
 The command line lets them sleep; to spin is the default of OpenMP.
 
-    python benchmarks/crowd.py [--rounds 3]
+    python benchmarks/crowd.py [--rounds 3] [--beside 2]
 
 `learnerkit train digits --epochs 3`, each a process of its own with the threads that it takes by itself; seconds until
 the last has ended, imports included; and milliseconds of a step of a process alone.
@@ -72,20 +72,28 @@ def step_ms(policy: str, model: tuple[str, int, int], threads: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--beside", type=int, default=0, help="busy processes; steps alone are measured")
+    given = parser.parse_args()
+    rounds = given.rounds
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(given.beside)]
     found: dict[tuple, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(rounds):
             for policy in POLICIES:
-                for n in (1, 2):
+                for n in () if busy else (1, 2):
                     found.setdefault((policy, n), []).append(seconds(policy, n, folder))
                 for model in MODELS:
                     for threads in (1, 2):
                         found.setdefault((policy, model[0], threads), []).append(step_ms(policy, model, threads))
+    for process in busy:
+        process.kill()
     middle = {key: statistics.median(values) for key, values in found.items()}
     for policy in POLICIES:
-        alone, both = middle[policy, 1], middle[policy, 2]
-        print(f"{policy}: one training {alone:.1f} s, two at once {both:.1f} s, {both / alone:.2f} times")
+        if not busy:
+            alone, both = middle[policy, 1], middle[policy, 2]
+            print(f"{policy}: one training {alone:.1f} s, two at once {both:.1f} s, {both / alone:.2f} times")
+        else:
+            print(f"{policy}, beside {len(busy)} busy processes:")
         for name, *_ in MODELS:
             one, two = middle[policy, name, 1], middle[policy, name, 2]
             print(f"    {name}: a step {one:.1f} ms by one thread, {two:.1f} by two")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parents[1] / "benchmarks"
-HELPERS = {"bench", "costs", "crowd", "gpu", "gpu_rows", "many_runs", "photographs", "table"}
+HELPERS = {"bench", "costs", "crowd", "folding", "scale", "gpu", "gpu_rows", "many_runs", "photographs", "table"}
 TOY = """
 from kit.question import Contender, Table, Target, difference, ratio
 def steady(setting):

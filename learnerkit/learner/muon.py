@@ -33,28 +33,33 @@ class Muon(torch.optim.SGD):
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step of all parameters that have a gradient. closure: as torch takes it."""
-        matrices = [(group, p, p.grad) for group in self.param_groups for p in group["params"] if _is_matrix(p)]
-        for group, parameter, gradient in matrices:
-            self._step_matrix(group, parameter, gradient)
-            parameter.grad = None  # for SGD it has none
+        hidden = [self._step_matrices(group) for group in self.param_groups]
         done = super().step(closure)
-        for _, parameter, gradient in matrices:
+        for parameter, gradient in (pair for pairs in hidden for pair in pairs):
             parameter.grad = gradient
         return done
 
-    def _step_matrix(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor) -> None:
-        """torch's step of one weight, as the matrix that it is."""
-        twin = nn.Parameter(_matrix(parameter.detach()))
-        twin.grad = _matrix(gradient)
+    def _step_matrices(self, group: dict[str, Any]) -> list[tuple[Tensor, Tensor]]:
+        """torch's step of a group's weights, each as the matrix that it is; returns them with the gradients that they
+        lose, so that SGD passes them over."""
+        weights = [parameter for parameter in group["params"] if _is_matrix(parameter)]
+        if not weights:
+            return []
+        twins = [nn.Parameter(_matrix(weight.detach())) for weight in weights]
         settings = {name: group[name] for name in ("lr", "momentum", "weight_decay", "nesterov")}
-        inner = torch.optim.Muon([twin], **settings, ns_steps=self.ns_steps)
-        kept = self.state[parameter]
-        if "momentum_buffer" in kept:
-            inner.state[twin]["momentum_buffer"] = kept["momentum_buffer"]
+        inner = torch.optim.Muon(twins, **settings, ns_steps=self.ns_steps)
+        for weight, twin in zip(weights, twins, strict=True):
+            twin.grad = _matrix(weight.grad)
+            if kept := self.state[weight]:
+                inner.state[twin]["momentum_buffer"] = kept["momentum_buffer"]
         inner.step()
-        kept["momentum_buffer"] = inner.state[twin]["momentum_buffer"]
-        if twin.data_ptr() != parameter.data_ptr():
-            parameter.copy_(twin.view_as(parameter))
+        hidden = [(weight, weight.grad) for weight in weights]
+        for weight, twin in zip(weights, twins, strict=True):
+            self.state[weight]["momentum_buffer"] = inner.state[twin]["momentum_buffer"]
+            if twin.data_ptr() != weight.data_ptr():
+                weight.copy_(twin.view_as(weight))
+            weight.grad = None
+        return hidden
 
 
 def _is_matrix(parameter: Tensor) -> bool:

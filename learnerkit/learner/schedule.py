@@ -27,6 +27,8 @@ def one_cycle(pct: float, start: float, top: float, end: float) -> Callable[[flo
     limits = [np.float32(limit) for limit in torch.tensor([0.0, pct, 1 - pct]).cumsum(0).tolist()]
 
     def curve(done: float) -> float:
+        if int(done) == 1:
+            return halves[1](1.0)
         place = np.float32(done)  # fastai's parts of the whole are float32
         half = int(place >= limits[1])
         return halves[half](float((place - limits[half]) / (limits[half + 1] - limits[half])))

@@ -183,12 +183,13 @@ def test_a_fit_after_a_broken_fit_starts_at_its_first_epoch():
 
 
 def test_the_one_cycle_curve_is_fastais_at_every_step_bit_for_bit():
-    for pct in (0.1, 0.25, 0.3, 1 / 3, 0.77):
+    for pct in (0.0, 0.1, 0.25, 0.3, 1 / 3, 0.77):
         for start, top, end in (
             (0.004, 0.1, 1e-6),
             (0.95, 0.85, 0.95),
             (np.array([0.1, 0.2]), np.array([1.0, 3.0]), 0.0),
         ):
             ours, fastais = one_cycle(pct, start, top, end), combined_cos(pct, start, top, end)
-            for done in [pct, *(step / steps for steps in (7, 1000) for step in range(steps))]:
+            for done in [pct, 1.0, *(step / steps for steps in (7, 1000) for step in range(steps))]:
                 assert np.array_equal(ours(done), fastais(done))
+    assert one_cycle(1.0, 0.0, 1.0, 0.5)(1.0) == 0.5  # where fastai's is nan
